@@ -1,0 +1,1 @@
+"""The plan: a YAML file, strictly validated, with a fingerprint; see :mod:`runbook.plan.load`."""
