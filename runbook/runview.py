@@ -29,6 +29,8 @@ class StepView:
     attempts: int = 0
     undo_attempts: int = 0
     """Tries of the way back by the executor that acts now."""
+    fence: int = 0
+    """Fencing number of the executor that brought it into this state."""
     why: str = ""
     hint: str = ""
     intent: Any = None
@@ -73,6 +75,9 @@ class RunView:
     undoing: dict[str, None] = field(default_factory=dict)
     bad: dict[str, None] = field(default_factory=dict)
     partial: dict[str, None] = field(default_factory=dict)
+    repaired: dict[str, None] = field(default_factory=dict)
+    """Put back while the run goes forward."""
+    stuck: dict[str, None] = field(default_factory=dict)
     undoable: dict[str, None] = field(default_factory=dict)
     unclear: int = 0
     """On the way back: steps that are not put back yet."""
@@ -159,17 +164,19 @@ class RunView:
     def check(self, kind: Kind, step: str | None) -> None:
         """Raise IllegalTransition when an event of that kind must not follow now."""
         if self.ending and kind not in RECORD_ONLY and kind is not Kind.EXECUTOR_STOPPED:
-            raise IllegalTransition(f"{kind} after the run ended {self.ending}", "Nothing may follow; report this.")
+            raise IllegalTransition(f"{kind} after the run ended {self.ending}", hint="Nothing may follow an ending.")
         after = STEP_STATE_AFTER.get(kind)
         if after is None:
             return
         if step is None or step not in self.steps:
-            raise IllegalTransition(f"{kind} names no step of this run: {step}", "The journal is of another plan.")
+            raise IllegalTransition(f"{kind} names no step of this run: {step}", hint="The journal is of another plan.")
+        if after is StepState.STARTED and self.turned_back:
+            raise IllegalTransition(f"{step} may not begin after the run turned back", hint="Report this with the journal.")
         before = self.steps[step].state
         if (before, after) not in TRANSITIONS:
-            raise IllegalTransition(f"{step} may not go from {before} to {after}", "Report this with the journal.")
+            raise IllegalTransition(f"{step} may not go from {before} to {after}", hint="Report this with the journal.")
         if after is StepState.UNDOING and self.pivot_at and not self.revert_requested:
-            raise IllegalTransition(f"{step} may not be undone after the pivot", "A person can: runbook revert.")
+            raise IllegalTransition(f"{step} may not be undone after the pivot", hint="A person can: runbook revert.")
 
     def apply(self, event: Event) -> None:
         """Fold one event in."""
@@ -218,6 +225,7 @@ class RunView:
         step, node, data = self.steps[identity], self.graph[identity], event.data
         before, owed = step.state, step.owes
         step.state = STEP_STATE_AFTER[event.kind]
+        step.fence = event.fence
         step.why, step.hint = data.get("why", ""), data.get("hint", "")
         if "keep" in data:
             step.keep = data["keep"]
@@ -265,6 +273,8 @@ class RunView:
             (self.undoing, (StepState.UNDOING,)),
             (self.partial, (StepState.PARTIAL,)),
             (self.bad, BAD),
+            (self.repaired, (StepState.UNDONE,)),
+            (self.stuck, (StepState.STUCK,)),
         ):
             if state in states:
                 index[identity] = None

@@ -1,0 +1,165 @@
+"""One run's journal: append, fold, read.
+
+:class:`RunLog` is the only writer of events in a process. It checks that a state change is legal, chains the
+row to the one before it, makes it durable, and only then folds it into the view. When another process wrote in
+between (a person's request), it reads that first and tries again.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from runbook.errors import JournalCorrupt, JournalError, Refused
+from runbook.events import GENESIS, RECORD_ONLY, Draft, Event, Kind, chain, encode
+from runbook.journal.reading import Row
+from runbook.journal.store import Store
+from runbook.runview import RunView
+
+Now = Callable[[], datetime]
+
+
+def to_event(row: Row) -> Event:
+    """A stored row as an event."""
+    return Event(
+        run_id=row.run_id,
+        n=row.n,
+        at=datetime.fromisoformat(row.at),
+        kind=Kind(row.kind),
+        step=row.step or None,
+        actor=row.actor,
+        fence=row.fence,
+        data=json.loads(row.body),
+        previous=row.previous,
+        hash=row.hash,
+    )
+
+
+def fold(rows: Sequence[Row]) -> RunView:
+    """The state of a run from its rows (record-only kinds may be left out)."""
+    if not rows:
+        raise JournalError("there is no such run", hint="runbook runs lists them.")
+    view = RunView.opened(to_event(rows[0]))
+    for row in rows[1:]:
+        view.apply(to_event(row))
+    return view
+
+
+def view_of(store: Store, run_id: str) -> RunView:
+    """The state of a run, read from its journal."""
+    return fold(store.rows(run_id, without=[kind for kind in RECORD_ONLY if kind is not Kind.NOTE]))
+
+
+class RunLog:
+    """The journal of one run, for writing. Thread-safe; ``lock`` is held while an event is made durable."""
+
+    def __init__(self, store: Store, view: RunView, last_hash: str, *, actor: str, now: Now, fence: int | None) -> None:
+        self.store = store
+        self.view = view
+        self.lock = threading.RLock()
+        self.fence = fence
+        self._actor = actor
+        self._now = now
+        self._last = (view.n, last_hash)
+        self._buffer: list[tuple[Draft, datetime]] = []
+
+    @classmethod
+    def open_run(cls, store: Store, run_id: str, opening: Draft, *, actor: str, now: Now) -> RunLog:
+        """Write ``run-opened``; Refused when the id is taken."""
+        row = _row(run_id, 1, now(), opening, actor, 0, GENESIS)
+        if not store.append([row], expected=0, fence=None):
+            raise Refused(f"run {run_id} exists already", hint="Try again; ids are made from the time.")
+        return cls(store, RunView.opened(to_event(row)), row.hash, actor=actor, now=now, fence=None)
+
+    @classmethod
+    def load(cls, store: Store, run_id: str, *, actor: str, now: Now, fence: int | None = None) -> RunLog:
+        """Read a run back; JournalCorrupt when the chain does not hold from end to end."""
+        rows = store.rows(run_id)
+        view = fold(rows)
+        head = store.head(run_id)
+        broken = first_break(rows)
+        if broken or head is None or (head.n, head.hash) != (rows[-1].n, rows[-1].hash):
+            raise JournalCorrupt(
+                f"the journal of run {run_id} was changed: {broken or 'rows are missing at its end'}",
+                hint="Look with: runbook audit verify. Nothing is done on a journal that does not hold.",
+            )
+        return cls(store, view, rows[-1].hash, actor=actor, now=now, fence=fence)
+
+    def append(self, *drafts: Draft) -> None:
+        """Make events durable, with what is buffered before them, and fold them in."""
+        with self.lock:
+            self._write(drafts, check=True)
+
+    def buffer(self, draft: Draft) -> None:
+        """Keep a record-only event; it is written with the next append, or by :meth:`flush`."""
+        with self.lock:
+            self._buffer.append((draft, self._now()))
+
+    def flush(self) -> None:
+        """Write what is buffered."""
+        with self.lock:
+            if self._buffer:
+                self._write((), check=False)
+
+    def refresh(self) -> bool:
+        """Read what other processes wrote; True when there was something."""
+        with self.lock:
+            return self._catch_up()
+
+    def _write(self, drafts: Sequence[Draft], *, check: bool) -> None:
+        while True:
+            now = self._now()
+            if check:
+                for draft in drafts:
+                    self.view.check(draft.kind, draft.step)
+            stamped = [*self._buffer, *((draft, now) for draft in drafts)]
+            rows = self._chained(stamped)
+            if self.store.append(rows, expected=self._last[0], fence=self.fence):
+                break
+            if not self._catch_up():
+                raise JournalError("the journal refused a row", hint="Look with: runbook audit verify.")
+        self._buffer.clear()
+        self._fold(rows)
+
+    def _chained(self, stamped: Sequence[tuple[Draft, datetime]]) -> list[Row]:
+        n, previous = self._last
+        rows = []
+        for draft, at in stamped:
+            n += 1
+            row = _row(self.view.run_id, n, at, draft, self._actor, self.fence or 0, previous)
+            previous = row.hash
+            rows.append(row)
+        return rows
+
+    def _catch_up(self) -> bool:
+        rows = self.store.rows(self.view.run_id, self._last[0])
+        self._fold(rows)
+        return bool(rows)
+
+    def _fold(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            self.view.apply(to_event(row))
+            self._last = (row.n, row.hash)
+
+
+def first_break(rows: Sequence[Row]) -> str:
+    """What is wrong with the first row that does not fit the chain, or an empty text."""
+    previous = GENESIS
+    for number, row in enumerate(rows, start=1):
+        if row.n != number:
+            return f"row {number} is missing (the next one is {row.n})"
+        expected = chain(previous, row.run_id, row.n, row.at, row.kind, row.step, row.actor, row.fence, row.body)
+        if row.previous != previous or row.hash != expected:
+            return f"row {row.n} ({row.kind}{' ' + row.step if row.step else ''}) does not match its hash"
+        previous = row.hash
+    return ""
+
+
+def _row(run_id: str, n: int, at: datetime, draft: Draft, actor: str, fence: int, previous: str) -> Row:
+    stamp = at.astimezone(UTC).isoformat(timespec="microseconds")
+    body = encode(draft.data)
+    step = draft.step or ""
+    digest = chain(previous, run_id, n, stamp, draft.kind, step, actor, fence, body)
+    return Row(run_id, n, stamp, draft.kind.value, step, actor, fence, body, previous, digest)

@@ -1,0 +1,81 @@
+"""Reading rows of the journal with a plain database cursor.
+
+``status`` must answer at once, while a run is under way and on a small machine; for SQLite it reads through
+the standard library and so spares the import of SQLAlchemy.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from runbook.errors import JournalError
+
+COLUMNS = (
+    "run_id",
+    "n",
+    "at_utc",
+    "kind",
+    "step_id",
+    "actor",
+    "fence",
+    "body",
+    "previous_hash",
+    "row_hash",
+)
+
+
+class Row(NamedTuple):
+    """A row of ``runbook_event`` as it is stored."""
+
+    run_id: str
+    n: int
+    at: str
+    kind: str
+    step: str
+    actor: str
+    fence: int
+    body: str
+    previous: str
+    hash: str
+
+
+_MARKS = {"qmark": "?", "format": "%s", "pyformat": "%s"}
+
+
+def select_rows(cursor: Any, run_id: str, after: int, without: Sequence[str], paramstyle: str = "qmark") -> list[Row]:
+    """Rows of a run after number ``after`` in order, without those kinds."""
+    mark = _MARKS.get(paramstyle, "?")
+    excluded = f" AND kind NOT IN ({', '.join([mark] * len(without))})" if without else ""
+    columns = ", ".join(COLUMNS)
+    statement = f"SELECT {columns} FROM runbook_event WHERE run_id = {mark} AND n > {mark}{excluded} ORDER BY n"
+    cursor.execute(statement, (run_id, after, *without))
+    return [Row(*row) for row in cursor.fetchall()]
+
+
+class SqliteReader:
+    """Read-only access to a SQLite journal; never creates or changes anything."""
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise JournalError(f"there is no journal at {path}", hint="Nothing has been run with this RUNBOOK_HOME yet.")
+        self._connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30)
+
+    def rows(self, run_id: str, after: int = 0, *, without: Sequence[str] = ()) -> list[Row]:
+        """Rows of a run."""
+        return select_rows(self._connection.cursor(), run_id, after, without)
+
+    def run_ids(self) -> list[str]:
+        """All runs, oldest first."""
+        return [row[0] for row in self._connection.execute("SELECT run_id FROM runbook_head ORDER BY run_id")]
+
+    def lease(self, run_id: str) -> tuple[Any, ...] | None:
+        """The lease row as stored."""
+        found = self._connection.execute("SELECT * FROM runbook_lease WHERE run_id = ?", (run_id,)).fetchone()
+        return None if found is None else tuple(found)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()

@@ -1,0 +1,77 @@
+"""Tables of the journal, through SQLAlchemy Core, for SQLite, PostgreSQL and SQL Server.
+
+``runbook_event`` is append-only: triggers refuse UPDATE and DELETE. ``runbook_head`` holds, per run, the
+number and hash of the newest row and the fencing number that may write; it changes in the transaction of every
+append, so that a row missing at the end is noticed. ``runbook_lease`` says which process acts.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import DDL, BigInteger, Column, Float, MetaData, String, Table, Text, event
+
+metadata = MetaData()
+
+events = Table(
+    "runbook_event",
+    metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("n", BigInteger, primary_key=True, autoincrement=False),
+    Column("at_utc", String(32), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("step_id", String(256), nullable=False),
+    Column("actor", String(256), nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("previous_hash", String(64), nullable=False),
+    Column("row_hash", String(64), nullable=False),
+)
+
+heads = Table(
+    "runbook_head",
+    metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("n", BigInteger, nullable=False),
+    Column("row_hash", String(64), nullable=False),
+    Column("fence", BigInteger, nullable=False),
+)
+
+leases = Table(
+    "runbook_lease",
+    metadata,
+    Column("run_id", String(64), primary_key=True),
+    Column("owner", String(256), nullable=False),
+    Column("host", String(256), nullable=False),
+    Column("pid", BigInteger, nullable=False),
+    Column("pid_token", String(64), nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("heartbeat_at", String(32), nullable=False),
+    Column("term_s", Float, nullable=False),
+    Column("released", BigInteger, nullable=False),
+)
+
+_REFUSAL = "the journal is append-only"
+
+for _verb in ("UPDATE", "DELETE"):
+    _name = f"runbook_event_no_{_verb.lower()}"
+    event.listen(
+        events,
+        "after_create",
+        DDL(
+            f"CREATE TRIGGER {_name} BEFORE {_verb} ON runbook_event BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
+        ).execute_if(dialect="sqlite"),
+    )
+    event.listen(
+        events,
+        "after_create",
+        DDL(
+            f"CREATE FUNCTION {_name}() RETURNS trigger AS $$ BEGIN RAISE EXCEPTION '{_REFUSAL}'; END $$ LANGUAGE plpgsql; "
+            f"CREATE TRIGGER {_name} BEFORE {_verb} ON runbook_event FOR EACH STATEMENT EXECUTE FUNCTION {_name}()"
+        ).execute_if(dialect="postgresql"),
+    )
+    event.listen(
+        events,
+        "after_create",
+        DDL(
+            f"CREATE TRIGGER {_name} ON runbook_event INSTEAD OF {_verb} AS THROW 51000, '{_REFUSAL}', 1"
+        ).execute_if(dialect="mssql"),
+    )

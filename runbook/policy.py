@@ -1,0 +1,225 @@
+"""The judgement: what to do next. Pure; the engine performs what is returned and records it, it decides nothing.
+
+    nothing is open any more                     -> nothing
+    a step or undo whose executor was lost       -> settle it by looking, before anything else
+    before the pivot, a reason to turn back      -> turn back (or refuse, while nothing was touched)
+    going back                                   -> every undo whose followers are put back, side by side
+    nothing can go back any further              -> finish as reverted, or hold what is stuck
+    past the pivot, something failed             -> the rest goes on, then hold; nothing reverts by itself
+    going forward                                -> every ready step that the limits and the window admit
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from runbook.graph import Graph
+from runbook.runview import RunView
+from runbook.states import RunState, StepState
+
+ATTEMPTS = 3
+"""How often a step is begun when each time its executor was lost."""
+UNDO_ATTEMPTS = 2
+"""How often one executor tries a way back before the branch is held."""
+
+
+@dataclass(frozen=True, slots=True)
+class Do:
+    """Look, decide, touch, look again."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Look what became of a step whose executor was lost."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """Put one step back. ``again``: an earlier executor had begun."""
+
+    step: str
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """A step that was put back (or is convergent) may be done again."""
+
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnBack:
+    """Go no further; put everything back."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Stop here, loudly, and wait for a person. ``live``: the executor stays, the turn-back point still applies."""
+
+    reason: str
+    hint: str
+    live: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The run has reached an ending."""
+
+    ending: RunState
+    reason: str = ""
+
+
+Move = Do | Settle | Undo | Reset | TurnBack | Hold | Finish
+
+
+def next_moves(run: RunView, busy: Collection[str], now: datetime) -> list[Move]:
+    """What may begin now. ``busy``: steps the asking executor is working on; all else that is started was lost."""
+    if run.ending:
+        return []
+    lost: list[Move] = [Settle(step) for step in run.started if step not in busy]
+    lost += [Undo(step, again=True) for step in run.undoing if step not in busy]
+    if lost:
+        return lost
+    if run.turned_back:
+        return _way_back(run, busy)
+    reason = reason_to_turn_back(run, now)
+    if reason:
+        return _turn(run, busy, reason)
+    return _forward(run, busy, now)
+
+
+def reason_to_turn_back(run: RunView, now: datetime) -> str:
+    """Why going forward must end now, or an empty text."""
+    if run.revert_requested:
+        return f"a person decided to turn back: {run.revert_requested}"
+    if run.pivot_at is not None:
+        return ""
+    for identity in (*run.bad, *run.stuck):
+        return f"{identity}: {run.steps[identity].why}"
+    if now >= run.turn_back_at:
+        return f"the turn-back point {_clock(run.turn_back_at)} is reached"
+    return ""
+
+
+def _turn(run: RunView, busy: Collection[str], reason: str) -> list[Move]:
+    """Turn back; while nothing was touched, let the checks under way finish (all findings at once) and refuse."""
+    if run.touched:
+        return [TurnBack(reason)]
+    return [] if busy else [Finish(RunState.REFUSED, reason)]
+
+
+# --- forward -------------------------------------------------------------------------------------------------------
+
+
+def _forward(run: RunView, busy: Collection[str], now: datetime) -> list[Move]:
+    repaired = list(_repairs(run, busy))
+    if repaired:
+        return repaired
+    if run.hold_requested and run.pivot_at is None:
+        return [] if busy or run.held else [Hold(run.hold_requested, "Let it go on with: runbook resume", live=True)]
+    moves: list[Move] = []
+    for step in _admitted(run.graph, run.ready, busy):
+        late = _too_late(run, step, now)
+        if late:
+            return _turn(run, busy, late)
+        moves.append(Do(step))
+    return moves if moves or busy else [_end_of_forward(run)]
+
+
+def _repairs(run: RunView, busy: Collection[str]) -> Iterator[Move]:
+    """Steps lost half way: put back first, then done again. After the pivot, failed ones once more when resumed."""
+    for identity in run.partial:
+        if identity in busy:
+            continue
+        step = run.steps[identity]
+        if not step.owes:
+            yield Reset(identity)
+        else:
+            yield Undo(identity)
+    for identity in run.repaired:
+        if identity not in busy:
+            yield Reset(identity)
+    for identity in run.bad:
+        if run.pivot_at is not None and identity not in busy and run.steps[identity].fence < run.fence:
+            yield Reset(identity)
+
+
+def _end_of_forward(run: RunView) -> Move:
+    if run.bad:
+        identity = next(iter(run.bad))
+        step = run.steps[identity]
+        return Hold(f"after the gate opened, {identity}: {step.why}", step.hint or "Look at it, then: runbook resume")
+    if run.stuck:
+        return _held(run)
+    return Finish(RunState.UPGRADED)
+
+
+def _too_late(run: RunView, identity: str, now: datetime) -> str:
+    """Admission control: why there is no time left to begin this step, or an empty text."""
+    if run.pivot_at is not None:
+        return ""
+    node = run.graph[identity]
+    limit = run.closes_at if node.pivot else run.turn_back_at_after(identity)
+    if now + timedelta(seconds=node.do_budget) <= limit:
+        return ""
+    return f"{identity} needs up to {node.do_budget:.0f} s and the turn-back point is {_clock(limit)}"
+
+
+# --- the way back ----------------------------------------------------------------------------------------------------
+
+
+def _way_back(run: RunView, busy: Collection[str]) -> list[Move]:
+    candidates = [identity for identity in run.undoable if _may_try(run, identity)]
+    moves: list[Move] = [Undo(step) for step in _admitted(run.graph, candidates, busy)]
+    if moves or busy:
+        return moves
+    if run.unclear == 0:
+        return [Finish(RunState.REVERTED, run.turned_back)]
+    return [_held(run)]
+
+
+def _may_try(run: RunView, identity: str) -> bool:
+    step = run.steps[identity]
+    return step.state is not StepState.STUCK or step.undo_attempts < UNDO_ATTEMPTS
+
+
+def _held(run: RunView) -> Hold:
+    stuck = [identity for identity, step in run.steps.items() if step.state is StepState.STUCK]
+    why = "; ".join(f"the way back of {identity} failed: {run.steps[identity].why}" for identity in stuck)
+    hint = next((run.steps[identity].hint for identity in stuck if run.steps[identity].hint), "")
+    return Hold(why or "the way back cannot go on", hint or "Mend the cause, then: runbook resume")
+
+
+# --- limits ----------------------------------------------------------------------------------------------------------
+
+
+def _admitted(graph: Graph, candidates: Collection[str], busy: Collection[str]) -> Iterator[str]:
+    """Those of the candidates that the limits of the run and of each server leave room for."""
+    room = graph.limits.workers - len(busy)
+    load: dict[str, int] = {}
+    for identity in busy:
+        for server in graph[identity].servers:
+            load[server] = load.get(server, 0) + 1
+    for identity in candidates:
+        if room <= 0:
+            return
+        servers = graph[identity].servers
+        if identity in busy or any(load.get(server, 0) >= graph.limits.of(server) for server in servers):
+            continue
+        for server in servers:
+            load[server] = load.get(server, 0) + 1
+        room -= 1
+        yield identity
+
+
+def _clock(instant: datetime) -> str:
+    return f"{instant:%H:%M:%S} UTC"
