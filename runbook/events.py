@@ -19,6 +19,7 @@ class Kind(StrEnum):
     RUN_OPENED = "run-opened"
     EXECUTOR_STARTED = "executor-started"
     EXECUTOR_STOPPED = "executor-stopped"
+    STEP_LOOKING = "step-looking"
     STEP_SKIPPED = "step-skipped"
     STEP_PASSED = "step-passed"
     STEP_BLOCKED = "step-blocked"

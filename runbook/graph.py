@@ -125,7 +125,7 @@ def _sorted(nodes: Mapping[str, Node]) -> list[str]:
         for after in dependents[identity]:
             waiting[after] -= 1
             if waiting[after] == 0:
-                order.append(after)  # noqa: B909  (the queue grows while it is walked: that is the algorithm)
+                order.append(after)  # the queue grows while it is walked
     if len(order) < len(nodes):
         raise CycleError(_cycle(nodes, set(nodes) - set(order)))
     return order

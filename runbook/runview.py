@@ -24,6 +24,7 @@ class StepView:
     """Where one step stands, with what is needed to go back."""
 
     state: StepState = StepState.PENDING
+    looking_at: datetime | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
     attempts: int = 0
@@ -171,7 +172,9 @@ class RunView:
         if step is None or step not in self.steps:
             raise IllegalTransition(f"{kind} names no step of this run: {step}", hint="The journal is of another plan.")
         if after is StepState.STARTED and self.turned_back:
-            raise IllegalTransition(f"{step} may not begin after the run turned back", hint="Report this with the journal.")
+            raise IllegalTransition(
+                f"{step} may not begin after the run turned back", hint="Report this with the journal."
+            )
         before = self.steps[step].state
         if (before, after) not in TRANSITIONS:
             raise IllegalTransition(f"{step} may not go from {before} to {after}", hint="Report this with the journal.")
@@ -184,6 +187,8 @@ class RunView:
         self.n = event.n
         if event.kind in STEP_STATE_AFTER:
             self._apply_step(event)
+        elif event.kind is Kind.STEP_LOOKING and event.step in self.steps:
+            self.steps[event.step].looking_at = event.at
         elif event.kind is Kind.NOTE and event.data.get("finding"):
             self.findings.append(str(event.data["text"]))
         elif event.kind not in RECORD_ONLY:
@@ -237,6 +242,8 @@ class RunView:
             step.ended_at = event.at
         if event.kind is Kind.STEP_RESET:
             step.undo = None
+        if event.kind in (Kind.STEP_RESET, Kind.STEP_UNTOUCHED):
+            self._never_was(node)
         self._account(step, node, owed)
         self._index(identity, step, before)
 
@@ -246,6 +253,11 @@ class RunView:
         step.intent, step.undo = event.data.get("intent"), event.data.get("undo")
         if node.pivot:
             self.pivot_at = event.at
+
+    def _never_was(self, node: Node) -> None:
+        """A look showed that the gate did not open."""
+        if node.pivot:
+            self.pivot_at = None
 
     def _account(self, step: StepView, node: Node, owed: bool) -> None:
         """Keep the way back's length: per server, and along the longest chain."""

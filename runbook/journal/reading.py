@@ -60,7 +60,9 @@ class SqliteReader:
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
-            raise JournalError(f"there is no journal at {path}", hint="Nothing has been run with this RUNBOOK_HOME yet.")
+            raise JournalError(
+                f"there is no journal at {path}", hint="Nothing has been run with this RUNBOOK_HOME yet."
+            )
         self._connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30)
 
     def rows(self, run_id: str, after: int = 0, *, without: Sequence[str] = ()) -> list[Row]:

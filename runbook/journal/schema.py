@@ -51,27 +51,16 @@ leases = Table(
 
 _REFUSAL = "the journal is append-only"
 
+def _ddl(dialect: str, text: str) -> None:
+    event.listen(events, "after_create", DDL(text).execute_if(dialect=dialect))  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
+
+
 for _verb in ("UPDATE", "DELETE"):
     _name = f"runbook_event_no_{_verb.lower()}"
-    event.listen(
-        events,
-        "after_create",
-        DDL(
-            f"CREATE TRIGGER {_name} BEFORE {_verb} ON runbook_event BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
-        ).execute_if(dialect="sqlite"),
+    _ddl("sqlite", f"CREATE TRIGGER {_name} BEFORE {_verb} ON runbook_event BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END")
+    _ddl(
+        "postgresql",
+        f"CREATE FUNCTION {_name}() RETURNS trigger AS $$ BEGIN RAISE EXCEPTION '{_REFUSAL}'; END $$ LANGUAGE plpgsql; "
+        f"CREATE TRIGGER {_name} BEFORE {_verb} ON runbook_event FOR EACH STATEMENT EXECUTE FUNCTION {_name}()",
     )
-    event.listen(
-        events,
-        "after_create",
-        DDL(
-            f"CREATE FUNCTION {_name}() RETURNS trigger AS $$ BEGIN RAISE EXCEPTION '{_REFUSAL}'; END $$ LANGUAGE plpgsql; "
-            f"CREATE TRIGGER {_name} BEFORE {_verb} ON runbook_event FOR EACH STATEMENT EXECUTE FUNCTION {_name}()"
-        ).execute_if(dialect="postgresql"),
-    )
-    event.listen(
-        events,
-        "after_create",
-        DDL(
-            f"CREATE TRIGGER {_name} ON runbook_event INSTEAD OF {_verb} AS THROW 51000, '{_REFUSAL}', 1"
-        ).execute_if(dialect="mssql"),
-    )
+    _ddl("mssql", f"CREATE TRIGGER {_name} ON runbook_event INSTEAD OF {_verb} AS THROW 51000, '{_REFUSAL}', 1")

@@ -1,0 +1,192 @@
+"""What a step is given: handles, the record, and the ways in which a stop is felt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from runbook.cancel import CancelToken
+from runbook.codec import from_json
+from runbook.events import Draft, Kind
+from runbook.journal.log import RunLog
+from runbook.plan.models import Plan
+from runbook.ports import Cancellation, Gate, Pointer, Recorder, SqlServer, SqlServerReader, Web
+from runbook.publictext import public_text
+from runbook.step import GateReader, PointerReader, Sizes
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Services(Protocol):
+    """The world as the composition root built it."""
+
+    plan: Plan
+    sizes: Sizes
+    web: Web
+
+    def server(self, name: str, cancellation: Cancellation, recorder: Recorder) -> SqlServer: ...
+    def gate(self, cancellation: Cancellation, recorder: Recorder) -> Gate: ...
+    def pointer(self, cancellation: Cancellation, recorder: Recorder) -> Pointer: ...
+    def together(self, work: Callable[[R], T], items: Sequence[R], limit: int) -> list[T]: ...
+
+
+class Denied(AttributeError):
+    """A step's ``observe`` or ``verify`` reached for something that changes the world."""
+
+
+class ReadOnly:
+    """A port with everything that changes the world taken away."""
+
+    def __init__(self, port: Any, allowed: frozenset[str]) -> None:
+        self._port = port
+        self._allowed = allowed
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self._allowed:
+            return getattr(self._port, name)
+        raise Denied(f"{name} changes the world; only apply and undo may use it")
+
+
+def _names(protocol: type) -> frozenset[str]:
+    return frozenset(name for name in (*vars(protocol), *protocol.__annotations__) if not name.startswith("_"))
+
+
+_SERVER = _names(SqlServerReader)
+_GATE = _names(GateReader)
+_POINTER = _names(PointerReader)
+
+
+class Journalled:
+    """The Recorder of one step: an effect is durable before it is sent, a read is written with the next event."""
+
+    def __init__(self, log: RunLog, step: str, now: Callable[[], datetime]) -> None:
+        self._log = log
+        self._step = step
+        self._now = now
+        self._text = "ok"
+
+    @contextmanager
+    def statement(self, server: str, text: str, *, effect: bool, session: str = "") -> Iterator[Recorded]:
+        """Record one statement or command around its execution."""
+        begun = self._now()
+        record = Recorded()
+        what = {"server": server, "text": text, "session": session, "effect": effect}
+        if effect:
+            self._log.append(Draft(Kind.STATEMENT, self._step, what))
+        try:
+            yield record
+        except BaseException as error:
+            record.outcome(f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            seconds = round((self._now() - begun).total_seconds(), 3)
+            kind = Kind.STATEMENT_ENDED if effect else Kind.STATEMENT
+            self._log.buffer(Draft(kind, self._step, {**what, "outcome": record.text, "seconds": seconds}))
+
+
+class Recorded:
+    """The record of one statement while it runs."""
+
+    text = "ok"
+
+    def outcome(self, text: str) -> None:
+        """What came of it."""
+        self.text = text
+
+
+class StepReadContext:
+    """What ``observe`` and ``verify`` get."""
+
+    def __init__(
+        self,
+        step: str,
+        log: RunLog,
+        services: Services,
+        token: CancelToken,
+        now: Callable[[], datetime],
+        progress: Callable[[float, float, str], None],
+    ) -> None:
+        self._step = step
+        self._log = log
+        self._services = services
+        self._token = token
+        self._recorder = Journalled(log, step, now)
+        self.now = now
+        self.progress_to = progress
+        self.checkpoint = token.checkpoint
+        self.sleep = token.sleep
+        self.interrupting = token.interrupting
+
+    @property
+    def run_id(self) -> str:
+        return self._log.view.run_id
+
+    @property
+    def plan(self) -> Plan:
+        return self._services.plan
+
+    @property
+    def closes_at(self) -> datetime:
+        return self._log.view.closes_at
+
+    @property
+    def sizes(self) -> Sizes:
+        return self._services.sizes
+
+    @property
+    def web(self) -> Web:
+        return self._services.web
+
+    @property
+    def gate_reader(self) -> Any:
+        return ReadOnly(self._services.gate(self._token, self._recorder), _GATE)
+
+    @property
+    def pointer_reader(self) -> Any:
+        return ReadOnly(self._services.pointer(self._token, self._recorder), _POINTER)
+
+    def reader(self, server: str) -> Any:
+        return ReadOnly(self._services.server(server, self._token, self._recorder), _SERVER)
+
+    def kept(self, step_id: str, shape: type[T]) -> T:
+        found = self.find_kept(step_id, shape)
+        if found is None:
+            raise KeyError(f"{step_id} kept nothing")
+        return found
+
+    def find_kept(self, step_id: str, shape: type[T]) -> T | None:
+        step = self._log.view.steps.get(step_id)
+        return None if step is None or step.keep is None else from_json(shape, step.keep)
+
+    def together(self, work: Callable[[R], T], items: Sequence[R], limit: int) -> list[T]:
+        return self._services.together(work, items, limit)
+
+    def progress(self, done: float, total: float, what: str = "") -> None:
+        self.progress_to(done, total, what)
+
+    def note(self, text: str) -> None:
+        self._log.buffer(Draft(Kind.NOTE, self._step, {"text": text, "finding": True}))
+
+
+class StepContext(StepReadContext):
+    """What ``apply`` and ``Undo.run`` get in addition."""
+
+    @property
+    def gate(self) -> Gate:
+        return self._services.gate(self._token, self._recorder)
+
+    @property
+    def pointer(self) -> Pointer:
+        return self._services.pointer(self._token, self._recorder)
+
+    def server(self, server: str) -> SqlServer:
+        return self._services.server(server, self._token, self._recorder)
+
+    def public_text(self) -> str:
+        return public_text(self._log.view, self.now())
+
+    def shield(self) -> AbstractContextManager[None]:
+        return self._token.shield()

@@ -1,0 +1,177 @@
+"""Performs the moves that the policy judges right, and records them. It decides nothing.
+
+Starting and resuming are the same call: :meth:`Engine.drive` looks at the folded journal, performs what
+``next_moves`` returns, and ends when there is nothing more that this process can do.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from runbook.cancel import CancelToken
+from runbook.context import Services
+from runbook.errors import Fenced, FencedOut
+from runbook.events import Draft, Kind
+from runbook.journal.log import RunLog
+from runbook.performing import Performer, Progress
+from runbook.policy import Do, Finish, Hold, Move, Reset, Settle, TurnBack, Undo, next_moves
+from runbook.ports import Clock, Timer
+from runbook.states import RunState
+from runbook.step import Step
+from runbook.step import Undo as UndoBase
+from runbook.workers import InlineWorkers, Workers
+
+POLL = 0.5
+"""Seconds between looks at what other processes wrote into the journal (requests of a person)."""
+
+
+class Watcher(Protocol):
+    """Whoever shows the run on a terminal; called on the engine's thread, must not block."""
+
+    def tick(self, engine: Engine) -> None: ...
+
+
+class Engine:
+    """One executor of one run."""
+
+    def __init__(
+        self,
+        log: RunLog,
+        steps: Mapping[str, Step],
+        undos: Mapping[str, type[UndoBase]],
+        services: Services,
+        clock: Clock,
+        now: Callable[[], datetime],
+        workers: Workers,
+        watcher: Watcher | None = None,
+    ) -> None:
+        self.log = log
+        self.view = log.view
+        self.now = now
+        self.busy: dict[str, CancelToken] = {}
+        self.progress: dict[str, Progress] = {}
+        self._clock = clock
+        self._workers = workers
+        self._watcher = watcher
+        self._performer = Performer(log, steps, undos, services, now, self.progress)
+        self._wake = threading.Event()
+        self._crash: BaseException | None = None
+        self._stopping = ""
+
+    # --- what other threads may call -------------------------------------------------------------------------
+
+    def stop(self, reason: str, *, at_once: bool = False) -> None:
+        """Begin nothing more; with ``at_once`` also interrupt what runs. The run stays resumable."""
+        self._stopping = reason
+        if at_once:
+            self._cancel(reason)
+        self._wake.set()
+
+    def fenced(self) -> None:
+        """Another executor took over: stop without touching anything more."""
+        self._crash = Fenced("the lease belongs to another executor")
+        self._cancel("another executor took over")
+        self._wake.set()
+
+    # --- the loop ----------------------------------------------------------------------------------------------
+
+    def drive(self) -> RunState:
+        """Go on until an ending, a hold, or a stop; returns the run's state (RUNNING or REVERTING when stopped)."""
+        try:
+            while not self._over():
+                self._raise_crash()
+                if not self._advance():
+                    self._wait()
+        finally:
+            self._workers.close()
+        self._raise_crash()
+        self.log.flush()
+        return self.view.state
+
+    def _over(self) -> bool:
+        if self.busy:
+            return False
+        return bool(self.view.ending or self._stopping or (self.view.held and not self.view.hold_requested))
+
+    def _advance(self) -> bool:
+        """Perform what may be done now; False when there is nothing."""
+        if self._stopping:
+            return False
+        with self.log.lock:
+            moves = next_moves(self.view, self.busy, self.now())
+            for move in moves:
+                self._perform(move)
+        return bool(moves)
+
+    def _perform(self, move: Move) -> None:
+        match move:
+            case Do(step):
+                self._begin(step, self._performer.do)
+            case Settle(step):
+                self._begin(step, self._performer.settle)
+            case Undo(step, again):
+                self._begin(step, self._performer.undo_again if again else self._performer.undo)
+            case Reset(step):
+                self.log.append(Draft(Kind.STEP_RESET, step))
+            case TurnBack(reason):
+                self.log.append(Draft(Kind.TURNED_BACK, None, {"reason": reason}))
+                self._cancel(reason)
+            case Hold(reason, hint, live):
+                self.log.append(Draft(Kind.HELD, None, {"reason": reason, "hint": hint, "live": live}))
+            case Finish(ending, reason):
+                self.log.append(Draft(Kind.RUN_FINISHED, None, {"ending": ending.value, "reason": reason}))
+
+    def _begin(self, step: str, perform: Callable[[str, CancelToken], None]) -> None:
+        token = CancelToken(self._clock)
+        self.busy[step] = token
+        alarm = self._alarm(step, token)
+
+        def done(error: BaseException | None) -> None:
+            if alarm:
+                alarm.cancel()
+            with self.log.lock:
+                self._crash = self._crash or error
+                self.busy.pop(step, None)
+                self.progress.pop(step, None)
+            self._wake.set()
+
+        self._workers.submit(step, lambda: perform(step, token), done)
+
+    def _alarm(self, step: str, token: CancelToken) -> Timer | None:
+        """Without threads the loop cannot watch the turn-back point itself while a step runs."""
+        if not self._workers.inline or self.view.turned_back or self.view.pivot_at:
+            return None
+        return self._clock.call_at(self.view.turn_back_at_after(step), lambda: token.cancel("turn-back point"))
+
+    def _cancel(self, reason: str) -> None:
+        for token in list(self.busy.values()):
+            token.cancel(reason)
+
+    def _raise_crash(self) -> None:
+        if self._crash is None:
+            return
+        self._cancel("the executor stops")
+        error = self._crash
+        raise Fenced(str(error)) if isinstance(error, FencedOut) else error
+
+    # --- waiting: for a step to end, a request, or the turn-back point -------------------------------------------
+
+    def _wait(self) -> None:
+        if isinstance(self._workers, InlineWorkers) and self._workers.run_one():
+            return
+        self._clock.wait(self._wake, self._patience())
+        self._wake.clear()
+        if not self._workers.inline:
+            self.log.flush()
+        self.log.refresh()
+        if self._watcher:
+            self._watcher.tick(self)
+
+    def _patience(self) -> float:
+        left = (self.view.turn_back_at - self.now()) / timedelta(seconds=1)
+        if self.view.turned_back or self.view.pivot_at or left <= 0:
+            return POLL
+        return min(POLL, left)

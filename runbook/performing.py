@@ -1,0 +1,216 @@
+"""The order of writing: intent and undo, effect, look, outcome.
+
+Every public method performs one move for one step on a worker thread and leaves exactly one new state in the
+journal, or none when it was stopped before it touched anything. What a look shows counts, not what a call
+returned: a reply that was lost is no failure, a success without effect is no success.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from runbook import policy
+from runbook.cancel import CancelToken
+from runbook.codec import from_json, to_json, undo_from_json, undo_to_json
+from runbook.context import Services, StepContext, StepReadContext
+from runbook.errors import Cancelled, JournalError, RunbookError
+from runbook.events import Draft, Kind
+from runbook.journal.log import RunLog
+from runbook.step import Apply, Block, Outcome, Pass, Skip, Step, Undo
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a step is: ``done`` of ``total``, in whatever unit it counts."""
+
+    done: float
+    total: float
+    what: str
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why something did not work, as it is recorded."""
+
+    why: str
+    hint: str = ""
+
+    @classmethod
+    def of(cls, error: BaseException) -> Trouble:
+        """From whatever was raised; an error that is not ours is named as what it is: a defect."""
+        if isinstance(error, RunbookError):
+            return cls(error.message, error.hint)
+        if isinstance(error, Cancelled):
+            return cls(f"stopped: {error.reason}")
+        return cls(f"unexpected {type(error).__name__}: {error}", "This is a defect of the step; please report it.")
+
+    def data(self) -> dict[str, str]:
+        """For the journal."""
+        return {"why": self.why, "hint": self.hint}
+
+
+class Performer:
+    """Performs moves; one object per executor, used by all its worker threads."""
+
+    def __init__(
+        self,
+        log: RunLog,
+        steps: Mapping[str, Step],
+        undos: Mapping[str, type[Undo]],
+        services: Services,
+        now: Callable[[], datetime],
+        progress: dict[str, Progress],
+    ) -> None:
+        self._log = log
+        self._steps = steps
+        self._undos = undos
+        self._services = services
+        self._now = now
+        self._progress = progress
+
+    # --- forward -----------------------------------------------------------------------------------------------
+
+    def do(self, identity: str, token: CancelToken) -> None:
+        """Look, decide, touch, look again."""
+        step = self._steps[identity]
+        self._log.buffer(Draft(Kind.STEP_LOOKING, identity))
+        try:
+            decision = step.decide(step.observe(self._reading(identity, token)))
+        except Cancelled:
+            return
+        except JournalError:
+            raise
+        except Exception as error:  # noqa: BLE001  (a step must not be able to end the executor)
+            self._append(Kind.STEP_BLOCKED, identity, **Trouble.of(error).data())
+            return
+        match decision:
+            case Skip(reason):
+                self._append(Kind.STEP_SKIPPED, identity, why=reason)
+            case Pass(reason, keep):
+                self._append(Kind.STEP_PASSED, identity, why=reason, keep=to_json(keep))
+            case Block(reason, hint):
+                self._append(Kind.STEP_BLOCKED, identity, why=reason, hint=hint)
+            case Apply():
+                self._apply(step, decision, token)
+
+    def _apply(self, step: Step, decision: Apply, token: CancelToken) -> None:
+        record = {
+            "intent": to_json(decision.intent),
+            "undo": undo_to_json(decision.undo),
+            "keep": to_json(decision.keep),
+            "version": step.version,
+        }
+        with self._log.lock:
+            if self._log.view.turned_back or token.is_set:
+                return
+            self._log.append(Draft(Kind.STEP_STARTED, step.id, record))
+        trouble = self._try(lambda: step.apply(self._touching(step.id, token), decision.intent))
+        self._look_again(step, decision.intent, token, trouble)
+
+    def _look_again(self, step: Step, intent: object, token: CancelToken, trouble: Trouble | None) -> None:
+        looking = token if trouble is None else self._fresh(token)
+        try:
+            outcome = step.verify(self._reading(step.id, looking), intent)
+        except JournalError:
+            raise
+        except (Exception, Cancelled) as error:  # noqa: BLE001  (not being able to look is a state of its own)
+            unseen = Trouble.of(error)
+            why = f"{trouble.why}; and the look at it failed: {unseen.why}" if trouble else unseen.why
+            self._append(Kind.STEP_FAILED, step.id, why=why, hint=(trouble or unseen).hint)
+            return
+        if outcome is Outcome.REACHED:
+            self._append(Kind.STEP_DONE, step.id, **({"why": f"reached, although: {trouble.why}"} if trouble else {}))
+            return
+        trouble = trouble or Trouble(f"it reported success, but a look shows it {outcome.value}")
+        kind = Kind.STEP_UNTOUCHED if outcome is Outcome.UNTOUCHED else Kind.STEP_FAILED
+        self._append(kind, step.id, **trouble.data())
+
+    # --- after an executor was lost ----------------------------------------------------------------------------
+
+    def settle(self, identity: str, token: CancelToken) -> None:
+        """Look what became of a step whose executor was lost."""
+        step, record = self._steps[identity], self._log.view.steps[identity]
+        try:
+            intent = None if step.Intent is None else from_json(step.Intent, record.intent)
+            outcome = step.verify(self._reading(identity, self._fresh(token)), intent)
+        except Exception as error:  # noqa: BLE001
+            why = f"its executor was lost and the look at it failed: {Trouble.of(error).why}"
+            self._append(Kind.STEP_FAILED, identity, why=why, hint=Trouble.of(error).hint)
+            return
+        self._append(*self._settled(identity, outcome), why=f"its executor was lost; a look shows it {outcome.value}")
+
+    def _settled(self, identity: str, outcome: Outcome) -> tuple[Kind, str]:
+        if outcome is Outcome.REACHED:
+            return Kind.STEP_DONE, identity
+        worn_out = self._log.view.steps[identity].attempts >= policy.ATTEMPTS
+        if outcome is Outcome.PARTIAL:
+            return (Kind.STEP_FAILED if worn_out else Kind.STEP_PARTIAL), identity
+        back = bool(self._log.view.turned_back)
+        return (Kind.STEP_UNTOUCHED if worn_out or back else Kind.STEP_RESET), identity
+
+    # --- the way back ------------------------------------------------------------------------------------------
+
+    def undo(self, identity: str, token: CancelToken) -> None:
+        """Put one step back."""
+        self._append(Kind.UNDO_STARTED, identity)
+        self._go_back(identity, token)
+
+    def undo_again(self, identity: str, token: CancelToken) -> None:
+        """Put one step back that a lost executor had begun to put back."""
+        self._go_back(identity, token)
+
+    def _go_back(self, identity: str, token: CancelToken) -> None:
+        record = self._log.view.steps[identity].undo
+        assert record is not None, "only what owes an undo is undone"  # noqa: S101
+        try:
+            undo = undo_from_json(record, self._undos)
+        except JournalError as error:
+            self._append(Kind.UNDO_FAILED, identity, **Trouble.of(error).data())
+            return
+        trouble = self._try(lambda: undo.run(self._touching(identity, token)))
+        try:
+            outcome = undo.verify(self._reading(identity, self._fresh(token)))
+        except JournalError:
+            raise
+        except (Exception, Cancelled) as error:  # noqa: BLE001
+            outcome, trouble = Outcome.PARTIAL, trouble or Trouble.of(error)
+        if outcome is Outcome.REACHED and trouble is None:
+            self._append(Kind.UNDO_DONE, identity)
+            return
+        trouble = trouble or Trouble(f"it was put back, but a look shows it {outcome.value}")
+        if outcome is Outcome.REACHED:
+            self._append(Kind.UNDO_DONE, identity, why=f"back, although: {trouble.why}")
+        elif not token.is_set:
+            self._append(Kind.UNDO_FAILED, identity, **trouble.data())
+
+    # --- pieces ------------------------------------------------------------------------------------------------
+
+    def _try(self, act: Callable[[], None]) -> Trouble | None:
+        try:
+            act()
+        except JournalError:
+            raise
+        except (Exception, Cancelled) as error:  # noqa: BLE001  (what became of it is found by looking)
+            return Trouble.of(error)
+        return None
+
+    def _append(self, kind: Kind, identity: str, **data: object) -> None:
+        self._log.append(Draft(kind, identity, {key: value for key, value in data.items() if value not in ("", None)}))
+
+    def _fresh(self, token: CancelToken) -> CancelToken:
+        """Looking is part of the way back: it is not cut short by what stopped the step."""
+        return CancelToken(token.clock)
+
+    def _reading(self, identity: str, token: CancelToken) -> StepReadContext:
+        return StepReadContext(identity, self._log, self._services, token, self._now, self._report(identity))
+
+    def _touching(self, identity: str, token: CancelToken) -> StepContext:
+        return StepContext(identity, self._log, self._services, token, self._now, self._report(identity))
+
+    def _report(self, identity: str) -> Callable[[float, float, str], None]:
+        def report(done: float, total: float, what: str) -> None:
+            self._progress[identity] = Progress(done, total, what)
+
+        return report
