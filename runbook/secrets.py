@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,7 +69,7 @@ class SecretRef:
         kind, colon, name = text.partition(":")
         if not colon or not name.strip():
             raise ValueError("not a reference to a secret")
-        if kind == "env":
+        if kind == "env" and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
             return cls("env", name, directory)
         if kind == "file":
             return cls("file", name, directory)

@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, Literal
 
 from ruamel.yaml import YAML
@@ -21,6 +22,8 @@ Kind = Literal["mapping", "sequence", "scalar", "absent"]
 MAX_NODES = 20_000
 """More values than any plan has; stops aliases that multiply each other."""
 MAX_DEPTH = 30
+MAX_BRACKETS = 300
+"""Open brackets at once; far beyond it the parser takes seconds to give up."""
 
 
 @dataclass(frozen=True, order=True)
@@ -112,6 +115,8 @@ class UnparsableError(Exception):
 
 def parse(text: str) -> tuple[Node, list[Finding]]:
     """Parse a plan's text. Raises UnparsableError; other findings (duplicate keys, tags) come back beside the tree."""
+    if _most_open_brackets(text) > MAX_BRACKETS:
+        raise UnparsableError(_finding(1, 1, "nested too deeply to be a plan", "Write the plan flat."))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a reused anchor is legal YAML
@@ -126,6 +131,11 @@ def parse(text: str) -> tuple[Node, list[Finding]]:
         raise UnparsableError(_finding(1, 1, "the file is empty", "Write a first plan with `runbook init`."))
     builder = _Builder()
     return builder.build(tree, (), None), builder.findings
+
+
+def _most_open_brackets(text: str) -> int:
+    steps = (1 if c in "[{" else -1 for c in text if c in "[]{}")
+    return max(accumulate(steps), default=0)
 
 
 def _finding(line: int, column: int, message: str, hint: str) -> Finding:

@@ -89,8 +89,8 @@ def _unknown_value(node: Node, view: View, context: Mapping[str, Any]) -> Findin
     at = node["kind"] if node.kind == "mapping" and "kind" in node.children else node
     allowed = str(context.get("expected") or context.get("expected_tags") or view.example)
     choices = allowed.replace("'", "").replace(" or ", ", ").split(", ")
-    near = nearest(str(at.value), choices)
-    more = f"Did you mean {near}? " if near and near != str(at.value) else ""
+    near = nearest(at.value, choices) if isinstance(at.value, str) else None
+    more = f"Did you mean {near}? " if near and near != at.value else ""
     shown = quote(at.value) if at.kind == "scalar" else what(at)
     return Finding(at.mark, at.path, f"unknown value {shown}", f"{more}Use {_either(choices)}{_unquote(at, choices)}.")
 

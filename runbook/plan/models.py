@@ -215,7 +215,10 @@ class Plan(Model):
     databases: tuple[Database, ...] = Field(
         min_length=1, description="The user databases that belong together.", examples=[[{"name": "Contacts"}]]
     )
-    gate: Gate = Field(description="What keeps users out.", examples=[{"kind": "file", "path": "app/offline.html"}])
+    gate: Gate = Field(
+        description="What keeps users out.",
+        examples=[{"kind": "file", "path": "app/offline.html", "text": "Planned work"}],
+    )
     jobs: Jobs = Field(default=Jobs(), description="What happens to SQL Agent jobs that are running.")
     sessions: Sessions = Field(default=Sessions(), description="What happens to connected sessions.")
     repoint: Repoint | None = Field(default=None, description="side-by-side: how clients find the new server.")

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
+from pydantic.json_schema import GenerateJsonSchema
+
 from runbook.plan.document import Part
+from runbook.plan.durations import format_duration
 from runbook.plan.models import Plan
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
+class _Generator(GenerateJsonSchema):
+    def encode_default(self, dft: Any) -> Any:
+        """Durations stand as plans write them, not in ISO 8601."""
+        return format_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
+
+
 def plan_json_schema() -> dict[str, Any]:
     """Return the schema of a plan file (draft 2020-12), each key with a description."""
-    schema = Plan.model_json_schema(by_alias=True, mode="validation")
+    schema = Plan.model_json_schema(by_alias=True, mode="validation", schema_generator=_Generator)
     definitions = schema.get("$defs", {})
     _describe(schema, definitions)
     for definition in definitions.values():
@@ -25,6 +35,9 @@ def plan_json_schema() -> dict[str, Any]:
 def _describe(model: dict[str, Any], definitions: dict[str, Any]) -> None:
     for part in model.get("properties", {}).values():
         part.pop("title", None)
+        if "patternProperties" in part:  # keys of another form are refused, as the program does
+            part.pop("propertyNames", None)
+            part["additionalProperties"] = False
         if "description" not in part and "$ref" in part:  # pydantic drops one that equals the model's own
             part["description"] = definitions[_name(part["$ref"])]["description"]
 

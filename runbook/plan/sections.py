@@ -69,9 +69,9 @@ class CommandGate(Model):
     """A command that keeps users out, and one that lets them in again."""
 
     kind: Literal["command"] = Field(description="Commands that close and open.", examples=["command"])
-    on: Arguments = Field(description="Closes the gate.")
-    off: Arguments = Field(description="The way back: opens the gate.")
-    probe: Arguments = Field(description="Looks: exit 0 closed, 1 open.")
+    on: Arguments = Field(description="Closes the gate.", examples=[["systemctl", "stop", "mailer"]])
+    off: Arguments = Field(description="The way back: opens the gate.", examples=[["systemctl", "start", "mailer"]])
+    probe: Arguments = Field(description="Looks: exit 0 closed, 1 open.", examples=[["/opt/mailer/is-closed"]])
     timeout: PositiveSpan = Field(default=Duration(seconds=30), description="How long each command may take.")
     probes: tuple[Probe, ...] = Field(default=(), description="Pages that prove from outside that the gate works.")
 
@@ -126,9 +126,11 @@ class CommandRepoint(Model):
     """Clients are pointed by a command."""
 
     kind: Literal["command"] = Field(description="Commands that point clients.", examples=["command"])
-    forward: Arguments = Field(description="Points clients to the target.")
-    back: Arguments = Field(description="The way back: points clients to the source.")
-    probe: Arguments = Field(description="Looks: exit 0 target, 1 source.")
+    forward: Arguments = Field(description="Points clients to the target.", examples=[["/opt/mailer/point", "new"]])
+    back: Arguments = Field(
+        description="The way back: points clients to the source.", examples=[["/opt/mailer/point", "old"]]
+    )
+    probe: Arguments = Field(description="Looks: exit 0 target, 1 source.", examples=[["/opt/mailer/points-to-new"]])
     timeout: PositiveSpan = Field(default=Duration(seconds=30), description="How long each command may take.")
 
 

@@ -43,7 +43,8 @@ def _fill(what: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    """Quote for YAML; what an editor would not show (and YAML might take for a line break) is escaped."""
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in json.dumps(text, ensure_ascii=False))
 
 
 def _head(strategy: Strategy) -> str:
