@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from functools import lru_cache
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -14,13 +13,13 @@ from runbook.step import Undo
 T = TypeVar("T")
 
 
-@lru_cache(maxsize=None)
-def _cached(shape: Hashable) -> TypeAdapter[Any]:
-    return TypeAdapter(shape)
+_adapters: dict[type, TypeAdapter[Any]] = {}
 
 
 def _adapter(shape: type) -> TypeAdapter[Any]:
-    return _cached(shape)
+    if shape not in _adapters:
+        _adapters[shape] = TypeAdapter(shape)
+    return _adapters[shape]
 
 
 def to_json(value: Any) -> Any:

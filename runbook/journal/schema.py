@@ -51,13 +51,17 @@ leases = Table(
 
 _REFUSAL = "the journal is append-only"
 
+
 def _ddl(dialect: str, text: str) -> None:
     event.listen(events, "after_create", DDL(text).execute_if(dialect=dialect))  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 
 
 for _verb in ("UPDATE", "DELETE"):
     _name = f"runbook_event_no_{_verb.lower()}"
-    _ddl("sqlite", f"CREATE TRIGGER {_name} BEFORE {_verb} ON runbook_event BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END")
+    _ddl(
+        "sqlite",
+        f"CREATE TRIGGER {_name} BEFORE {_verb} ON runbook_event BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END",
+    )
     _ddl(
         "postgresql",
         f"CREATE FUNCTION {_name}() RETURNS trigger AS $$ BEGIN RAISE EXCEPTION '{_REFUSAL}'; END $$ LANGUAGE plpgsql; "

@@ -1,0 +1,111 @@
+"""From a plan and the known kinds of step to the ordered graph.
+
+A step says by name what it comes after. Between two steps with the same key (a database) the name means that
+one, otherwise all of that name; so a database does not wait for its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from runbook.errors import PlanError, PlanErrors
+from runbook.graph import CycleError, Graph, Limits, Node
+from runbook.plan.models import Plan
+from runbook.step import Budget, Sizes, Step
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """The graph (data, recorded with the run) and the steps that do the work, by id."""
+
+    graph: Graph
+    steps: Mapping[str, Step]
+
+
+def compile_plan(plan: Plan, kinds: Iterable[type[Step]], sizes: Sizes) -> Compiled:
+    """Make the steps this plan needs and order them; PlanErrors when they cannot be ordered."""
+    known = list(kinds)
+    steps = {step.id: step for kind in known if plan.strategy in kind.strategies for step in _instances(kind, plan)}
+    by_name: dict[str, list[Step]] = {kind.name: [] for kind in known}
+    for step in steps.values():
+        by_name[step.name].append(step)
+    limits = Limits(plan.limits.workers, {name: server.limits.steps for name, server in plan.servers.items()})
+    try:
+        graph = Graph((_node(step, by_name, plan, sizes) for step in steps.values()), limits)
+    except CycleError as error:
+        raise _wrong(plan, f"steps wait for one another: {error}", "Break the circle in their `after`.") from None
+    return Compiled(graph, {identity: steps[identity] for identity in graph.nodes})
+
+
+def _instances(kind: type[Step], plan: Plan) -> list[Step]:
+    return [kind(plan, key) for key in kind.keys(plan)]
+
+
+def _node(step: Step, by_name: Mapping[str, list[Step]], plan: Plan, sizes: Sizes) -> Node:
+    computed = step.budget(sizes)
+    stated_do, stated_undo = plan.budget_for(step.id)
+    budget = Budget(
+        computed.do if stated_do is None else stated_do, computed.undo if stated_undo is None else stated_undo
+    )
+    return Node(
+        id=step.id,
+        phase=step.phase.value,
+        after=tuple(_before(step, by_name, plan)),
+        servers=step.servers,
+        do_budget=budget.do,
+        undo_budget=budget.undo,
+        pivot=step.pivot,
+        irreversible=step.irreversible,
+        version=step.version,
+        source="computed" if stated_do is None and stated_undo is None else "stated",
+    )
+
+
+def _before(step: Step, by_name: Mapping[str, list[Step]], plan: Plan) -> Iterable[str]:
+    for name in step.after:
+        if name not in by_name:
+            raise _wrong(plan, f"{step.name} comes after {name}, which is no known step", "Mend `after` of that step.")
+        same = [other.id for other in by_name[name] if step.key is not None and other.key == step.key]
+        yield from same or [other.id for other in by_name[name]]
+
+
+def _wrong(plan: Plan, message: str, hint: str) -> PlanErrors:
+    return PlanErrors([PlanError(str(plan.path), 1, 1, "", message, hint)])
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Does the way forward and, from its worst point, the way back fit the window? All in seconds."""
+
+    forward: float
+    way_back: float
+    reserve: float
+    window: float
+
+    @property
+    def fits(self) -> bool:
+        """There is time for both."""
+        return self.forward + self.way_back + self.reserve <= self.window
+
+
+def worst_way_back(graph: Graph) -> float:
+    """Seconds the way back takes when everything before the pivot is owed (see ``RunView.way_back``)."""
+    chain: dict[str, float] = {}
+    owed: dict[str, float] = {}
+    for node in graph:
+        undo = 0.0 if node.irreversible or node.pivot else node.undo_budget
+        chain[node.id] = undo + max((chain[before] for before in node.after), default=0.0)
+        for server in (*node.servers, ""):
+            owed[server] = owed.get(server, 0.0) + undo
+    shared = sum(seconds / graph.limits.of(server) for server, seconds in owed.items() if server)
+    return max(chain.values(), default=0.0) + shared + owed.get("", 0.0) / graph.limits.workers
+
+
+def up_to_pivot(graph: Graph) -> Graph:
+    """The graph without what comes after the pivot."""
+    after: set[str] = set()
+    for node in graph:
+        if any(before in after or graph[before].pivot for before in node.after):
+            after.add(node.id)
+    return Graph((node for node in graph if node.id not in after), graph.limits)
