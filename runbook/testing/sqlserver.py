@@ -1,0 +1,379 @@
+"""The fake SQL Server: a handle that can change an instance of the world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+from runbook.errors import AlreadyRunning
+from runbook.ports import DatabaseState, JobDefinition, Login, UserAccess
+from runbook.testing import backups
+from runbook.testing.handle import HALFWAY, UNTOUCHED, Action, Work, at_once
+from runbook.testing.model import DEFAULT_OPTIONS, Client, Database
+from runbook.testing.reading import FakeReader
+from runbook.testing.refusals import refusal
+
+STOPPING = timedelta(seconds=1)
+"""sp_stop_job only asks: the job ends a little later."""
+
+
+class FakeSqlServer(FakeReader):
+    """Implements ``runbook.ports.SqlServer``; ``FakeSqlServer(world, "old", cancellation=..., recorder=...)``."""
+
+    # -- Agent
+
+    def set_job_enabled(self, job_id: str, *, enabled: bool) -> None:
+        job = self.instance.jobs.get(job_id)
+        word = "ENABLE" if enabled else "DISABLE"
+        text = f"{word} JOB {job.definition.name if job else job_id}"
+
+        def change() -> None:
+            self.instance.job(job_id).enabled = enabled
+
+        self._do("set_job_enabled", job_id, text, at_once(change, lambda: self.instance.job(job_id)))
+
+    def stop_job(self, job_id: str) -> None:
+        job = self.instance.jobs.get(job_id)
+        name = job.definition.name if job else job_id
+
+        def check() -> None:
+            if not self.instance.running(self.instance.job(job_id)):
+                raise refusal(22022, name)
+
+        def change() -> None:
+            self.instance.job(job_id).running_until = self.world.clock.now() + STOPPING
+
+        self._do("stop_job", job_id, f"STOP JOB {name}", at_once(change, check))
+
+    def create_job(self, definition: JobDefinition) -> None:
+        def change() -> None:
+            self.instance.add_job(definition).enabled = False
+
+        self._do("create_job", definition.name, f"CREATE JOB {definition.name}", at_once(change))
+
+    def delete_job(self, name: str) -> None:
+        def find() -> str:
+            for job in self.instance.jobs.values():
+                if job.definition.name == name:
+                    return job.job_id
+            raise refusal(14262, name)
+
+        self._do("delete_job", name, f"DELETE JOB {name}", at_once(lambda: self.instance.jobs.pop(find()), find))
+
+    # -- logins and sessions
+
+    def create_login(self, login: Login) -> None:
+        def check() -> None:
+            if login.name in self.instance.logins:
+                raise refusal(15025, login.name)
+            if self.instance.login_of(login.sid) is not None:
+                raise refusal(15433)
+
+        def change() -> None:
+            self.instance.logins[login.name] = login
+
+        self._do("create_login", login.name, f"CREATE LOGIN {login.name}", at_once(change, check))
+
+    def drop_login(self, name: str) -> None:
+        def check() -> None:
+            self.instance.sid_of(name)
+            if any(client.login == name for client in self.instance.clients):
+                raise refusal(15434, name)
+
+        self._do("drop_login", name, f"DROP LOGIN {name}", at_once(lambda: self.instance.logins.pop(name), check))
+
+    def kill(self, session_id: int) -> None:
+        def change() -> None:
+            for client in self._clients(session_id):
+                self.instance.throw_out(client)
+
+        self._do("kill", str(session_id), f"KILL {session_id}", at_once(change))
+
+    def _clients(self, session_id: int) -> list[Client]:
+        return [one for one in self.instance.clients if one.session_id == session_id and not one.unkillable]
+
+    # -- state and options
+
+    def set_user_access(self, database: str, access: UserAccess) -> None:
+        text = f"ALTER DATABASE {database} SET {access} WITH ROLLBACK IMMEDIATE"
+        self._do("set_user_access", database, text, at_once(*self._access(database, access)))
+
+    def _access(self, database: str, access: UserAccess) -> tuple[Callable[[], None], Callable[[], None]]:
+        def check() -> None:
+            found = self._alterable(database)
+            if found.settings.user_access is UserAccess.SINGLE_USER and self.instance.in_database(database):
+                raise refusal(5064, database)
+
+        def change() -> None:
+            self.instance.get(database).set(user_access=access)
+            for client in self.instance.in_database(database):
+                stays = access is UserAccess.MULTI_USER or (access is UserAccess.RESTRICTED_USER and client.privileged)
+                if not stays:
+                    self.instance.throw_out(client)
+            self.instance.door_moved()
+
+        return change, check
+
+    def _alterable(self, database: str) -> Database:
+        found = self.instance.existing(database, 5011)
+        if found.snapshot_of:
+            raise refusal(5093)
+        if found.state is not DatabaseState.ONLINE:
+            raise refusal(5052, found.state.capitalize())
+        return found
+
+    def set_online(self, database: str) -> None:
+        def check() -> None:
+            found = self.instance.existing(database, 5011)
+            if found.state not in {DatabaseState.OFFLINE, DatabaseState.ONLINE}:
+                raise refusal(5052, found.state.capitalize())
+
+        def change() -> None:
+            found = self.instance.get(database)
+            found.state = DatabaseState.ONLINE
+            self.instance.door_moved()
+
+        self._do("set_online", database, f"ALTER DATABASE {database} SET ONLINE", at_once(change, check))
+
+    def set_owner(self, database: str, login: str) -> None:
+        def change() -> None:
+            self._alterable(database).set(owner_sid=self.instance.sid_of(login))
+
+        def check() -> None:
+            self._alterable(database)
+            self.instance.sid_of(login)
+
+        text = f"ALTER AUTHORIZATION ON DATABASE::{database} TO {login}"
+        self._do("set_owner", database, text, at_once(change, check))
+
+    def set_option(self, database: str, option: str, value: str) -> None:
+        def check() -> None:
+            self._alterable(database)
+            if option not in DEFAULT_OPTIONS:
+                raise refusal(5058, option, database)
+
+        def change() -> None:
+            found = self.instance.get(database)
+            found.set(options={**found.settings.options, option: value})
+
+        self._do("set_option", database, f"ALTER DATABASE {database} SET {option} {value}", at_once(change, check))
+
+    def map_user(self, database: str, user: str, login: str) -> None:
+        def check() -> None:
+            if user not in self.instance.opened(database).content.users:
+                raise refusal(15151, "user", user)
+            self.instance.sid_of(login)
+
+        def change() -> None:
+            found = self.instance.opened(database)
+            found.write(found.content.with_user(user, self.instance.sid_of(login)))
+
+        text = f"{database}: ALTER USER {user} WITH LOGIN = {login}"
+        self._do("map_user", database, text, at_once(change, check))
+
+    def drop_database(self, database: str) -> None:
+        def check() -> None:
+            found = self.instance.existing(database, 3701)
+            if self.instance.in_database(database):
+                raise refusal(3702, database)
+            if self.instance.snapshots_of(found.name):
+                raise refusal(3709, self.instance.snapshots_of(found.name)[0].name)
+
+        gone = at_once(lambda: self._remove(database), check)
+        self._do("drop_database", database, f"DROP DATABASE {database}", gone)
+
+    def _remove(self, database: str) -> None:
+        self.instance.remove(self.instance.get(database))
+
+    # -- backups
+
+    def backup_full(self, database: str, path: str, *, name: str, copy_only: bool) -> None:
+        text = f"BACKUP DATABASE {database}{' WITH COPY_ONLY' if copy_only else ''}"
+        self._back_up("backup_full", text, backups.Order(database, path, name, "full", copy_only))
+
+    def backup_log(self, database: str, path: str, *, name: str) -> None:
+        self._back_up("backup_log", f"BACKUP LOG {database}", backups.Order(database, path, name, "log"))
+
+    def cut_tail(self, database: str, path: str, *, name: str) -> None:
+        order = backups.Order(database, path, name, backups.TAIL)
+        self._back_up("cut_tail", f"BACKUP LOG {database} WITH NORECOVERY", order)
+
+    def cut_differential(self, database: str, path: str, *, name: str) -> None:
+        order = backups.Order(database, path, name, "differential")
+        single = f"ALTER DATABASE {database} SET SINGLE_USER WITH ROLLBACK IMMEDIATE"
+        with self._in_the_slot():
+            change, check = self._access(database, UserAccess.SINGLE_USER)
+            self._do("cut_differential.single_user", database, single, at_once(change, check))
+            self._back_up("cut_differential", f"BACKUP DATABASE {database} WITH DIFFERENTIAL", order)
+            offline = at_once(lambda: self._set_offline(database))
+            self._do("cut_differential.offline", database, f"ALTER DATABASE {database} SET OFFLINE", offline)
+
+    def _set_offline(self, database: str) -> None:
+        self.instance.get(database).state = DatabaseState.OFFLINE
+
+    @contextmanager
+    def _in_the_slot(self) -> Iterator[None]:
+        """The connection stays in the single-user database, so that nobody else can take the slot."""
+        self.instance.slot_held = True
+        try:
+            yield
+        finally:
+            self.instance.slot_held = False
+            self.instance.door_moved()
+
+    def _back_up(self, name: str, text: str, order: backups.Order) -> None:
+        def work() -> Work:
+            return backups.back_up(self.instance, order, partial_files=self.world.partial_files)
+
+        self._do(name, order.database, text, work)
+
+    def verify_backup(self, path: str) -> None:
+        self.look("verify_backup", f"RESTORE VERIFYONLY {path}", path)
+        backups.verify(self.instance, path)
+
+    def restore_full(self, database: str, path: str, *, moves: Mapping[str, str]) -> None:
+        text = f"RESTORE DATABASE {database} WITH NORECOVERY"
+        self._do("restore_full", database, text, lambda: backups.restore_full(self.instance, database, path, moves))
+
+    def restore_differential(self, database: str, path: str) -> None:
+        text = f"RESTORE DATABASE {database} FROM DIFFERENTIAL WITH NORECOVERY"
+
+        def work() -> Work:
+            return backups.restore_differential(self.instance, database, path)
+
+        self._do("restore_differential", database, text, work)
+
+    def restore_log(self, database: str, path: str) -> None:
+        text = f"RESTORE LOG {database} WITH NORECOVERY"
+        self._do("restore_log", database, text, lambda: backups.restore_log(self.instance, database, path))
+
+    def recover(self, database: str) -> None:
+        text = f"RESTORE DATABASE {database} WITH RECOVERY"
+        self._do("recover", database, text, lambda: backups.recover(self.instance, database))
+
+    # -- snapshots
+
+    def create_snapshot(self, database: str, snapshot: str) -> None:
+        def check() -> None:
+            found = self.instance.existing(database)
+            if found.snapshot_of:
+                raise refusal(1821)
+            if found.state is not DatabaseState.ONLINE:
+                raise refusal(1822)
+            if self.instance.find(snapshot):
+                raise refusal(1801, snapshot)
+
+        def change() -> None:
+            found = self.instance.opened(database)
+            made = replace(found, name=snapshot, snapshot_of=found.name, database_id=self.instance.serial())
+            made.set(user_access=UserAccess.MULTI_USER)
+            made.kept = found.settings
+            self.instance.add(made)
+
+        text = f"CREATE DATABASE {snapshot} AS SNAPSHOT OF {database}"
+        self._do("create_snapshot", database, text, at_once(change, check))
+
+    def revert_to_snapshot(self, database: str, snapshot: str) -> None:
+        text = f"RESTORE DATABASE {database} FROM DATABASE_SNAPSHOT {snapshot}"
+        self._do("revert_to_snapshot", database, text, lambda: self._revert(database, snapshot))
+
+    def _revert(self, database: str, snapshot: str) -> Work:
+        found = self._revertible(database, snapshot)
+        found.state, found.reverting, found.redo_lsn = DatabaseState.RESTORING, snapshot, None
+        yield HALFWAY
+        source = self.instance.get(snapshot)
+        found.content, found.changes = source.content, source.changes
+        found.settings = source.kept or source.settings
+        found.lsn += 1
+        found.log_backup_lsn = found.diff_base = found.reverting = None
+        found.forks = (*found.forks, self.instance.guid())
+        found.state = DatabaseState.ONLINE
+        self.instance.door_moved()
+
+    def _revertible(self, database: str, snapshot: str) -> Database:
+        found = self.instance.existing(database)
+        source = self.instance.find(snapshot)
+        if source is None or (source.snapshot_of or "").lower() != database.lower():
+            raise refusal(3137)
+        if len(self.instance.snapshots_of(database)) > 1:
+            raise refusal(3137)
+        if "filestream" in found.features:
+            raise refusal(3138)
+        if found.state is not DatabaseState.ONLINE and found.reverting != snapshot:
+            self.instance.opened(database)
+        if self.instance.in_database(database) or self.instance.in_database(snapshot):
+            raise refusal(3101)
+        return found
+
+    def drop_snapshot(self, snapshot: str) -> None:
+        def check() -> None:
+            found = self.instance.existing(snapshot, 3701)
+            if not found.snapshot_of:
+                raise refusal(3701, snapshot, hint=f"{snapshot} is a database, not a snapshot.")
+            if self.instance.in_database(snapshot):
+                raise refusal(3702, snapshot)
+
+        gone = at_once(lambda: self._remove(snapshot), check)
+        self._do("drop_snapshot", snapshot, f"DROP DATABASE {snapshot}", gone)
+
+    # -- batches and checks
+
+    def run_batch(self, database: str, sql: str) -> None:
+        words = " ".join(sql.split())
+        self._do("run_batch", database, f"{database}: {words[:60]}", lambda: self._batch(database, sql))
+
+    def _batch(self, database: str, sql: str) -> Work:
+        found = self.instance.opened(database)
+        if found.settings.is_read_only or found.snapshot_of:
+            raise refusal(3906, database)
+        before, taught = found.content, self.world.batches.get(sql)
+        if taught is not None:
+            yield UNTOUCHED
+            found.write(taught(found.content))
+            return
+        # A batch of several statements is no transaction: cut off, it has done some of them.
+        found.write(before.after_batch(sql, finished=False))
+        yield HALFWAY
+        found.write(before.after_batch(sql, finished=True))
+
+    def check_database(self, database: str) -> tuple[str, ...]:
+        self._do("check_database", database, f"DBCC CHECKDB ({database})", at_once(lambda: self._checked(database)))
+        return self.instance.opened(database).findings
+
+    def _checked(self, database: str) -> None:
+        found = self.instance.opened(database)
+        if not found.findings and not found.snapshot_of:
+            found.last_checkdb = self.world.clock.now()
+
+    # -- beyond the port: what the engine asks of an adapter
+
+    def end_sessions_of(self, run_id: str, older_than_fence: int) -> int:
+        """End sessions an older executor of this run left behind; in this world they die with their process."""
+        self.look("end_sessions_of", f"KILL sessions of {run_id} before {older_than_fence}")
+        return 0
+
+    @contextmanager
+    def application_lock(self, run_id: str) -> Iterator[None]:
+        """The lock that keeps a second executor away from this instance."""
+        self.look("application_lock", "sp_getapplock runbook")
+        if self.instance.lock_holder is not None:
+            raise AlreadyRunning(
+                f"another run works on {self.instance.server_name}: {self.instance.lock_holder}",
+                hint="Wait for it, or resume it.",
+            )
+        self.instance.lock_holder = run_id
+        try:
+            yield
+        finally:
+            if self.generation == self.world.generation:
+                self.instance.lock_holder = None
+
+    def _do(self, name: str, key: str, text: str, work: Callable[[], Work]) -> None:
+        def corrupt() -> None:
+            found = self.instance.find(key)
+            if found is not None:
+                found.content = found.content.corrupted()
+
+        self.perform(Action(name, key, text, work, corrupt))
