@@ -1,0 +1,1 @@
+"""The invented mail-marketing company: its rows, its logins, and how they become T-SQL."""
