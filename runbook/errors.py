@@ -32,7 +32,6 @@
 The engine settles StepFailed, ServerError and HostError itself; the code 20 is for one that escapes it, because
 then a person has to look.
 """
-# ruff: noqa: N818 - "Refused" and "Held" are the operator's words; an Error suffix would say less
 
 from __future__ import annotations
 
