@@ -34,17 +34,17 @@ _ABSENT = object()
 class Fingerprint:
     """The canonical document of a plan as JSON text."""
 
-    text: str
+    canonical: str
 
     @property
     def digest(self) -> str:
         """SHA-256 of the canonical document, in hexadecimal."""
-        return hashlib.sha256(self.text.encode("utf-8")).hexdigest()
+        return hashlib.sha256(self.canonical.encode("utf-8")).hexdigest()
 
     @property
     def document(self) -> dict[str, Any]:
         """The canonical document: ``format``, ``plan``, and ``contents`` (SHA-256 of each file by path)."""
-        found: dict[str, Any] = json.loads(self.text)
+        found: dict[str, Any] = json.loads(self.canonical)
         return found
 
 
