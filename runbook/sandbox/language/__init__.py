@@ -1,0 +1,1 @@
+"""The language part of the sandbox: T-SQL, run on SQLite files."""
