@@ -1,0 +1,91 @@
+"""What steps leave for later steps: the shapes of their ``keep``, one place for the one who keeps and who reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from runbook.ports import DatabaseInfo, RecoveryModel, UserAccess
+
+
+@dataclass(frozen=True)
+class GateBefore:
+    """Kept by ``close-gate``: what stood where the maintenance text went."""
+
+    earlier: str
+
+
+@dataclass(frozen=True)
+class JobMark:
+    """One Agent job."""
+
+    job_id: str
+    name: str
+
+
+@dataclass(frozen=True)
+class JobsBefore:
+    """Kept by ``disable-jobs``: the jobs that were enabled on the source."""
+
+    enabled: tuple[JobMark, ...] = ()
+
+
+@dataclass(frozen=True)
+class AccessBefore:
+    """Kept by ``restrict-database[db]``: who could enter before."""
+
+    user_access: UserAccess
+
+
+@dataclass(frozen=True)
+class QuietMark:
+    """Kept by ``prove-quiet[db]``: the log position at which nobody was left who could write."""
+
+    log_sequence: str
+
+
+@dataclass(frozen=True)
+class ExchangePlaces:
+    """Kept by ``pin-exchange``: the directory for backup files as each server sees it (scripts: the same twice)."""
+
+    source: str
+    target: str
+
+
+@dataclass(frozen=True)
+class KeptBackup:
+    """Kept by every step that writes a backup: where it is, as the server that wrote it sees it."""
+
+    path: str
+    name: str
+    kind: str
+    files: tuple[str, ...] = ()
+    """Logical names of the database's files when it was taken."""
+
+
+@dataclass(frozen=True)
+class DatabaseBefore:
+    """Kept by ``cut-database[db]`` and ``create-snapshot[db]``: the settings as they were before the upgrade."""
+
+    name: str
+    recovery_model: RecoveryModel
+    compatibility_level: int
+    collation: str | None
+    owner: str | None
+    internal_version: int | None
+    family_guid: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, info: DatabaseInfo) -> DatabaseBefore:
+        """What is worth comparing of a database."""
+        return cls(
+            name=info.name,
+            recovery_model=info.recovery_model,
+            compatibility_level=info.compatibility_level,
+            collation=info.collation,
+            owner=info.owner,
+            internal_version=info.internal_version,
+            family_guid=info.family_guid,
+            options=dict(info.options),
+        )

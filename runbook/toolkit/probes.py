@@ -1,0 +1,68 @@
+"""Looking at pages from outside, as users do, until they answer as they should."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from runbook.plan.models import Plan
+from runbook.ports import WebAnswer
+from runbook.step import ReadContext
+
+PAUSE = 0.5
+"""Seconds between two looks."""
+ANSWER_WITHIN = 5.0
+"""Seconds one page may take: users give up as well."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page and what it must show."""
+
+    url: str
+    status: int
+    contains: str | None = None
+    name: str = ""
+
+
+def gate_pages(plan: Plan, state: Literal["open", "closed"]) -> tuple[Page, ...]:
+    """What the plan's probes must see while the gate is in that state; empty when it has none."""
+    probes = () if plan.gate.kind == "none" else plan.gate.probes
+    wanted = [(probe, probe.open if state == "open" else probe.closed) for probe in probes]
+    return tuple(Page(probe.url, expected.status, expected.contains) for probe, expected in wanted)
+
+
+def complaint(page: Page, answer: WebAnswer) -> str:
+    """What is wrong with an answer; empty when nothing is."""
+    label = f"{page.name}: {page.url}" if page.name else page.url
+    if answer.status == 0:
+        return f"{label} does not answer: {answer.body}"
+    if answer.status != page.status:
+        return f"{label} answers {answer.status}, not {page.status}"
+    if page.contains and page.contains not in answer.body:
+        return f"{label} answers {answer.status} without {page.contains!r}"
+    return ""
+
+
+def complaints(ctx: ReadContext, pages: Sequence[Page]) -> tuple[str, ...]:
+    """What is wrong with the pages now."""
+    found = [complaint(page, ctx.web.get(page.url, timeout=ANSWER_WITHIN)) for page in pages]
+    return tuple(one for one in found if one)
+
+
+def await_pages(ctx: ReadContext, pages: Sequence[Page], seconds: float) -> tuple[str, ...]:
+    """Look again and again until all is well or ``seconds`` have passed; return what is still wrong."""
+    return await_silence(ctx, lambda: complaints(ctx, pages), seconds)
+
+
+def await_silence(ctx: ReadContext, look: Callable[[], tuple[str, ...]], seconds: float) -> tuple[str, ...]:
+    """Call ``look`` until it has nothing to say, at least once, for at most that many seconds."""
+    waited = 0.0
+    while True:
+        ctx.checkpoint()
+        found = look()
+        if not found or waited >= seconds:
+            return found
+        ctx.sleep(PAUSE)
+        waited += PAUSE
