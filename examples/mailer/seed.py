@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 if str(HERE) not in sys.path:
@@ -220,7 +221,7 @@ def run(cnx: pyodbc.Connection, sql: str) -> None:
         cursor.close()
 
 
-def query(cnx: pyodbc.Connection, sql: str) -> list[tuple[object, ...]]:
+def query(cnx: pyodbc.Connection, sql: str) -> list[tuple[Any, ...]]:
     """All rows of a SELECT."""
     cursor = cnx.cursor()
     try:

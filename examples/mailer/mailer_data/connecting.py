@@ -25,7 +25,7 @@ def driver() -> str:
     """Name or path of an ODBC driver: an installed one, else the one in the wheel ``mssql-python-odbc``."""
     installed = [name for name in pyodbc.drivers() if name.startswith("ODBC Driver 1") and name.endswith("SQL Server")]
     if installed:
-        return max(installed)
+        return str(max(installed))
     spec = importlib.util.find_spec("mssql_python_odbc")
     for root in (spec.submodule_search_locations or ()) if spec else ():
         found = sorted(Path(root).glob("libs/linux/debian_ubuntu/x86_64/lib/libmsodbcsql-18*.so*"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pyodbc
 
 from mailer_web.pool import Pool
@@ -52,5 +54,6 @@ def _heartbeat(pool: Pool, body: dict[str, object]) -> bool:
 
 
 def _short(error: pyodbc.Error) -> str:
-    """The message without the driver's prefixes, one line."""
-    return " ".join(str(error.args[-1]).rsplit("]", 1)[-1].split())
+    """The message without what the driver puts before and behind it, one line."""
+    text = re.sub(r"\s*\(\d+\)(?: \(SQL\w+\))?$", "", str(error.args[-1]).rsplit("]", 1)[-1])
+    return " ".join(text.split())

@@ -76,7 +76,7 @@ def home(_request: Request, pool: Pool) -> Reply:
     """How much there is of everything."""
     counts = {
         "contacts": _count(pool, "Contacts", "dbo.Contact"),
-        "unsubscribed": _count(pool, "Contacts", "dbo.Suppression"),
+        "unsubscribed": _count(pool, "Contacts", "dbo.Suppression WHERE LiftedAt IS NULL"),
         "campaigns": _count(pool, "Campaigns", "dbo.Campaign"),
         "mails delivered": _count(pool, "Campaigns", "send.Delivery"),
         "mails waiting": _count(pool, "Campaigns", "send.Waiting"),

@@ -16,6 +16,8 @@ LIFETIME = 5.0
 KEPT = 4
 """Idle sessions kept for each database."""
 QUERY_TIMEOUT = 15
+LOGIN_TIMEOUT = 3
+"""Seconds; a reader who waits longer for an apology is gone."""
 Answer = TypeVar("Answer")
 
 
@@ -110,7 +112,7 @@ class Pool:
                 _close(idle.connection)
         if server is None:
             raise pyodbc.OperationalError("08001", "no server is configured")
-        connection = server.connect(database, "mailer app", timeout=5)
+        connection = server.connect(database, "mailer app", timeout=LOGIN_TIMEOUT)
         connection.timeout = QUERY_TIMEOUT
         return _Idle(connection, server, time.monotonic()), True
 
