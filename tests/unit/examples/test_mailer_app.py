@@ -18,7 +18,6 @@ ROOT = Path(prepare.__file__).parent
 sys.path.insert(0, str(ROOT))
 
 import pyodbc  # noqa: E402
-
 from mailer_data.connecting import Server  # noqa: E402
 from mailer_web import config, pool  # noqa: E402
 
@@ -100,11 +99,21 @@ class Session:
         self.dead = dead
         self.closed = False
 
-    def cursor(self) -> Session:
-        return self
+    def cursor(self) -> Cursor:
+        return Cursor(self)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Cursor:
+    """What a session's questions are put with."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
 
     def execute(self) -> str:
-        if self.dead:
+        if self.session.dead:
             raise pyodbc.OperationalError("08S01", "gone")
         return "answer"
 
@@ -112,7 +121,7 @@ class Session:
         return False
 
     def close(self) -> None:
-        self.closed = True
+        """Nothing to let go of."""
 
 
 @pytest.fixture
