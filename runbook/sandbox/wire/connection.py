@@ -111,13 +111,17 @@ class Connection:
         try:
             while (message := self._requests.get()) is not None:
                 if self._answer(reply, message):
-                    self._linger(reader)
+                    self._transport.finish()  # the client may still read the last answer
                     break
+        except BaseException:
+            self._transport.cut()
+            raise
         finally:
             self._turn.abandon()
+            _close(reply.session)
+            reader.join(_LINGER_SECONDS)
             self._transport.cut()
             reader.join()
-            _close(reply.session)
 
     def _answer(self, reply: LoginReply, message: Message) -> bool:
         """Answer one request; true when the connection ends with it."""
@@ -128,12 +132,9 @@ class Connection:
         self._turn.end(lambda attention: sink.finish(attention=attention))
         return sink.is_fatal
 
-    def _linger(self, reader: threading.Thread | None = None) -> None:
-        """Let the client read the last answer before the socket goes."""
+    def _linger(self) -> None:
+        """Let the client read the refusal before the socket goes."""
         self._transport.finish()
-        if reader is not None:
-            reader.join(_LINGER_SECONDS)
-            return
         self._transport.limit(_LINGER_SECONDS)
         while self._transport.receive():
             pass

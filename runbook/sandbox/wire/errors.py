@@ -17,7 +17,7 @@ class ProtocolError(Exception):
     """What arrived cannot be TDS (another protocol knocked at the port)."""
 
 
-class Truncated(Exception):  # noqa: N818 - names the state of the message
+class Truncated(Exception):
     """A message ended before the field that was to be read."""
 
 

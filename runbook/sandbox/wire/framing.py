@@ -16,7 +16,7 @@ BULK_LOAD = 0x07
 TRANSACTION = 0x0E
 LOGIN7 = 0x10
 PRELOGIN = 0x12
-KNOWN = frozenset({SQL_BATCH, RPC, ATTENTION, BULK_LOAD, TRANSACTION, LOGIN7, PRELOGIN, 0x08, 0x11})
+FROM_CLIENTS = frozenset({SQL_BATCH, RPC, ATTENTION, BULK_LOAD, TRANSACTION, LOGIN7, PRELOGIN, 0x08, 0x11})
 
 EOM = 0x01
 IGNORE = 0x02
@@ -39,8 +39,9 @@ class Message:
 class MessageReader:
     """Puts packets together. ``receive`` returns some bytes, or none at the end of the stream."""
 
-    def __init__(self, receive: Callable[[], bytes]) -> None:
+    def __init__(self, receive: Callable[[], bytes], kinds: frozenset[int] = FROM_CLIENTS) -> None:
         self._receive = receive
+        self._kinds = kinds
         self._buffer = bytearray()
 
     def read(self) -> Message:
@@ -69,7 +70,7 @@ class MessageReader:
     def _packet(self) -> tuple[int, int, bytes]:
         self._fill(HEADER.size)
         kind, status, length, _, _, _ = HEADER.unpack_from(self._buffer)
-        if kind not in KNOWN or length < HEADER.size:
+        if kind not in self._kinds or length < HEADER.size:
             raise ProtocolError(f"packet type {kind}, length {length}")
         self._fill(length)
         payload = bytes(self._buffer[HEADER.size : length])

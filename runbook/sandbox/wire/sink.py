@@ -44,6 +44,7 @@ class TokenSink:
         self._encoders: list[Any] = []
         self._in_rows = False
         self._failed = False
+        self._has_message = False
         self.is_fatal = False
         """Whether an error of severity 20 or more was sent: the connection ends after this answer."""
 
@@ -87,7 +88,7 @@ class TokenSink:
             status |= tokens.COUNT
         token = tokens.DONE_IN_PROCEDURE if self._call else tokens.DONE
         self._held = (token, status, tokens.SELECT if self._in_rows else 0, rowcount or 0)
-        self._in_rows = self._failed = False
+        self._in_rows = self._failed = self._has_message = False
 
     def info(self, number: int, message: str, severity: int = 0, state: int = 1, line: int = 1) -> None:
         """INFO; a severity above 10 makes it an ERROR."""
@@ -100,6 +101,7 @@ class TokenSink:
             self._buffer += tokens.message(one, self._server)
             self._failed = self._failed or one.severity > 10
             self.is_fatal = self.is_fatal or one.severity >= _FATAL
+        self._has_message = True
 
     def database(self, new: str, old: str) -> None:
         """ENVCHANGE 1 and message 5701."""
@@ -128,7 +130,14 @@ class TokenSink:
         self._values.append(head + struct.pack("<BIH", 0x01, kind.user_type, _NULLABLE) + kind.type_info + value)
 
     def flush(self) -> None:
-        """Send what is buffered, a packet need not be full. Raises Cancelled once an attention came."""
+        """Send what is buffered, a packet need not be full. Raises Cancelled once an attention came.
+
+        A driver shows messages only when a DONE follows them. One is put after them here, so that each progress message
+        ends a result of its own, and a client that does not ask for the next one aborts a BACKUP.
+        """
+        if self._has_message and not self._in_rows and not self._failed:
+            self.done()
+            self._release()
         if self._buffer:
             self._send(self._buffer, last=False)
             self._buffer.clear()

@@ -1,3 +1,4 @@
+# ruff: noqa: DTZ001 - datetime, datetime2 and date carry no zone
 """A server of a few made-up commands, run as a process of its own, so that tests of the wire need no T-SQL.
 
 Run as a script it prints its port and serves until stdin ends. The driver deadlocks against a server thread in its own
@@ -7,11 +8,10 @@ process, because it keeps the interpreter's lock while it waits.
 from __future__ import annotations
 
 import contextlib
-import glob
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -85,7 +85,46 @@ VALUES: list[tuple[SqlType, Any, Any]] = [
     (SqlType("datetime2", scale=7), "2026-01-02T03:04:05.1234567", datetime(2026, 1, 2, 3, 4, 5, 123456)),
     (SqlType("datetime2"), datetime(2026, 1, 2, 3, 4, 5, 678901), datetime(2026, 1, 2, 3, 4, 5, 678901)),
 ]
+# Result columns of sp_datatype_info_100, read by position.
+TYPE_COLUMNS = [
+    *("TYPE_NAME", "DATA_TYPE", "PRECISION", "LITERAL_PREFIX", "LITERAL_SUFFIX", "CREATE_PARAMS", "NULLABLE"),
+    *("CASE_SENSITIVE", "SEARCHABLE", "UNSIGNED_ATTRIBUTE", "MONEY", "AUTO_INCREMENT", "LOCAL_TYPE_NAME"),
+    *("MINIMUM_SCALE", "MAXIMUM_SCALE", "SQL_DATA_TYPE", "SQL_DATETIME_SUB", "NUM_PREC_RADIX", "INTERVAL_PRECISION"),
+    "USERTYPE",
+]
+# Result columns of sp_describe_undeclared_parameters.
+DESCRIBED = [
+    "parameter_ordinal:int",
+    "name",
+    "suggested_system_type_id:int",
+    "suggested_system_type_name",
+    "suggested_max_length:smallint",
+    "suggested_precision:tinyint",
+    "suggested_scale:tinyint",
+    "suggested_user_type_id:int",
+    "suggested_user_type_database",
+    "suggested_user_type_schema",
+    "suggested_user_type_name",
+    "suggested_assembly_qualified_type_name",
+    "suggested_xml_collection_id:int",
+    "suggested_xml_collection_database",
+    "suggested_xml_collection_schema",
+    "suggested_xml_collection_name",
+    "suggested_is_xml_document:bit",
+    "suggested_is_case_sensitive:bit",
+    "suggested_is_fixed_length_clr_type:bit",
+    "suggested_is_input:bit",
+    "suggested_is_output:bit",
+    "formal_parameter_name",
+    "suggested_tds_type_id:int",
+    "suggested_tds_length:int",
+]
 OFFSET = datetime(2026, 1, 2, 3, 4, 5, 123456, tzinfo=timezone(timedelta(hours=-5, minutes=-30)))
+
+
+def _described(spec: str) -> Column:
+    name, _, kind = spec.partition(":")
+    return Column(name, SqlType(kind) if kind else SqlType("nvarchar", 256))
 
 
 class FakeSession:
@@ -99,6 +138,7 @@ class FakeSession:
         self._server = server
         self._wake = threading.Event()
         self._killed = False
+        self._last_handle = 0
         self._handles: dict[int, str] = {}
         self.calls: list[str] = []
 
@@ -153,9 +193,7 @@ class FakeSession:
     def rpc_sp_datatype_info_100(self, params: list[RpcParam], sink: Sink) -> None:
         wanted = params[0].value
         known = {12: ("varchar", 8000), -9: ("nvarchar", 4000), -3: ("varbinary", 8000), 93: ("datetime2", 27)}
-        names = ("TYPE_NAME DATA_TYPE PRECISION LITERAL_PREFIX LITERAL_SUFFIX CREATE_PARAMS NULLABLE CASE_SENSITIVE "
-                 "SEARCHABLE UNSIGNED_ATTRIBUTE MONEY AUTO_INCREMENT LOCAL_TYPE_NAME MINIMUM_SCALE MAXIMUM_SCALE "
-                 "SQL_DATA_TYPE SQL_DATETIME_SUB NUM_PREC_RADIX INTERVAL_PRECISION USERTYPE").split()  # fmt: skip
+        names = TYPE_COLUMNS
         texts = {"TYPE_NAME", "LITERAL_PREFIX", "LITERAL_SUFFIX", "CREATE_PARAMS", "LOCAL_TYPE_NAME"}
         sink.columns([Column(n, SqlType("nvarchar", 128) if n in texts else INT) for n in names])
         if wanted in known:
@@ -166,6 +204,7 @@ class FakeSession:
         sink.done(1)
 
     def rpc_sp_prepexec(self, params: list[RpcParam], sink: Sink) -> None:
+        self._handles.pop(params[0].value, None)  # a driver that binds anew gives the old handle back this way
         handle = self._prepare(params[0], params[2].value, sink)
         self._run(self._handles[handle], params[3:], sink)
 
@@ -182,7 +221,14 @@ class FakeSession:
         self._handles.pop(params[0].value)
 
     def rpc_sp_describe_undeclared_parameters(self, params: list[RpcParam], sink: Sink) -> None:
-        raise SqlError(2812, "Could not find stored procedure 'sp_describe_undeclared_parameters'.", 16, 62)
+        """Every ``?`` of an insert is an int first, then text."""
+        sink.columns(list(map(_described, DESCRIBED)))
+        for number in range(1, params[0].value.count("@P") + 1):
+            kind = (56, "int", 4, 10, 38, 4) if number == 1 else (231, "nvarchar(4000)", 8000, 0, 231, 8000)
+            code, name, size, precision, tds, tds_size = kind
+            row = [number, f"@P{number}", code, name, size, precision, 0]
+            sink.row([*row, *[None] * 9, 0, 0, 0, 1, 0, None, tds, tds_size])
+        sink.done(None)
 
     def rpc_add(self, params: list[RpcParam], sink: Sink) -> None:
         """Adds its first two parameters into the third and returns 7."""
@@ -191,7 +237,8 @@ class FakeSession:
         sink.return_status(7)
 
     def _prepare(self, handle: RpcParam, sql: str, sink: Sink) -> int:
-        number = len(self._handles) + 1
+        self._last_handle += 1
+        number = self._last_handle
         self._handles[number] = sql
         sink.return_value(RpcParam(handle.name, INT, number, output=True))
         return number
@@ -315,7 +362,7 @@ class FakeSession:
 
     def do_ask(self, rest: str, sink: Sink) -> None:
         """An attribute of the server or of this session, as text."""
-        value = getattr(self, rest) if hasattr(self, rest) else getattr(self._server, rest)
+        value: Any = getattr(self, rest) if hasattr(self, rest) else getattr(self._server, rest)
         sink.columns([Column(rest, TEXT)])
         sink.row([str(value)])
         sink.done(1)
@@ -323,6 +370,12 @@ class FakeSession:
     def do_set(self, rest: str, sink: Sink) -> None:
         """Drivers set options on their own."""
         sink.done()
+
+    do_save = do_set
+
+    def do_sp_datatype_info_100(self, rest: str, sink: Sink) -> None:
+        """FreeTDS asks in a batch what Microsoft's driver asks in an RPC."""
+        self.rpc_sp_datatype_info_100([RpcParam("", INT, int(rest.partition(",")[0]))], sink)
 
     def do_if(self, rest: str, sink: Sink) -> None:
         """``IF @@TRANCOUNT > 0 COMMIT TRAN``."""
@@ -345,13 +398,13 @@ class FakeServer:
         self._lock = threading.Lock()
 
     @property
-    def count(self) -> int:
-        return len(self.sessions)
+    def spids(self) -> str:
+        return " ".join(map(str, list(self.sessions)))
 
     def login(self, request: LoginRequest, cut: Callable[[], None]) -> LoginReply:
         if request.user == "crash":
             raise ZeroDivisionError("a bug")
-        if request.user != "sa" or request.password != self.password:
+        if (request.user, request.password) not in {("sa", self.password), ("plain", "plain")}:
             raise SqlError(18456, f"Login failed for user '{request.user}'.", 14)
         if request.database == "gone":
             failed = SqlError(18456, f"Login failed for user '{request.user}'.", 14)
@@ -371,12 +424,15 @@ class FakeServer:
 
 def driver_18() -> str | None:
     """Path of Microsoft's driver out of its wheel, the file a connection string may name."""
-    found = [
-        path
-        for base in sys.path
-        for path in glob.glob(f"{base}/mssql_python_odbc/libs/linux/debian_ubuntu/x86_64/lib/libmsodbcsql-18*.so*")
-    ]
+    folder = "mssql_python_odbc/libs/linux/debian_ubuntu/x86_64/lib"
+    found = [str(path) for base in sys.path for path in (Path(base) / folder).glob("libmsodbcsql-18*.so*")]
     return found[0] if found else None
+
+
+def freetds() -> str | None:
+    """Path of Debian's tdsodbc."""
+    path = Path("/usr/lib/x86_64-linux-gnu/odbc/libtdsodbc.so")
+    return str(path) if path.exists() else None
 
 
 @contextlib.contextmanager
@@ -403,11 +459,11 @@ def port() -> Iterator[int]:
         yield number
 
 
-def connection_string(driver: str, port: int, extra: Sequence[str] = ()) -> str:
-    """How to reach the fake server."""
-    password = FakeServer.password.replace("}", "}}")
-    parts = [f"DRIVER={{{driver}}}", f"SERVER=127.0.0.1,{port}", "UID=sa", f"PWD={{{password}}}", "Encrypt=no"]
-    return ";".join([*parts, "ConnectRetryCount=0", *extra])
+def connection_string(port: int, *extra: str, user: str = "sa", password: str = FakeServer.password) -> str:
+    """How to reach the fake server through Microsoft's driver."""
+    quoted = password.replace("}", "}}")
+    parts = [f"DRIVER={{{driver_18()}}}", f"SERVER=127.0.0.1,{port}", f"UID={user}", f"PWD={{{quoted}}}"]
+    return ";".join([*parts, "Encrypt=no", "ConnectRetryCount=0", *extra])
 
 
 def main() -> None:
