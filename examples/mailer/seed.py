@@ -165,9 +165,12 @@ def batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
 
 
 def drop_all(cnx: pyodbc.Connection) -> None:
-    """Everything the demo made, and nothing else."""
+    """Everything the demo made, and snapshots of it: no database goes before its snapshots."""
     for (name,) in query(cnx, "SELECT name FROM msdb.dbo.sysjobs WHERE name LIKE N'Mailer: %'"):
         run(cnx, f"EXEC msdb.dbo.sp_delete_job @job_name = N'{name}'")
+    ids = ", ".join(f"DB_ID(N'{database}')" for database in DATABASES)
+    for (name,) in query(cnx, f"SELECT name FROM sys.databases WHERE source_database_id IN ({ids})"):
+        run(cnx, f"DROP DATABASE [{name}]")
     for database in existing_databases(cnx):
         state = query(cnx, f"SELECT state_desc FROM sys.databases WHERE name = N'{database}'")[0][0]
         if state == "ONLINE":
