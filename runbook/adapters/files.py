@@ -1,0 +1,132 @@
+"""Files that are either the old or the new content, also when the power goes."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runbook.errors import HostError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PUBLIC = 0o644
+"""Mode of a new file: a web server under another account must be able to read it."""
+
+
+def read(path: Path) -> bytes | None:
+    """Content of a file; None when nothing is there. HostError when it cannot be read."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _failed("read", path, error) from error
+
+
+def write(path: Path, data: bytes, *, mode: int | None = None) -> None:
+    """Put ``data`` at ``path`` in one move: temporary file beside it, fsync, rename, fsync of the directory.
+
+    A file that is there keeps its owner, its mode (unless ``mode`` is given) and its extended attributes; a symbolic
+    link keeps pointing where it does. Raises HostError with nothing changed.
+    """
+    target = path.resolve()
+    if not target.parent.is_dir():
+        raise HostError(
+            f"the directory {target.parent} does not exist",
+            hint="Create it, or correct the path in the plan; it is not created because a typo would go unnoticed.",
+        )
+    beside = target.with_name(f".{target.name}.runbook-new")
+    try:
+        with _new_file(beside) as descriptor:
+            _write_all(descriptor, data)
+            _take_after(target, descriptor, mode)
+            os.fsync(descriptor)
+        beside.replace(target)
+        _sync_directory(target.parent)
+    except OSError as error:
+        with suppress(OSError):
+            beside.unlink()
+        raise _failed("write", path, error) from error
+
+
+def remove(path: Path) -> None:
+    """Take a file away; one that is not there is no error."""
+    try:
+        path.unlink(missing_ok=True)
+        if path.parent.is_dir():
+            _sync_directory(path.parent)
+    except OSError as error:
+        raise _failed("remove", path, error) from error
+
+
+def mode_of(path: Path) -> int | None:
+    """Permission bits of a file; None when nothing is there."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _failed("read", path, error) from error
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[int]:
+    # A left-over of a killed run is replaced; O_EXCL after that, so that nobody's link is followed.
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _take_after(target: Path, descriptor: int, mode: int | None) -> None:
+    """Give the new file the owner, attributes and mode of the one it replaces."""
+    if os.name != "posix":
+        return
+    try:
+        old = target.stat()
+    except FileNotFoundError:
+        os.fchmod(descriptor, PUBLIC if mode is None else mode)
+        return
+    new = os.fstat(descriptor)
+    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
+        os.fchown(descriptor, old.st_uid, old.st_gid)
+    _copy_attributes(target, descriptor)
+    os.fchmod(descriptor, stat.S_IMODE(old.st_mode) if mode is None else mode)
+
+
+def _copy_attributes(target: Path, descriptor: int) -> None:
+    if not hasattr(os, "listxattr"):
+        return
+    with suppress(OSError):  # a file system without them, or one that is not ours to set: not worth failing for
+        for name in os.listxattr(target):
+            os.setxattr(descriptor, name, os.getxattr(target, name))
+
+
+def _sync_directory(directory: Path) -> None:
+    if os.name != "posix":
+        return  # Windows cannot open a directory for this; the rename itself is journalled by NTFS
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _failed(verb: str, path: Path, error: OSError) -> HostError:
+    reason = error.strerror or type(error).__name__
+    hint = f"Look at {path}: its permissions, its owner, the space and the state of its disk."
+    if isinstance(error, PermissionError):
+        hint = f"Run as the owner of {path}, or give this account the right to {verb} it and to write its directory."
+    return HostError(f"cannot {verb} {path}: {reason[0].lower()}{reason[1:]}", hint=hint)
