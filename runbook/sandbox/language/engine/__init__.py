@@ -1,0 +1,1 @@
+"""SQLite under the language: connections, collations, locks."""
