@@ -68,6 +68,6 @@ def _modules(package: ModuleType) -> Iterator[ModuleType]:
 
 def _defined(module: ModuleType, base: type[T]) -> Iterator[type[T]]:
     for kind in vars(module).values():
-        if inspect.isclass(kind) and issubclass(kind, base) and kind.__module__ == module.__name__:
-            if not inspect.isabstract(kind):
-                yield kind
+        ours = inspect.isclass(kind) and kind.__module__ == module.__name__ and issubclass(kind, base)
+        if ours and not inspect.isabstract(kind):
+            yield kind

@@ -64,6 +64,8 @@ class RunLog:
         self._now = now
         self._last = (view.n, last_hash)
         self._buffer: list[tuple[Draft, datetime]] = []
+        self.listeners: list[Callable[[Event], None]] = []
+        """Called with every event once it is durable, on the writing thread; must not block."""
 
     @classmethod
     def open_run(cls, store: Store, run_id: str, opening: Draft, *, actor: str, now: Now) -> RunLog:
@@ -140,8 +142,11 @@ class RunLog:
 
     def _fold(self, rows: Sequence[Row]) -> None:
         for row in rows:
-            self.view.apply(to_event(row))
+            event = to_event(row)
+            self.view.apply(event)
             self._last = (row.n, row.hash)
+            for listener in self.listeners:
+                listener(event)
 
 
 def first_break(rows: Sequence[Row]) -> str:

@@ -42,6 +42,8 @@ class Row(NamedTuple):
     hash: str
 
 
+RUN_IDS = "SELECT run_id FROM runbook_head UNION SELECT run_id FROM runbook_event ORDER BY run_id"
+"""Both tables: a run of which one half was removed must not vanish from sight."""
 _MARKS = {"qmark": "?", "format": "%s", "pyformat": "%s"}
 
 
@@ -69,9 +71,16 @@ class SqliteReader:
         """Rows of a run."""
         return select_rows(self._connection.cursor(), run_id, after, without)
 
+    def head(self, run_id: str) -> tuple[int, str, int] | None:
+        """Number and hash of the newest row, and the fencing number that may write."""
+        found = self._connection.execute(
+            "SELECT n, row_hash, fence FROM runbook_head WHERE run_id = ?", (run_id,)
+        ).fetchone()
+        return None if found is None else tuple(found)
+
     def run_ids(self) -> list[str]:
         """All runs, oldest first."""
-        return [row[0] for row in self._connection.execute("SELECT run_id FROM runbook_head ORDER BY run_id")]
+        return [row[0] for row in self._connection.execute(RUN_IDS)]
 
     def lease(self, run_id: str) -> tuple[Any, ...] | None:
         """The lease row as stored."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from runbook.errors import FencedOut, JournalError
-from runbook.journal.reading import COLUMNS, Row, select_rows
+from runbook.journal.reading import COLUMNS, RUN_IDS, Row, select_rows
 
 
 class Head(NamedTuple):
@@ -79,6 +79,7 @@ class SqlStore:
     def __init__(self, url: str) -> None:
         from sqlalchemy import create_engine, event  # noqa: PLC0415
         from sqlalchemy.engine import make_url  # noqa: PLC0415
+        from sqlalchemy.pool import StaticPool  # noqa: PLC0415
 
         from runbook.journal import schema  # noqa: PLC0415
 
@@ -88,8 +89,8 @@ class SqlStore:
         sqlite = parsed.get_backend_name() == "sqlite"
         if sqlite and parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        arguments: dict[str, Any] = {"connect_args": {"check_same_thread": False, "timeout": 30}} if sqlite else {}
-        self._engine = create_engine(parsed, pool_size=1, max_overflow=0, **arguments)
+        connect: dict[str, Any] = {"check_same_thread": False, "timeout": 30} if sqlite else {}
+        self._engine = create_engine(parsed, poolclass=StaticPool, connect_args=connect)
         if sqlite:
             event.listen(self._engine, "connect", _configure_sqlite)
             event.listen(self._engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
@@ -160,9 +161,8 @@ class SqlStore:
 
     def run_ids(self) -> list[str]:
         """See :class:`Store`."""
-        heads = self._schema.heads
         with self._transaction() as connection:
-            return [row.run_id for row in connection.execute(heads.select().order_by(heads.c.run_id))]
+            return [row[0] for row in connection.exec_driver_sql(RUN_IDS)]
 
     def lease(self, run_id: str) -> LeaseRow | None:
         """See :class:`Store`."""

@@ -1,0 +1,1 @@
+"""One documented function per verb; the command line maps to them."""

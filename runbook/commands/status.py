@@ -1,0 +1,139 @@
+"""``runbook status`` and ``runbook runs``: where a run stands, from any terminal, at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from runbook.errors import UsageError
+from runbook.events import RECORD_ONLY, Kind
+from runbook.home import Home
+from runbook.journal.log import fold
+from runbook.journal.reading import Row, SqliteReader
+from runbook.runview import RunView, StepView
+from runbook.states import RunState
+
+SHOWN_KINDS = tuple(kind.value for kind in RECORD_ONLY if kind is not Kind.NOTE)
+
+
+class Reader(Protocol):
+    """What reading a journal takes."""
+
+    def rows(self, run_id: str, after: int = 0, *, without: Sequence[str] = ()) -> list[Row]: ...
+    def run_ids(self) -> list[str]: ...
+    def head(self, run_id: str) -> tuple[int, str, int] | None: ...
+    def lease(self, run_id: str) -> Any: ...
+    def close(self) -> None: ...
+
+
+def open_reader(home: Home) -> Reader:
+    """The journal, for reading only; SQLite through the standard library, others through SQLAlchemy."""
+    if home.journal_file:
+        return SqliteReader(home.journal_file)
+    from runbook.journal.store import open_store  # noqa: PLC0415
+
+    return open_store(home.journal_url)
+
+
+def find_run(reader: Reader, given: str | None) -> str:
+    """The run meant: an id, the beginning of one, or the newest."""
+    ids = reader.run_ids()
+    if given is None:
+        if not ids:
+            raise UsageError("there is no run yet", hint="Begin one with: runbook execute PLAN.")
+        return ids[-1]
+    found = [run_id for run_id in ids if run_id == given] or [run_id for run_id in ids if run_id.startswith(given)]
+    if len(found) != 1:
+        what = "no run" if not found else f"{len(found)} runs"
+        raise UsageError(f"{what} called {given}", hint="runbook runs lists them.")
+    return found[0]
+
+
+@dataclass(frozen=True)
+class Status:
+    """A run as ``status --json`` gives it; instants are ISO text in UTC."""
+
+    view: RunView
+    live: bool
+    owner: str
+
+    @property
+    def state(self) -> RunState:
+        """With ``interrupted`` for a run under way whose executor is gone."""
+        state = self.view.state
+        gone = state in (RunState.RUNNING, RunState.REVERTING) and not self.live
+        return RunState.INTERRUPTED if gone else state
+
+    @property
+    def reason(self) -> str:
+        """Why it stands there."""
+        return self.view.held or self.view.turned_back or self.view.hold_requested
+
+    def to_json(self) -> dict[str, Any]:
+        """The documented schema (docs/json.md)."""
+        view = self.view
+        return {
+            "run": view.run_id,
+            "plan": view.plan_name,
+            "state": self.state.value,
+            "reason": self.reason,
+            "opened_at": _iso(view.opened_at),
+            "closes_at": _iso(view.closes_at),
+            "turn_back_at": None if view.pivot_at or view.ending else _iso(view.turn_back_at),
+            "pivot_at": _iso(view.pivot_at),
+            "ended_at": _iso(view.ended_at),
+            "gate": view.gate,
+            "executor": self.owner if self.live else None,
+            "findings": view.findings,
+            "steps": [self._step(identity, step) for identity, step in view.steps.items()],
+        }
+
+    def _step(self, identity: str, step: StepView) -> dict[str, Any]:
+        node = self.view.graph[identity]
+        return {
+            "id": identity,
+            "phase": node.phase,
+            "state": step.state.value,
+            "started_at": _iso(step.started_at or step.looking_at),
+            "ended_at": _iso(step.ended_at),
+            "attempts": step.attempts,
+            "budget_s": node.do_budget,
+            "undo_budget_s": node.undo_budget,
+            "why": step.why,
+            "hint": step.hint,
+        }
+
+
+def status(home: Home, run: str | None, now: datetime) -> Status:
+    """Read one run."""
+    reader = open_reader(home)
+    try:
+        run_id = find_run(reader, run)
+        return _status(reader, run_id, now)
+    finally:
+        reader.close()
+
+
+def runs(home: Home, now: datetime) -> list[Status]:
+    """Read all runs, oldest first."""
+    reader = open_reader(home)
+    try:
+        return [_status(reader, run_id, now) for run_id in reader.run_ids()]
+    finally:
+        reader.close()
+
+
+def _status(reader: Reader, run_id: str, now: datetime) -> Status:
+    from runbook.journal.lease import Process, is_live  # noqa: PLC0415
+    from runbook.journal.store import LeaseRow  # noqa: PLC0415
+
+    view = fold(reader.rows(run_id, without=SHOWN_KINDS))
+    found = reader.lease(run_id)
+    lease = None if found is None else LeaseRow(*found)
+    return Status(view, is_live(lease, now, Process.here()), lease.owner if lease else "")
+
+
+def _iso(at: datetime | None) -> str | None:
+    return None if at is None else at.astimezone(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,208 @@
+"""Opening a run, and driving it to where it can go: the part of ``execute``, ``resume`` and ``revert`` they share."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Protocol
+
+from runbook import __version__
+from runbook.context import Services
+from runbook.engine import Engine, Watcher
+from runbook.errors import JournalError, PlanChanged, Refused
+from runbook.events import Draft, Event, Kind
+from runbook.graph import makespan
+from runbook.journal.lease import TERM, Lease, Process, acquire
+from runbook.journal.log import RunLog
+from runbook.journal.store import Store
+from runbook.plan.compile import Compiled, Fit, compile_plan, up_to_pivot, worst_way_back
+from runbook.plan.fingerprint import diff, fingerprint
+from runbook.plan.models import Plan
+from runbook.ports import Clock
+from runbook.states import RunState
+from runbook.step import Sizes, Step, Undo
+from runbook.window import SteadyNow
+from runbook.workers import ThreadWorkers, Workers
+
+
+class World(Services, Protocol):
+    """Services, and what an executor needs to be the only one."""
+
+    def survey(self) -> tuple[Sizes, Mapping[str, Any]]:
+        """Reach every server: sizes, and who they are (for the record). Unreachable, NotPermitted or WrongTarget."""
+
+    def claim(self, run_id: str, fence: int) -> Any:
+        """Context manager: be the only executor on every instance that can be reached (AlreadyRunning otherwise), and
+        end what sessions of earlier executors of this run still do there."""
+
+
+@dataclass
+class Kinds:
+    """The kinds of steps and undos that are known."""
+
+    steps: tuple[type[Step], ...]
+    undos: Mapping[str, type[Undo]]
+
+
+@dataclass
+class Executor:
+    """One process that may act on runs."""
+
+    store: Store
+    clock: Clock
+    kinds: Kinds
+    world: Callable[[Plan], World]
+    workers: Callable[[int], Workers] = ThreadWorkers
+    watcher: Watcher | None = None
+    listeners: list[Callable[[Event], None]] = field(default_factory=list)
+    heartbeat: bool = True
+    engine: Engine | None = None
+
+    def __post_init__(self) -> None:
+        self.now = SteadyNow(self.clock.now, self.clock.monotonic)
+        self.actor = actor()
+
+    # --- opening -----------------------------------------------------------------------------------------------
+
+    def compiled(self, plan: Plan, sizes: Sizes) -> Compiled:
+        """The plan's graph and steps."""
+        return compile_plan(plan, self.kinds.steps, sizes)
+
+    def open_run(self, plan: Plan, window: float) -> str:
+        """Check that both ways fit the window and record the run; Refused before anything is touched."""
+        world = self.world(plan)
+        sizes, servers = world.survey()
+        graph = self.compiled(plan, sizes).graph
+        fit = fit_of(plan, graph, window)
+        if not fit.fits:
+            raise Refused(_does_not_fit(fit), hint=_FIT_HINT)
+        self._refuse_second(plan)
+        run_id = self.clock.new_id()
+        mark = fingerprint(plan)
+        opening = {
+            "plan_name": plan.name,
+            "plan_path": str(plan.path),
+            "plan": mark.canonical,
+            "fingerprint": mark.digest,
+            "window": window,
+            "closes_at": (self.now() + timedelta(seconds=window)).isoformat(),
+            "reserve": fit.reserve,
+            "graph": graph.to_json(),
+            "sizes": dict(sizes.used),
+            "servers": servers,
+            "version": __version__,
+        }
+        RunLog.open_run(self.store, run_id, Draft(Kind.RUN_OPENED, None, opening), actor=self.actor, now=self.now)
+        return run_id
+
+    def _refuse_second(self, plan: Plan) -> None:
+        """A run of the same servers that has not ended must be ended first."""
+        mine = {server.url.text for server in plan.servers.values()}
+        for run_id in self.store.run_ids():
+            view = RunLog.load(self.store, run_id, actor=self.actor, now=self.now).view
+            theirs = {str(server.get("url")) for server in view.opening["servers"].values()}
+            if view.ending is None and mine & theirs:
+                raise Refused(
+                    f"run {run_id} of plan {view.plan_name} has not ended, and it uses the same servers",
+                    hint=f"End it first: runbook resume {run_id}, or: runbook revert {run_id}",
+                )
+
+    # --- driving -----------------------------------------------------------------------------------------------
+
+    def drive(self, run_id: str, plan: Plan) -> RunState:
+        """Go on with a run: start and resume are the same."""
+        log = RunLog.load(self.store, run_id, actor=self.actor, now=self.now)
+        if log.view.ending:
+            return log.view.ending
+        refuse_changed(log, plan)
+        lease = acquire(self.store, run_id, self.actor, Process.here(), self.now)
+        log.fence = lease.fence
+        log.listeners.extend(self.listeners)
+        world = self.world(plan)
+        world.sizes = Sizes(log.view.opening["sizes"])
+        try:
+            with world.claim(run_id, lease.fence):
+                return self._drive(log, plan, world, lease)
+        finally:
+            lease.release()
+
+    def _drive(self, log: RunLog, plan: Plan, world: World, lease: Lease) -> RunState:
+        log.append(Draft(Kind.EXECUTOR_STARTED, None, {"version": __version__, "fence": lease.fence}))
+        steps = self.compiled(plan, world.sizes).steps
+        workers = self.workers(log.view.graph.limits.workers)
+        self.engine = Engine(log, steps, self.kinds.undos, world, self.clock, self.now, workers, self.watcher)
+        with self._beating(lease, self.engine):
+            state = self.engine.drive()
+        log.append(Draft(Kind.EXECUTOR_STOPPED, None, {"state": state.value}))
+        return state
+
+    @contextmanager
+    def _beating(self, lease: Lease, engine: Engine) -> Iterator[None]:
+        """Renew the lease while the engine works; when it is lost, stop the engine."""
+        if not self.heartbeat:
+            yield
+            return
+        over = threading.Event()
+        thread = threading.Thread(target=_beat, args=(lease, engine, self.now, over), name="lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+
+def _beat(lease: Lease, engine: Engine, now: SteadyNow, over: threading.Event) -> None:
+    while not over.wait(TERM / 3):
+        jumped = now.step()
+        if jumped:
+            engine.log.buffer(Draft(Kind.CLOCK_STEPPED, None, {"seconds": round(jumped, 3)}))
+        held = True
+        with suppress(JournalError):  # a full disk here is felt by the engine itself at its next write
+            held = lease.beat()
+        if not held:
+            engine.fenced()
+            return
+
+
+def actor() -> str:
+    """Who acts: user, host and process, as recorded in every row."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = f"uid {os.getuid()}" if hasattr(os, "getuid") else "unknown"
+    here = Process.here()
+    return f"{user}@{here.host}/{here.pid}"
+
+
+def fit_of(plan: Plan, graph: Any, window: float) -> Fit:
+    """Both ways against the window, in seconds."""
+    reserve = plan.window.reserve_for(timedelta(seconds=window)).seconds
+    return Fit(makespan(up_to_pivot(graph)), worst_way_back(graph), reserve, window)
+
+
+_FIT_HINT = "Give a longer window, or state measured budgets in the plan; runbook plan shows where the time goes."
+
+
+def _does_not_fit(fit: Fit) -> str:
+    return (
+        f"the window of {fit.window:.0f} s is too short: forward {fit.forward:.0f} s, way back {fit.way_back:.0f} s, "
+        f"reserve {fit.reserve:.0f} s"
+    )
+
+
+def refuse_changed(log: RunLog, plan: Plan) -> None:
+    """A run goes on with the plan it was opened with, or not at all."""
+    opening = log.view.opening
+    mark = fingerprint(plan)
+    if mark.digest != opening["fingerprint"]:
+        raise PlanChanged(
+            f"the plan {plan.path.name} is not the one that run {log.view.run_id} was opened with",
+            changes=diff(opening["plan"], mark.canonical),
+            hint="Put the plan and its files back as they were, then: runbook resume.",
+        )
