@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable
 
 from runbook.sandbox.contract import Cancelled, ConnectionCut, LoginReply, Server, Session, SqlError
-from runbook.sandbox.wire import framing, login, requests, tokens
+from runbook.sandbox.wire import framing, login, requests, tls, tokens
 from runbook.sandbox.wire.errors import ProtocolError, Truncated, failure
 from runbook.sandbox.wire.framing import Message, MessageReader, MessageWriter
 from runbook.sandbox.wire.sink import TokenSink
@@ -63,7 +63,7 @@ class Connection:
     def _log_in(self) -> LoginReply | None:
         message = self._reader.read()
         if message.kind == framing.PRELOGIN:
-            self._negotiate()
+            self._negotiate(message.payload)
             message = self._reader.read()
         if message.kind != framing.LOGIN7:
             raise ProtocolError(f"packet type {message.kind} instead of a login")
@@ -77,9 +77,20 @@ class Connection:
         self._greet(reply, request)
         return reply
 
-    def _negotiate(self) -> None:
+    def _negotiate(self, payload: bytes) -> None:
+        wanted = login.wanted_encryption(payload)
+        insists = wanted in {login.ENCRYPT_ON, login.ENCRYPT_REQUIRED}
+        context = tls.server_context() if insists else None
+        answer = login.ENCRYPT_NOT_SUPPORTED if context is None else login.ENCRYPT_ON
         version = getattr(self._server, "program_version", (15, 0, 4430))
-        self._writer.write(login.prelogin_answer(version, login.ENCRYPT_NOT_SUPPORTED), last=True)
+        self._writer.write(login.prelogin_answer(version, answer), last=True)
+        if context is not None:
+            self._secure(tls.Channel(context))
+
+    def _secure(self, channel: tls.Channel) -> None:
+        wrapped = MessageWriter(self._transport.send, framing.PRELOGIN)
+        channel.shake_hands(lambda: self._reader.read().payload, lambda data: wrapped.write(data, last=True))
+        self._transport.secure(channel)
 
     def _admitted(self, request: login.Login) -> LoginReply:
         if request.refusal is not None:

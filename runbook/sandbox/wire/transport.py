@@ -6,6 +6,8 @@ import contextlib
 import select
 import socket
 
+from runbook.sandbox.wire.tls import Channel
+
 _CHUNK = 65536
 
 
@@ -15,20 +17,29 @@ class Transport:
     def __init__(self, sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket = sock
+        self._channel: Channel | None = None
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
 
     def receive(self) -> bytes:
         """Some bytes; none when the client has gone."""
-        return self._socket.recv(_CHUNK)
+        if self._channel is None:
+            return self._socket.recv(_CHUNK)
+        return self._channel.decrypt(self._socket.recv)
 
     def send(self, data: bytes | bytearray) -> None:
         """Send everything; OSError when the client has gone."""
-        self._socket.sendall(data)
+        self._socket.sendall(data if self._channel is None else self._channel.encrypt(data))
 
     def readable(self, seconds: float) -> bool:
         """Wait for bytes or the end of the stream, so long at most."""
+        if self._channel is not None and self._channel.pending:
+            return True
         return bool(self._poll.poll(seconds * 1000))
+
+    def secure(self, channel: Channel) -> None:
+        """From now on everything travels encrypted."""
+        self._channel = channel
 
     def limit(self, seconds: float | None) -> None:
         """Longest wait of one receive or send; TimeoutError (an OSError) after it."""

@@ -8,6 +8,7 @@ process, because it keeps the interpreter's lock while it waits.
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 import threading
@@ -441,7 +442,12 @@ def serving() -> Iterator[int]:
     root = Path(__file__).parents[3]
     command = [sys.executable, str(Path(__file__).resolve())]
     with subprocess.Popen(
-        command, cwd=root, env={"PYTHONPATH": str(root)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command,
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout is not None
         try:
@@ -463,7 +469,9 @@ def connection_string(port: int, *extra: str, user: str = "sa", password: str = 
     """How to reach the fake server through Microsoft's driver."""
     quoted = password.replace("}", "}}")
     parts = [f"DRIVER={{{driver_18()}}}", f"SERVER=127.0.0.1,{port}", f"UID={user}", f"PWD={{{quoted}}}"]
-    return ";".join([*parts, "Encrypt=no", "ConnectRetryCount=0", *extra])
+    if not any(part.startswith("Encrypt=") for part in extra):
+        parts.append("Encrypt=no")
+    return ";".join([*parts, "ConnectRetryCount=0", *extra])
 
 
 def main() -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -113,6 +114,28 @@ def is_gone(connection: Any, *spids: str) -> bool:
             return True
         threading.Event().wait(0.02)
     return False
+
+
+ENCRYPTED = ("Encrypt=yes", "TrustServerCertificate=yes")
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate with")
+def test_encrypted_connection(port: int) -> None:
+    """A client that insists on encryption gets it: large values both ways, cancel, many rows."""
+    with pyodbc.connect(connection_string(port, *ENCRYPTED), autocommit=True) as opened:
+        cursor = opened.cursor()
+        assert cursor.execute("echo ?,?", "x" * BIG, b"z" * BIG).fetchone()[1] == b"z" * BIG
+        assert len(cursor.execute("rows 20000").fetchall()) == 20000
+        assert cancelled_after(cursor, 0.1, "wait") == "HY008"
+        assert cancelled_after(cursor, 0.1, "endless") in {"HY008", "HY010"}
+        assert cursor.execute("select 5").fetchval() == 5
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate with")
+def test_certificate_is_not_trusted_by_itself(port: int) -> None:
+    """The certificate is self-signed: without TrustServerCertificate the driver refuses it."""
+    with pytest.raises(pyodbc.OperationalError, match="certificate"):
+        pyodbc.connect(connection_string(port, "Encrypt=yes"))
 
 
 # --- values ------------------------------------------------------------------------------------------------
