@@ -76,7 +76,9 @@ from runbook.toolkit.kept import (
     JobMark,
     JobsBefore,
     KeptBackup,
+    KeptCut,
     QuietMark,
+    before_of,
 )
 from runbook.toolkit.pace import (
     BACKUP_MIB_S,
@@ -126,6 +128,7 @@ __all__ = [
     "JobStep",
     "JobsBefore",
     "KeptBackup",
+    "KeptCut",
     "Login",
     "NotSupported",
     "Outcome",
@@ -162,6 +165,7 @@ __all__ = [
     "await_silence",
     "backup_file",
     "backup_name",
+    "before_of",
     "complaints",
     "differences",
     "end_sessions",

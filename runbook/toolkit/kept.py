@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from runbook.ports import DatabaseInfo, RecoveryModel, UserAccess
+from runbook.step import ReadContext
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class KeptBackup:
 
 @dataclass(frozen=True)
 class DatabaseBefore:
-    """Kept by ``cut-database[db]`` and ``create-snapshot[db]``: the settings as they were before the upgrade."""
+    """The settings of a database before the upgrade. Kept by ``create-snapshot[db]``, and within KeptCut."""
 
     name: str
     recovery_model: RecoveryModel
@@ -89,3 +90,17 @@ class DatabaseBefore:
             family_guid=info.family_guid,
             options=dict(info.options),
         )
+
+
+@dataclass(frozen=True)
+class KeptCut:
+    """Kept by ``cut-database[db]``: the file with the last changes, and the database as it was before the cut."""
+
+    backup: KeptBackup
+    before: DatabaseBefore
+
+
+def before_of(ctx: ReadContext, database: str) -> DatabaseBefore:
+    """The settings before the upgrade, whichever step of the strategy kept them; KeyError when none did."""
+    cut = ctx.find_kept(f"cut-database[{database}]", KeptCut)
+    return ctx.kept(f"create-snapshot[{database}]", DatabaseBefore) if cut is None else cut.before

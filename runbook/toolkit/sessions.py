@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 from runbook.errors import StepFailed
 from runbook.ports import DatabaseInfo, DatabaseState
 from runbook.step import Context, ReadContext
@@ -43,6 +45,6 @@ def settled(ctx: ReadContext, server: str, database: str, seconds: float = SETTL
         waited += PAUSE
 
 
-def is_open(info: DatabaseInfo | None) -> bool:
+def is_open(info: DatabaseInfo | None) -> TypeGuard[DatabaseInfo]:
     """True when the database is there and ONLINE."""
     return info is not None and info.state is DatabaseState.ONLINE

@@ -1,0 +1,1 @@
+"""Phase online: clients are pointed, the gate opens."""

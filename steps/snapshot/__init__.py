@@ -1,0 +1,1 @@
+"""Phase snapshot: proofs, backups and restore points."""

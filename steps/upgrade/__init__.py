@@ -1,0 +1,1 @@
+"""Phase upgrade: the strategies' own work."""

@@ -1,0 +1,1 @@
+"""Phase validate: nothing is believed, everything is compared."""
