@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from runbook.errors import Refused
 from runbook.ports import DatabaseFile, DatabaseState, RecoveryModel
 from runbook.testing.disk import BackupFile, Shelf
 from runbook.testing.handle import HALFWAY, Work
@@ -73,7 +74,10 @@ def _new_file(instance: Instance, path: str) -> tuple[Shelf, str]:
         raise refusal(3201, path, "3(The system cannot find the path specified.)")
     shelf, place = found
     if place in shelf.backups or place in shelf.strangers:
-        raise refusal(3201, path, "80(The file exists.)", hint="A restore point is never overwritten.")
+        raise Refused(
+            f"{instance.role}: the backup file {path} is there already",
+            hint="A backup is never written over. Move the file away if nobody needs it.",
+        )
     return found
 
 

@@ -149,7 +149,7 @@ class FakeReader(ServerHandle):
 
     def log_sequence(self, database: str) -> str:
         self.look("log_sequence", f"SELECT log sequence {database}", database)
-        return str(self.instance.opened(database).changes)
+        return str(self.instance.opened(database).lsn)
 
     def tables(self, database: str) -> tuple[TableInfo, ...]:
         self.look("tables", f"SELECT sys.tables {database}", database)

@@ -2,190 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
 
-from runbook.errors import AlreadyRunning
-from runbook.ports import DatabaseState, JobDefinition, Login, UserAccess
+from runbook.errors import AlreadyRunning, Refused
+from runbook.ports import DatabaseState, UserAccess
 from runbook.testing import backups
-from runbook.testing.handle import HALFWAY, UNTOUCHED, Action, Work, at_once
-from runbook.testing.model import DEFAULT_OPTIONS, Client, Database
-from runbook.testing.reading import FakeReader
+from runbook.testing.administration import Administration
+from runbook.testing.handle import HALFWAY, UNTOUCHED, Work, at_once
+from runbook.testing.model import Database
 from runbook.testing.refusals import refusal
 
-STOPPING = timedelta(seconds=1)
-"""sp_stop_job only asks: the job ends a little later."""
 
-
-class FakeSqlServer(FakeReader):
+class FakeSqlServer(Administration):
     """Implements ``runbook.ports.SqlServer``; ``FakeSqlServer(world, "old", cancellation=..., recorder=...)``."""
-
-    # -- Agent
-
-    def set_job_enabled(self, job_id: str, *, enabled: bool) -> None:
-        job = self.instance.jobs.get(job_id)
-        word = "ENABLE" if enabled else "DISABLE"
-        text = f"{word} JOB {job.definition.name if job else job_id}"
-
-        def change() -> None:
-            self.instance.job(job_id).enabled = enabled
-
-        self._do("set_job_enabled", job_id, text, at_once(change, lambda: self.instance.job(job_id)))
-
-    def stop_job(self, job_id: str) -> None:
-        job = self.instance.jobs.get(job_id)
-        name = job.definition.name if job else job_id
-
-        def check() -> None:
-            if not self.instance.running(self.instance.job(job_id)):
-                raise refusal(22022, name)
-
-        def change() -> None:
-            self.instance.job(job_id).running_until = self.world.clock.now() + STOPPING
-
-        self._do("stop_job", job_id, f"STOP JOB {name}", at_once(change, check))
-
-    def create_job(self, definition: JobDefinition) -> None:
-        def change() -> None:
-            self.instance.add_job(definition).enabled = False
-
-        self._do("create_job", definition.name, f"CREATE JOB {definition.name}", at_once(change))
-
-    def delete_job(self, name: str) -> None:
-        def find() -> str:
-            for job in self.instance.jobs.values():
-                if job.definition.name == name:
-                    return job.job_id
-            raise refusal(14262, name)
-
-        self._do("delete_job", name, f"DELETE JOB {name}", at_once(lambda: self.instance.jobs.pop(find()), find))
-
-    # -- logins and sessions
-
-    def create_login(self, login: Login) -> None:
-        def check() -> None:
-            if login.name in self.instance.logins:
-                raise refusal(15025, login.name)
-            if self.instance.login_of(login.sid) is not None:
-                raise refusal(15433)
-
-        def change() -> None:
-            self.instance.logins[login.name] = login
-
-        self._do("create_login", login.name, f"CREATE LOGIN {login.name}", at_once(change, check))
-
-    def drop_login(self, name: str) -> None:
-        def check() -> None:
-            self.instance.sid_of(name)
-            if any(client.login == name for client in self.instance.clients):
-                raise refusal(15434, name)
-
-        self._do("drop_login", name, f"DROP LOGIN {name}", at_once(lambda: self.instance.logins.pop(name), check))
-
-    def kill(self, session_id: int) -> None:
-        def change() -> None:
-            for client in self._clients(session_id):
-                self.instance.throw_out(client)
-
-        self._do("kill", str(session_id), f"KILL {session_id}", at_once(change))
-
-    def _clients(self, session_id: int) -> list[Client]:
-        return [one for one in self.instance.clients if one.session_id == session_id and not one.unkillable]
-
-    # -- state and options
-
-    def set_user_access(self, database: str, access: UserAccess) -> None:
-        text = f"ALTER DATABASE {database} SET {access} WITH ROLLBACK IMMEDIATE"
-        self._do("set_user_access", database, text, at_once(*self._access(database, access)))
-
-    def _access(self, database: str, access: UserAccess) -> tuple[Callable[[], None], Callable[[], None]]:
-        def check() -> None:
-            found = self._alterable(database)
-            if found.settings.user_access is UserAccess.SINGLE_USER and self.instance.in_database(database):
-                raise refusal(5064, database)
-
-        def change() -> None:
-            self.instance.get(database).set(user_access=access)
-            for client in self.instance.in_database(database):
-                stays = access is UserAccess.MULTI_USER or (access is UserAccess.RESTRICTED_USER and client.privileged)
-                if not stays:
-                    self.instance.throw_out(client)
-            self.instance.door_moved()
-
-        return change, check
-
-    def _alterable(self, database: str) -> Database:
-        found = self.instance.existing(database, 5011)
-        if found.snapshot_of:
-            raise refusal(5093)
-        if found.state is not DatabaseState.ONLINE:
-            raise refusal(5052, found.state.capitalize())
-        return found
-
-    def set_online(self, database: str) -> None:
-        def check() -> None:
-            found = self.instance.existing(database, 5011)
-            if found.state not in {DatabaseState.OFFLINE, DatabaseState.ONLINE}:
-                raise refusal(5052, found.state.capitalize())
-
-        def change() -> None:
-            found = self.instance.get(database)
-            found.state = DatabaseState.ONLINE
-            self.instance.door_moved()
-
-        self._do("set_online", database, f"ALTER DATABASE {database} SET ONLINE", at_once(change, check))
-
-    def set_owner(self, database: str, login: str) -> None:
-        def change() -> None:
-            self._alterable(database).set(owner_sid=self.instance.sid_of(login))
-
-        def check() -> None:
-            self._alterable(database)
-            self.instance.sid_of(login)
-
-        text = f"ALTER AUTHORIZATION ON DATABASE::{database} TO {login}"
-        self._do("set_owner", database, text, at_once(change, check))
-
-    def set_option(self, database: str, option: str, value: str) -> None:
-        def check() -> None:
-            self._alterable(database)
-            if option not in DEFAULT_OPTIONS:
-                raise refusal(5058, option, database)
-
-        def change() -> None:
-            found = self.instance.get(database)
-            found.set(options={**found.settings.options, option: value})
-
-        self._do("set_option", database, f"ALTER DATABASE {database} SET {option} {value}", at_once(change, check))
-
-    def map_user(self, database: str, user: str, login: str) -> None:
-        def check() -> None:
-            if user not in self.instance.opened(database).content.users:
-                raise refusal(15151, "user", user)
-            self.instance.sid_of(login)
-
-        def change() -> None:
-            found = self.instance.opened(database)
-            found.write(found.content.with_user(user, self.instance.sid_of(login)))
-
-        text = f"{database}: ALTER USER {user} WITH LOGIN = {login}"
-        self._do("map_user", database, text, at_once(change, check))
-
-    def drop_database(self, database: str) -> None:
-        def check() -> None:
-            found = self.instance.existing(database, 3701)
-            if self.instance.in_database(database):
-                raise refusal(3702, database)
-            if self.instance.snapshots_of(found.name):
-                raise refusal(3709, self.instance.snapshots_of(found.name)[0].name)
-
-        gone = at_once(lambda: self._remove(database), check)
-        self._do("drop_database", database, f"DROP DATABASE {database}", gone)
-
-    def _remove(self, database: str) -> None:
-        self.instance.remove(self.instance.get(database))
 
     # -- backups
 
@@ -234,8 +65,18 @@ class FakeSqlServer(FakeReader):
         backups.verify(self.instance, path)
 
     def restore_full(self, database: str, path: str, *, moves: Mapping[str, str]) -> None:
+        found = self.instance.find(database)
+        if found is not None and found.state is not DatabaseState.RESTORING:
+            raise Refused(
+                f"{self.role}: a database {database} is there already, {found.state}",
+                hint="A restore never replaces a database. Drop or rename it if nobody needs it.",
+            )
         text = f"RESTORE DATABASE {database} WITH NORECOVERY"
-        self._do("restore_full", database, text, lambda: backups.restore_full(self.instance, database, path, moves))
+
+        def work() -> Work:
+            return backups.restore_full(self.instance, database, path, moves)
+
+        self._do("restore_full", database, text, work)
 
     def restore_differential(self, database: str, path: str) -> None:
         text = f"RESTORE DATABASE {database} FROM DIFFERENTIAL WITH NORECOVERY"
@@ -303,6 +144,8 @@ class FakeSqlServer(FakeReader):
             raise refusal(3138)
         if found.state is not DatabaseState.ONLINE and found.reverting != snapshot:
             self.instance.opened(database)
+        self._evict(database)
+        self._evict(snapshot)
         if self.instance.in_database(database) or self.instance.in_database(snapshot):
             raise refusal(3101)
         return found
@@ -311,7 +154,7 @@ class FakeSqlServer(FakeReader):
         def check() -> None:
             found = self.instance.existing(snapshot, 3701)
             if not found.snapshot_of:
-                raise refusal(3701, snapshot, hint=f"{snapshot} is a database, not a snapshot.")
+                raise Refused(f"{self.role}: {snapshot} is a database, not a snapshot", hint="Nothing was dropped.")
             if self.instance.in_database(snapshot):
                 raise refusal(3702, snapshot)
 
@@ -369,11 +212,3 @@ class FakeSqlServer(FakeReader):
         finally:
             if self.generation == self.world.generation:
                 self.instance.lock_holder = None
-
-    def _do(self, name: str, key: str, text: str, work: Callable[[], Work]) -> None:
-        def corrupt() -> None:
-            found = self.instance.find(key)
-            if found is not None:
-                found.content = found.content.corrupted()
-
-        self.perform(Action(name, key, text, work, corrupt))
