@@ -1,0 +1,1 @@
+"""What touches the world: the only place that talks to drivers, hosts and files of others."""

@@ -1,0 +1,30 @@
+"""SQL Server through pyodbc: the adapter behind :class:`runbook.ports.SqlServer`.
+
+``open_server`` opens nothing yet: a connection is made by the first call, and a new one by every call after it.
+"""
+
+from __future__ import annotations
+
+from runbook.adapters.sqlserver.client import Client
+from runbook.adapters.sqlserver.connection import Connector
+from runbook.adapters.sqlserver.server import Server
+from runbook.adapters.sqlserver.statement import PATIENCE, Patience
+from runbook.adapters.sqlserver.target import ServerTarget
+from runbook.adapters.sqlserver.tsql import session as text
+from runbook.ports import Cancellation, Recorder
+
+__all__ = ["Patience", "Server", "ServerTarget", "open_server"]
+
+
+def open_server(
+    role: str,
+    target: ServerTarget,
+    cancellation: Cancellation,
+    recorder: Recorder,
+    run_id: str,
+    fence: int,
+    patience: Patience = PATIENCE,
+) -> Server:
+    """Return the server that plays ``role``. Its sessions are named ``runbook <run_id> <fence>``."""
+    connector = Connector(role, target, text.program(run_id, fence), cancellation)
+    return Server(Client(connector, cancellation, recorder, patience), run_id)

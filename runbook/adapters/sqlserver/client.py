@@ -1,0 +1,115 @@
+"""How the parts of the adapter ask and tell one server: reads with retries, effects sent once.
+
+One connection per call: steps run in threads, and a session that stayed in a database would keep it from being closed,
+restored or dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
+
+from runbook.adapters.sqlserver.connection import Answer, Connection, Connector
+from runbook.adapters.sqlserver.diagnostics import is_known_undone, is_transient
+from runbook.adapters.sqlserver.statement import PATIENCE, Patience, Runner
+from runbook.adapters.sqlserver.tsql import session as text
+from runbook.ports import Cancellation, Recorder
+
+ATTEMPTS = 4
+T = TypeVar("T")
+
+
+class Client:
+    """One server, for one executor of a run."""
+
+    def __init__(
+        self,
+        connector: Connector,
+        cancellation: Cancellation,
+        recorder: Recorder,
+        patience: Patience = PATIENCE,
+    ) -> None:
+        self.role = connector.role
+        self.connector = connector
+        self.cancellation = cancellation
+        self.runner = Runner(connector, cancellation, recorder, patience)
+
+    def read(self, sql: str, database: str | None = None) -> Answer:
+        """Read, in master or in a database. Transient errors are tried again."""
+        return self.read_all([sql], database)[0]
+
+    def read_all(self, batches: Sequence[str], database: str | None = None) -> list[Answer]:
+        """Read several batches on one connection."""
+
+        def attempt() -> list[Answer]:
+            with self.inside(database) as session:
+                return [session.read(sql) for sql in batches]
+
+        return self.repeat_read(attempt)
+
+    def effect(self, sql: str, database: str | None = None, *, shown: str = "") -> Answer:
+        """Send a statement that changes something. Tried again only when the server says that it did nothing."""
+
+        def attempt() -> Answer:
+            with self.inside(database) as session:
+                return session.effect(sql, shown=shown)
+
+        return self.repeat_undone(attempt)
+
+    def repeat_read(self, attempt: Callable[[], T]) -> T:
+        """Do what changes nothing, and again after a transient error."""
+        return self._again(is_transient, attempt)
+
+    def repeat_undone(self, attempt: Callable[[], T]) -> T:
+        """Do it, and again when the server is known to have done nothing (a lost deadlock and the like)."""
+        return self._again(is_known_undone, attempt)
+
+    def _again(self, worth_it: Callable[[BaseException], bool], attempt: Callable[[], T]) -> T:
+        retrying = Retrying(
+            retry=retry_if_exception(worth_it),
+            stop=stop_after_attempt(ATTEMPTS),
+            wait=_pause,
+            sleep=self.cancellation.sleep,
+            reraise=True,
+        )
+        return retrying(attempt)
+
+    @contextmanager
+    def inside(self, database: str | None = None) -> Iterator[Session]:
+        """A session for several statements, in master or in a database."""
+        with self.connector.connection() as connection:
+            session = Session(self.runner, connection)
+            if database is not None:
+                session.read(text.use(database))
+            yield session
+
+
+class Session:
+    """A connection on which several statements run one after the other."""
+
+    def __init__(self, runner: Runner, connection: Connection) -> None:
+        self._runner = runner
+        self.connection = connection
+
+    def read(self, sql: str, max_rows: int | None = None) -> Answer:
+        """Run a batch that changes nothing."""
+        return self._runner.run(self.connection, sql, effect=False, max_rows=max_rows)
+
+    def effect(self, sql: str, *, shown: str = "") -> Answer:
+        """Run a batch that changes something."""
+        return self._runner.run(self.connection, sql, effect=True, shown=shown)
+
+
+_backoff = wait_exponential(multiplier=0.2, max=2)
+
+
+def _pause(state: RetryCallState) -> float:
+    return _backoff(state)
+
+
+def optional(value: Any) -> str:
+    """Text of a nullable column."""
+    return "" if value is None else str(value)

@@ -1,0 +1,222 @@
+"""Connections: opened anew for every call and closed after it, so that nothing of one call reaches the next.
+
+Everything runs in autocommit: BACKUP and RESTORE refuse a transaction (3021), ALTER DATABASE too (226). No query
+timeout: it would end a long backup; what must end is ended by cancellation.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
+
+from runbook.adapters.sqlserver import target
+from runbook.adapters.sqlserver.diagnostics import PERMANENT_CONNECT, Diagnosis, diagnose
+from runbook.adapters.sqlserver.driver import Driver, find_driver, odbc
+from runbook.adapters.sqlserver.tsql import session as text
+from runbook.errors import NotPermitted, RunbookError, Unreachable
+from runbook.ports import Cancellation
+
+CONNECT_ATTEMPTS = 3
+DATETIMEOFFSET = -155
+"""ODBC type that pyodbc does not read by itself."""
+_OFFSET = struct.Struct("<hHHHHHIhh")
+
+
+@dataclass
+class ResultSet:
+    """One result set; ``cut`` when there were more rows than asked for."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    cut: bool = False
+
+    def dicts(self) -> list[dict[str, Any]]:
+        """Return the rows by column name."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+@dataclass
+class Answer:
+    """Everything a batch sent back."""
+
+    sets: list[ResultSet] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
+
+    @property
+    def first(self) -> ResultSet:
+        """The first result set, empty when there was none."""
+        return self.sets[0] if self.sets else ResultSet((), [])
+
+    def dicts(self) -> list[dict[str, Any]]:
+        """Rows of the first result set by column name."""
+        return self.first.dicts()
+
+    def value(self) -> Any:
+        """The first column of the first row, None when there is none."""
+        return self.first.rows[0][0] if self.first.rows else None
+
+
+class Connection:
+    """One session on the server. Used by one thread at a time, except for :meth:`cancel`."""
+
+    def __init__(self, raw: Any, program: str, *, can_cancel: bool) -> None:
+        self.raw = raw
+        self.program = program
+        self.can_cancel = can_cancel
+        self.session_id = 0
+        self.login_time = ""
+        self._cursor: Any = None
+
+    def begin(self) -> None:
+        """Pin the session's options and learn its number."""
+        self.run(text.settings())
+        row = self.run(text.own_session()).dicts()[0]
+        self.session_id, self.login_time = row["session_id"], row["login_time"]
+
+    def run(self, sql: str, max_rows: int | None = None) -> Answer:
+        """Run a batch and read all it sends. Raises pyodbc.Error.
+
+        Every result set is read to the end: a statement that is not drained is abandoned by the server, without any
+        exception.
+        """
+        answer = Answer()
+        self._cursor = cursor = self.raw.cursor()
+        try:
+            cursor.execute(sql)
+            self._collect(cursor, answer, max_rows)
+            while cursor.nextset():
+                self._collect(cursor, answer, max_rows)
+        finally:
+            self._cursor = None
+            with suppress(odbc().Error):
+                cursor.close()
+        return answer
+
+    def _collect(self, cursor: Any, answer: Answer, max_rows: int | None) -> None:
+        answer.messages += [str(message) for _, message in cursor.messages or ()]
+        if cursor.description is None:
+            return
+        columns = tuple(column[0] for column in cursor.description)
+        rows = cursor.fetchall() if max_rows is None else cursor.fetchmany(max_rows + 1)
+        kept = [tuple(row) for row in rows][:max_rows]
+        answer.sets.append(ResultSet(columns, kept, cut=len(rows) > len(kept)))
+
+    def cancel(self) -> None:
+        """Ask the server to end what runs (attention), from any thread."""
+        cursor = self._cursor
+        if self.can_cancel and cursor is not None:
+            with suppress(odbc().Error):  # it ended in this very moment
+                cursor.cancel()
+
+    def close(self) -> None:
+        """Close, unless a statement still runs: closing would wait for its end."""
+        if self._cursor is not None:
+            return
+        with suppress(odbc().Error):
+            self.raw.close()
+
+
+class Connector:
+    """Opens connections to one server for one executor of a run."""
+
+    def __init__(
+        self,
+        role: str,
+        server: target.ServerTarget,
+        program: str,
+        cancellation: Cancellation,
+        driver: Callable[[], Driver] = find_driver,
+    ) -> None:
+        self.role = role
+        self.program = program
+        self._server = server
+        self._cancellation = cancellation
+        self._driver = driver
+
+    def open(self) -> Connection:
+        """Open a connection in master. Raises Unreachable or NotPermitted, after some tries where that can help."""
+        retrying = Retrying(
+            retry=retry_if_exception(_is_worth_another_try),
+            stop=stop_after_attempt(CONNECT_ATTEMPTS),
+            wait=wait_exponential(multiplier=0.1, max=1),
+            sleep=self._cancellation.sleep,
+            reraise=True,
+        )
+        return retrying(self.open_once)
+
+    def open_once(self) -> Connection:
+        """Open a connection with a single try and whatever the cancellation says."""
+        address, driver = self._server.locate(), self._driver()
+        secret = target.connection_string(address, driver, self.program)
+        try:
+            raw = odbc().connect(secret, autocommit=True, timeout=target.LOGIN_TIMEOUT)
+        except odbc().Error as e:
+            raise refusal(self.role, address, diagnose(e)) from None
+        connection = Connection(raw, self.program, can_cancel=not driver.is_freetds)
+        raw.add_output_converter(DATETIMEOFFSET, _offset_text)
+        try:
+            connection.begin()
+        except odbc().Error as e:
+            connection.close()
+            raise refusal(self.role, address, diagnose(e)) from None
+        return connection
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A connection for the length of a block."""
+        connection = self.open()
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+class Transient(Unreachable):
+    """The server does not answer now; another try may help."""
+
+
+def _is_worth_another_try(error: BaseException) -> bool:
+    return isinstance(error, Transient)
+
+
+def refusal(role: str, address: target.Address, diagnosis: Diagnosis) -> RunbookError:
+    """Say what kept a connection from being opened, and what to do about it."""
+    where, said = f"{role} ({address})", diagnosis.text
+    if diagnosis.number in PERMANENT_CONNECT or diagnosis.state == "28000":
+        who = f"the login {address.user}" if address.user else "the Windows account of this process"
+        hint = f"Check user and password of servers.{role}, and that the login is enabled on that server."
+        return NotPermitted(f"{where} refuses {who}: {said}", hint=hint)
+    if diagnosis.state in ("IM002", "IM003") or "Can't open lib" in said:
+        return Unreachable(f"{where}: the ODBC driver cannot be loaded: {said}", hint="Install the driver anew.")
+    if _is_about_trust(said):
+        hint = (
+            f"Install the certificate of the authority that signed the server's, or set trust_certificate of "
+            f"servers.{role} to true."
+        )
+        return Unreachable(f"{where} cannot be trusted: {said}", hint=hint)
+    if "ncryption not supported" in said:
+        hint = f"Enable TLS on the server, or set encrypt of servers.{role} to false."
+        return Unreachable(f"{where} does not encrypt connections: {said}", hint=hint)
+    hint = "Check the address, that the instance runs, and that no firewall stands between."
+    kind = Transient if diagnosis.is_transient else Unreachable
+    return kind(f"{where} cannot be reached: {said}", hint=hint)
+
+
+def _is_about_trust(said: str) -> bool:
+    lowered = said.lower()
+    return "certificate" in lowered or ("ssl provider" in lowered and "verify" in lowered)
+
+
+def _offset_text(value: bytes) -> str:
+    """Read SQL_SS_TIMESTAMPOFFSET_STRUCT as ISO text: year to second, nanoseconds, offset hours and minutes."""
+    year, month, day, hour, minute, second, fraction, hours, minutes = _OFFSET.unpack(value)
+    sign = "-" if hours < 0 or minutes < 0 else "+"
+    return (
+        f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction // 100:07}"
+        f"{sign}{abs(hours):02}:{abs(minutes):02}"
+    )
