@@ -57,10 +57,10 @@ class ServerTarget:
         return Address(host, port, self.user, password, self.encrypt, self.trust_certificate)
 
     def _start_sandbox(self, url: ServerUrl) -> Address:
-        from runbook.sandbox import manage  # noqa: PLC0415 - only plans with sandbox servers need it
-
         if self.sandbox_home is None:
             raise Refused("no directory is known for the sandbox", hint="Set RUNBOOK_HOME to a directory.")
+        from runbook.sandbox import manage  # noqa: PLC0415 - only plans with sandbox servers need it
+
         info = manage.start(self.sandbox_home / url.host, url.host, str(url.version))
         return Address("127.0.0.1", int(info.port), str(info.user), Secret(str(info.password)), encrypt=False)
 

@@ -74,7 +74,11 @@ SAMPLES: dict[Callable[..., object], list[Call]] = {
     state.option: [
         *(call(NASTY, key, value) for key in state.ON_OFF_OPTIONS for value in ("ON", "OFF")),
         *(call(NASTY, "PAGE_VERIFY", value) for value in state.PAGE_VERIFY_VALUES),
-        *(call(NASTY, key, value) for key in ("BROKER", "READ_COMMITTED_SNAPSHOT", "QUERY_STORE") for value in ("ON", "OFF")),
+        *(
+            call(NASTY, key, value)
+            for key in ("BROKER", "READ_COMMITTED_SNAPSHOT", "QUERY_STORE")
+            for value in ("ON", "OFF")
+        ),
     ],
     state.owner: [call(NASTY, "o'app]")],
     state.map_user: [call("u", "DOM\\group")],
