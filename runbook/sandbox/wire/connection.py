@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from runbook.sandbox.contract import Cancelled, ConnectionCut, LoginReply, Server, Session, SqlError
 from runbook.sandbox.wire import framing, login, requests, tls, tokens
-from runbook.sandbox.wire.errors import ProtocolError, Truncated, failure
+from runbook.sandbox.wire.errors import ProtocolError, Truncated, failure, internal
 from runbook.sandbox.wire.framing import Message, MessageReader, MessageWriter
 from runbook.sandbox.wire.sink import TokenSink
 from runbook.sandbox.wire.transaction import TransactionWatch
@@ -22,6 +22,7 @@ _LOGIN_SECONDS = 30.0
 _CANCEL_AGAIN_SECONDS = 0.05
 _LINGER_SECONDS = 1.0
 _REQUESTS = frozenset({framing.SQL_BATCH, framing.RPC, framing.TRANSACTION, framing.BULK_LOAD})
+_KILLED = SqlError(596, "Cannot continue the execution because the session is in the kill state.", severity=21)
 _CUT = (OSError, EOFError, ProtocolError, Truncated, ConnectionCut)
 
 
@@ -138,7 +139,7 @@ class Connection:
         """Answer one request; true when the connection ends with it."""
         sink = TokenSink(self._writer, self._turn, self._name, reply.collation)
         if self._turn.start():
-            _execute(reply.session, message, sink)
+            _execute(reply.session, message, sink, lambda: self._turn.attention)
         self._watch.announce(reply.session, sink)
         self._turn.end(lambda attention: sink.finish(attention=attention))
         return sink.is_fatal
@@ -186,16 +187,15 @@ class Connection:
                 return
 
 
-def _execute(session: Session, message: Message, sink: TokenSink) -> None:
+def _execute(session: Session, message: Message, sink: TokenSink, is_attention: Callable[[], bool]) -> None:
     try:
         with sink.reporting():
             requests.perform(session, message, sink)
     except Cancelled as cancelled:
         if cancelled.killed:
-            sink.error(
-                SqlError(596, "Cannot continue the execution because the session is in the kill state.", severity=21)
-            )
-        sink.fail()
+            sink.error(_KILLED)
+        elif not is_attention():
+            sink.error(internal("the statement was cancelled though nobody asked for it"))
 
 
 def _cancel(session: Session) -> None:

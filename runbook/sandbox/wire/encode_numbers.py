@@ -62,6 +62,10 @@ def scaled(value: Any, scale: int) -> int:
     """A number as a count of 10**-scale, rounded half away from zero."""
     if isinstance(value, int):
         return int(value * 10**scale)
+    if isinstance(value, str):
+        whole, _, fraction = value.partition(".")
+        if len(fraction) <= scale and (whole + fraction).lstrip("-").isdecimal():
+            return int(whole + fraction.ljust(scale, "0"))
     exact = value if isinstance(value, Decimal) else Decimal(str(value))
     return int(_EXACT.to_integral_value(_EXACT.scaleb(exact, scale)))
 

@@ -151,7 +151,12 @@ def _uuid(_kind: SqlType, _collation: bytes) -> Codec:
             return NULL
         if isinstance(value, bytes):
             return b"\x10" + value.ljust(16, b"\x00")
-        return b"\x10" + (value if isinstance(value, UUID) else UUID(value)).bytes_le
+        if isinstance(value, UUID):
+            return b"\x10" + value.bytes_le
+        data = bytes.fromhex(value.strip("{}").replace("-", ""))
+        if len(data) != 16:
+            raise ValueError(f"not a uuid: {value!r}")
+        return b"\x10" + data[3::-1] + data[5:3:-1] + data[7:5:-1] + data[8:]
 
     return Codec(b"\x24\x10", encode)
 

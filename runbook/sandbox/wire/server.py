@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 
 from runbook.sandbox.contract import Server
 from runbook.sandbox.wire.connection import Connection
@@ -28,7 +29,10 @@ class Listener:
         self._thread.start()
 
     def stop(self) -> None:
-        """Listen no more, cut every connection, wait a few seconds for their sessions to close. Idempotent."""
+        """Listen no more, cut every connection, wait a few seconds at most for their sessions to close. Idempotent.
+
+        May be called from a connection's own thread (SHUTDOWN), which is not waited for.
+        """
         self._stopping.set()
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
@@ -38,8 +42,10 @@ class Listener:
             remaining = list(self._open.items())
         for connection, _ in remaining:
             connection.cut()
+        deadline = time.monotonic() + _STOP_SECONDS
         for _, thread in remaining:
-            thread.join(_STOP_SECONDS)
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, deadline - time.monotonic()))
 
     def _accept(self) -> None:
         while not self._stopping.is_set():

@@ -5,6 +5,7 @@ A point in time is a pair here: days since 0001-01-01 and ticks of 100 ns since 
 
 from __future__ import annotations
 
+import functools
 import re
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Any
@@ -14,6 +15,7 @@ TICKS_PER_MINUTE = 60 * TICKS_PER_SECOND
 TICKS_PER_DAY = 86_400 * TICKS_PER_SECOND
 DAYS_TO_1900 = date(1900, 1, 1).toordinal() - 1
 
+_SECONDS_END = frozenset({"", "."})
 _ISO = re.compile(
     r"(?:(\d{4})-(\d\d)-(\d\d))?(?:^|[T ]|$)"
     r"(?:(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,7})\d*)?)?)?"
@@ -26,7 +28,43 @@ def _time_ticks(value: datetime | time) -> int:
     return seconds * TICKS_PER_SECOND + value.microsecond * 10
 
 
+@functools.lru_cache(maxsize=8192)
+def _days_of(text: str) -> int:
+    return date.fromisoformat(text).toordinal() - 1
+
+
+@functools.lru_cache(maxsize=86_400)
+def _ticks_of(text: str) -> int:
+    return _time_ticks(time.fromisoformat(text))
+
+
 def _parse(text: str) -> tuple[int, int, int]:
+    """Days, ticks and offset of ISO text; the forms that storage uses most go a short way."""
+    if text[4:8:3] != "--":
+        return (DAYS_TO_1900, _clock(text), 0) if _is_clock(text) else _parse_any(text)
+    if len(text) == 10:
+        return _days_of(text), 0, 0
+    if text[10:11] == " " and _is_clock(text[11:]):
+        return _days_of(text[:10]), _clock(text[11:]), 0
+    return _parse_any(text)
+
+
+def _is_clock(text: str) -> bool:
+    fraction = text[9:]
+    return (
+        text[2:6:3] == "::"
+        and text[8:9] in _SECONDS_END
+        and len(fraction) <= 7
+        and (not fraction or fraction.isdecimal())
+    )
+
+
+def _clock(text: str) -> int:
+    ticks = _ticks_of(text[:8])
+    return ticks + int(text[9:].ljust(7, "0")) if len(text) > 9 else ticks
+
+
+def _parse_any(text: str) -> tuple[int, int, int]:
     match = _ISO.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"not a date or time: {text!r}")

@@ -353,6 +353,9 @@ class FakeSession:
         self._server.sessions[int(rest)].cut()
         sink.done()
 
+    def do_stop(self, rest: str, sink: Sink) -> None:
+        self._server.stop()
+
     def do_wait(self, rest: str, sink: Sink) -> None:
         self._wait(float(rest) if rest else None)
         sink.done()
@@ -395,6 +398,7 @@ class FakeServer:
         self.sessions: dict[int, FakeSession] = {}
         self.inserted = 0
         self.progress = 0
+        self.stop: Callable[[], None] = lambda: None
         self._next = 50
         self._lock = threading.Lock()
 
@@ -478,7 +482,9 @@ def main() -> None:
     """Serve until stdin ends."""
     from runbook.sandbox.wire.server import serve
 
-    listener = serve(FakeServer(), "127.0.0.1", 0)
+    server = FakeServer()
+    listener = serve(server, "127.0.0.1", 0)
+    server.stop = listener.stop
     sys.stdout.write(f"{listener.port}\n")
     sys.stdout.flush()
     sys.stdin.read()

@@ -14,7 +14,7 @@ from runbook.sandbox.wire import framing, login, tokens
 from runbook.sandbox.wire.collation import DEFAULT
 from runbook.sandbox.wire.encode import codec
 from runbook.sandbox.wire.framing import Message, MessageReader, MessageWriter
-from tests.unit.sandbox.test_wire_fake import FakeServer, port
+from tests.unit.sandbox.test_wire_fake import FakeServer, port, serving
 
 __all__ = ["port"]
 HEADERS = struct.pack("<IIHQI", 22, 18, 2, 0, 1)
@@ -313,6 +313,21 @@ def test_message_of_an_ignored_kind_is_cut(session: Client) -> None:
     """A second login is no request."""
     session.send(framing.LOGIN7, b"")
     assert session.sock.recv(1) == b""
+
+
+def test_stop_from_a_session() -> None:
+    """A session may stop the server it runs on: every connection ends, no new one is taken."""
+    with serving() as number:
+        clients = [Client(socket.create_connection(("127.0.0.1", number))) for _ in range(3)]
+        for one in clients:
+            one.log_in()
+        clients[0].send(framing.SQL_BATCH, HEADERS + "wait".encode("utf-16-le"))
+        clients[1].send(framing.SQL_BATCH, HEADERS + "stop".encode("utf-16-le"))
+        for one in clients:
+            assert one.sock.recv(1) == b""
+            one.sock.close()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", number))
 
 
 def test_reader_gives_whole_messages() -> None:
