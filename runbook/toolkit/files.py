@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from typing import Literal
 
 from runbook.errors import ServerError, StepFailed
@@ -104,14 +105,35 @@ def is_free(reader: SqlServerReader, path: str) -> bool:
         raise
 
 
+def attempts(path: str) -> Iterator[str]:
+    """The names one file may have, in the order they are used: ``x.bak``, ``x-2.bak``, ``x-3.bak``."""
+    stem, _, suffix = path.rpartition(".")
+    yield path
+    for attempt in range(2, MOST_ATTEMPTS):
+        yield f"{stem}-{attempt}.{suffix}"
+
+
+def next_free(reader: SqlServerReader, path: str) -> str:
+    """The name for a new backup: a file that is there already, even a broken one, is never written to again."""
+    for candidate in attempts(path):
+        if is_free(reader, candidate):
+            return candidate
+    raise StepFailed(f"no free name for {path}", hint="Move the files of this run elsewhere.")
+
+
 def free_path(reader: SqlServerReader, directory: str, file: str) -> str:
-    """The path for a new backup: a file that is there already, even a broken one, is never written to again."""
-    stem, _, suffix = file.rpartition(".")
-    for attempt in range(1, MOST_ATTEMPTS):
-        path = join(directory, file if attempt == 1 else f"{stem}-{attempt}.{suffix}")
-        if is_free(reader, path):
-            return path
-    raise StepFailed(f"no free name for {file} in {directory}", hint="Move the files of this run elsewhere.")
+    """The path for a new backup in a directory; see :func:`next_free`."""
+    return next_free(reader, join(directory, file))
+
+
+def sound_attempt(reader: SqlServerReader, path: str, *, name: str, kind: str, database: str) -> str:
+    """The first of the names of a file that holds the very backup that was meant; empty when none does."""
+    for candidate in attempts(path):
+        if is_backup(header_of(reader, candidate), name=name, kind=kind, database=database, family_guid=None):
+            return candidate
+        if is_free(reader, candidate):
+            break
+    return ""
 
 
 def same_file(path: str, directory: str) -> str:

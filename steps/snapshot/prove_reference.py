@@ -73,8 +73,7 @@ class ProveReference(DatabaseStep):
         if facts.snapshot:
             # Its way back belongs to expect-return, which stands before the scripts.
             return Pass(f"{facts.database} holds {facts.proof.summary()}", keep=facts.proof)
-        undo = ProveReturn(facts.server, facts.database, f"prove-reference[{facts.database}]")
-        return Apply(Goal(facts.server, facts.database), undo, keep=facts.proof)
+        return Apply(Goal(facts.server, facts.database), ProveReturn(facts.server, facts.database), keep=facts.proof)
 
     def apply(self, ctx: Context, intent: Goal) -> None:
         """Nothing: the proof was taken by looking, and is in the journal by now."""

@@ -1,0 +1,44 @@
+"""The proof of the way back: the old database holds what it held when the last user was out."""
+
+from __future__ import annotations
+
+from runbook.errors import StepFailed
+from runbook.step import Context, Outcome, ReadContext
+from runbook.toolkit.proof import ProofSet, differences, named_lines, prove
+from runbook.toolkit.sessions import is_open, settled
+
+
+def await_open(ctx: Context, server: str, database: str) -> None:
+    """Wait while a database is RECOVERING; StepFailed when it does not come online."""
+    if not is_open(settled(ctx, server, database)):
+        raise StepFailed(f"{database} on {server} is not online", hint="Its error log says why: mend it, then resume.")
+
+
+def prove_return(ctx: ReadContext, server: str, database: str, *, snapshot: str = "") -> Outcome:
+    """REACHED when nothing is missing; StepFailed naming the differences when something is.
+
+    Without ``snapshot`` the run itself never wrote there: what is there in addition is somebody's work, stays, and
+    is noted. With it (scripts, reverted) any difference is a failure.
+    """
+    if not is_open(ctx.reader(server).database(database)):
+        return Outcome.UNTOUCHED
+    before = reference_of(ctx, server, database, snapshot)
+    found = differences(before, prove(ctx, server, database, database))
+    if any(snapshot or one.lost for one in found):
+        raise StepFailed(
+            f"{database} on {server} is not what it was: {named_lines(found)}",
+            hint="Look at what differs before anybody is let in; the backups of this run hold the earlier state.",
+        )
+    for one in found:
+        ctx.note(f"{database} on {server} was written to while users were kept out, and keeps it: {one}")
+    return Outcome.REACHED
+
+
+def reference_of(ctx: ReadContext, server: str, database: str, snapshot: str = "") -> ProofSet:
+    """The reference proof; taken from the snapshot now, when the run turned back before it was taken."""
+    known = ctx.find_kept(f"prove-reference[{database}]", ProofSet)
+    if known is not None:
+        return known
+    if snapshot and is_open(ctx.reader(server).database(snapshot)):
+        return prove(ctx, server, snapshot, database)
+    raise StepFailed(f"there is no reference proof of {database}", hint="Compare it with the run's backup yourself.")

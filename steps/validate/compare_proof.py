@@ -1,0 +1,80 @@
+"""The data on the new server is the data of the old one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from runbook.api import (
+    PROOF_MIB_S,
+    Block,
+    Budget,
+    DatabaseStep,
+    Decision,
+    Pass,
+    Phase,
+    ProofSet,
+    ReadContext,
+    Sizes,
+    differences,
+    named_lines,
+    prove,
+    reference_of,
+    seconds,
+    target_of,
+)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The differences, each in words; ``summary`` says how it was proven."""
+
+    server: str
+    database: str
+    differences: tuple[str, ...]
+    summary: str
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Kept: equal to the reference, proven how; ``reasons``: tables proven by less than their content, and why."""
+
+    reference: str
+    summary: str
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+def compare(ctx: ReadContext, server: str, database: str) -> Facts:
+    """Prove the database as the reference was proven and say what differs."""
+    before = reference_of(ctx, server, database)
+    after: ProofSet = prove(ctx, server, database, database)
+    found = tuple(map(str, differences(before, after)))
+    return Facts(server, database, found, after.summary(), after.reasons)
+
+
+class CompareProof(DatabaseStep):
+    """Prove the upgraded data and compare it with the reference, table by table."""
+
+    phase = Phase.VALIDATE
+    after = ("carry-options",)
+    strategies = frozenset({"side-by-side"})
+
+    @property
+    def servers(self) -> tuple[str, ...]:
+        return (target_of(self.plan),)
+
+    def budget(self, sizes: Sizes) -> Budget:
+        return Budget(seconds(sizes, self.key, PROOF_MIB_S))
+
+    def observe(self, ctx: ReadContext) -> Facts:
+        return compare(ctx, target_of(ctx.plan), self.key)
+
+    def decide(self, facts: Facts) -> Decision:
+        if facts.differences:
+            return Block(
+                f"{facts.database} on {facts.server} is not what it was: {named_lines(facts.differences)}",
+                "The upgrade changed data: nothing of it reaches users, the old server has it all.",
+            )
+        kept = Compared(f"prove-reference[{facts.database}]", facts.summary, facts.reasons)
+        return Pass(f"equal to the reference: {facts.summary}", keep=kept)
