@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
@@ -14,6 +14,7 @@ from runbook.journal.log import RunLog
 from runbook.plan.models import Plan
 from runbook.ports import Cancellation, Gate, Pointer, Recorder, SqlServer, SqlServerReader, Web
 from runbook.publictext import public_text
+from runbook.recording import Journalled
 from runbook.step import GateReader, PointerReader, Sizes
 
 T = TypeVar("T")
@@ -25,8 +26,8 @@ class Services(Protocol):
 
     plan: Plan
     sizes: Sizes
-    web: Web
 
+    def web(self, cancellation: Cancellation) -> Web: ...
     def server(self, name: str, cancellation: Cancellation, recorder: Recorder) -> SqlServer: ...
     def gate(self, cancellation: Cancellation, recorder: Recorder) -> Gate: ...
     def pointer(self, cancellation: Cancellation, recorder: Recorder) -> Pointer: ...
@@ -57,44 +58,6 @@ def _names(protocol: type) -> frozenset[str]:
 _SERVER = _names(SqlServerReader)
 _GATE = _names(GateReader)
 _POINTER = _names(PointerReader)
-
-
-class Journalled:
-    """The Recorder of one step: an effect is durable before it is sent, a read is written with the next event."""
-
-    def __init__(self, log: RunLog, step: str, now: Callable[[], datetime]) -> None:
-        self._log = log
-        self._step = step
-        self._now = now
-        self._text = "ok"
-
-    @contextmanager
-    def statement(self, server: str, text: str, *, effect: bool, session: str = "") -> Iterator[Recorded]:
-        """Record one statement or command around its execution."""
-        begun = self._now()
-        record = Recorded()
-        what = {"server": server, "text": text, "session": session, "effect": effect}
-        if effect:
-            self._log.append(Draft(Kind.STATEMENT, self._step, what))
-        try:
-            yield record
-        except BaseException as error:
-            record.outcome(f"{type(error).__name__}: {error}")
-            raise
-        finally:
-            seconds = round((self._now() - begun).total_seconds(), 3)
-            kind = Kind.STATEMENT_ENDED if effect else Kind.STATEMENT
-            self._log.buffer(Draft(kind, self._step, {**what, "outcome": record.text, "seconds": seconds}))
-
-
-class Recorded:
-    """The record of one statement while it runs."""
-
-    text = "ok"
-
-    def outcome(self, text: str) -> None:
-        """What came of it."""
-        self.text = text
 
 
 class StepReadContext:
@@ -138,7 +101,7 @@ class StepReadContext:
 
     @property
     def web(self) -> Web:
-        return self._services.web
+        return self._services.web(self._token)
 
     @property
     def gate_reader(self) -> Any:
@@ -186,7 +149,7 @@ class StepContext(StepReadContext):
         return self._services.server(server, self._token, self._recorder)
 
     def public_text(self) -> str:
-        return public_text(self._log.view, self.now())
+        return public_text(self._log.view, self.now(), self._services.plan)
 
     def shield(self) -> AbstractContextManager[None]:
         return self._token.shield()

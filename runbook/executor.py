@@ -6,7 +6,7 @@ import getpass
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
@@ -36,8 +36,11 @@ class World(Services, Protocol):
     def survey(self) -> tuple[Sizes, Mapping[str, Any]]:
         """Reach every server: sizes, and who they are (for the record). Unreachable, NotPermitted or WrongTarget."""
 
-    def claim(self, run_id: str, fence: int) -> Any:
-        """Context manager: be the only executor on every instance that can be reached (AlreadyRunning otherwise), and
+    def attach(self, log: RunLog) -> None:
+        """Work for this run from now on."""
+
+    def claim(self, log: RunLog) -> AbstractContextManager[None]:
+        """Be the only executor on every instance that can be reached (AlreadyRunning otherwise), and
         end what sessions of earlier executors of this run still do there."""
 
 
@@ -126,7 +129,7 @@ class Executor:
         world = self.world(plan)
         world.sizes = Sizes(log.view.opening["sizes"])
         try:
-            with world.claim(run_id, lease.fence):
+            with world.claim(log):
                 return self._drive(log, plan, world, lease)
         finally:
             lease.release()

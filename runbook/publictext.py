@@ -4,17 +4,30 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from runbook.plan.models import Plan
+from runbook.plan.sections import FileGate
 from runbook.runview import RunView
 from runbook.states import RunState
 
+_LONGER = "The planned maintenance is taking longer than announced. We are working on it. Nothing is lost."
 
-def public_text(run: RunView, now: datetime) -> str:
+
+def message(run: RunView, now: datetime) -> str:
     """One or two sentences for people who wait, with the promised time in UTC."""
     until = f"{run.closes_at:%H:%M} UTC"
-    if run.state is RunState.HELD:
-        return "The planned maintenance is taking longer than announced. We are working on it. Nothing is lost."
+    if run.state is RunState.HELD or now > run.closes_at:
+        return _LONGER
     if run.turned_back:
         return f"The planned maintenance is being rolled back to the earlier setup. We expect to be back by {until}."
-    if now > run.closes_at:
-        return "The planned maintenance is taking longer than announced. We are working on it. Nothing is lost."
     return f"We are down for planned maintenance until {until} at the latest. Please try again in a few hours."
+
+
+def public_text(run: RunView, now: datetime, plan: Plan) -> str:
+    """The plan's page with ``{closes_at}`` and ``{message}`` filled in, or the message alone."""
+    gate = plan.gate
+    page = "{message}"
+    if isinstance(gate, FileGate) and gate.content is not None:
+        page = (plan.directory / gate.content).read_text(encoding="utf-8")
+    elif isinstance(gate, FileGate) and gate.text is not None:
+        page = gate.text
+    return page.replace("{closes_at}", f"{run.closes_at:%H:%M} UTC").replace("{message}", message(run, now))

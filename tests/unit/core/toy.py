@@ -121,7 +121,6 @@ class ToyServices:
 
     plan: Any = None
     sizes = Sizes()
-    web: Any = None
 
     def together(self, work: Any, items: Sequence[Any], limit: int) -> list[Any]:
         return [work(item) for item in items]

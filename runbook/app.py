@@ -1,0 +1,202 @@
+"""Composition root: builds the adapters for a plan, and is the world that steps and engine see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import Any, TypeVar
+
+from runbook.adapters.clock import SystemClock
+from runbook.adapters.commands import Commands
+from runbook.adapters.gate import CommandGate, FileGate, NoGate
+from runbook.adapters.pointer import CommandPointer, FilePointer, Replacement
+from runbook.adapters.sqlserver import Server, ServerTarget, open_server
+from runbook.adapters.web import HttpWeb
+from runbook.cancel import CancelToken
+from runbook.codec import from_json
+from runbook.errors import NotSupported, RunbookError, ServerError, Unreachable, WrongTarget
+from runbook.events import Draft, Kind
+from runbook.executor import Executor, Kinds
+from runbook.home import Home
+from runbook.journal.log import RunLog
+from runbook.journal.store import open_store
+from runbook.plan.models import Plan
+from runbook.plan.models import Server as PlanServer
+from runbook.plan.sections import CommandGate as CommandGatePlan
+from runbook.plan.sections import FileGate as FileGatePlan
+from runbook.plan.sections import FileRepoint
+from runbook.ports import Cancellation, Gate, Pointer, Recorder, ServerIdentity, SqlServer, Web
+from runbook.recording import Unrecorded
+from runbook.registry import step_kinds, undo_kinds
+from runbook.step import Sizes
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Surroundings:
+    """Servers, gate, pointer and web of one plan, for one executor."""
+
+    def __init__(self, plan: Plan, home: Home) -> None:
+        self.plan = plan
+        self.sizes = Sizes()
+        self._home = home
+        self._log: RunLog | None = None
+        self._fence = 0
+
+    # --- handles for steps -------------------------------------------------------------------------------------
+
+    def server(self, name: str, cancellation: Cancellation, recorder: Recorder) -> SqlServer:
+        """A handle on one server of the plan, pinned to what was found before the run touched anything."""
+        server = self._open(name, cancellation, recorder)
+        self._pin(name, server)
+        return server
+
+    def gate(self, cancellation: Cancellation, recorder: Recorder) -> Gate:
+        """The plan's gate."""
+        gate = self.plan.gate
+        if isinstance(gate, FileGatePlan):
+            path = self.plan.directory / gate.path
+            return FileGate(path, self._run_id, cancellation, recorder, text=gate.text)
+        if isinstance(gate, CommandGatePlan):
+            commands = Commands(cancellation, recorder, directory=self.plan.directory)
+            return CommandGate(
+                commands, on=gate.on, off=gate.off, probe=gate.probe, timeout=gate.timeout.total_seconds()
+            )
+        return NoGate()
+
+    def pointer(self, cancellation: Cancellation, recorder: Recorder) -> Pointer:
+        """The plan's repoint."""
+        repoint = self.plan.repoint
+        if repoint is None:
+            raise NotSupported("this plan has no repoint", hint="Only side-by-side plans send clients elsewhere.")
+        if isinstance(repoint, FileRepoint):
+            fill = self._addresses()
+            pairs = [Replacement(_fill(one.from_, fill), _fill(one.to, fill)) for one in repoint.replace]
+            return FilePointer(self.plan.directory / repoint.path, pairs, cancellation, recorder)
+        commands = Commands(cancellation, recorder, directory=self.plan.directory)
+        return CommandPointer(
+            commands,
+            forward=repoint.forward,
+            back=repoint.back,
+            probe=repoint.probe,
+            timeout=repoint.timeout.total_seconds(),
+        )
+
+    def web(self, cancellation: Cancellation) -> Web:
+        """HTTP as users see it."""
+        return HttpWeb(cancellation)
+
+    def together(self, work: Callable[[R], T], items: Sequence[R], limit: int) -> list[T]:
+        """On threads, up to ``limit`` at a time; the first error ends what has not begun."""
+        with ThreadPoolExecutor(max(1, min(limit, len(items) or 1)), thread_name_prefix="part") as pool:
+            futures = [pool.submit(work, item) for item in items]
+            try:
+                return [future.result() for future in futures]
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    # --- for the executor --------------------------------------------------------------------------------------
+
+    def survey(self) -> tuple[Sizes, Mapping[str, Any]]:
+        """Reach every server; see :class:`runbook.executor.World`."""
+        found = {}
+        used: dict[str, int] = {}
+        for name, planned in self.plan.servers.items():
+            server = self._open(name, CancelToken(SystemClock()), Unrecorded())
+            identity = server.identity()
+            _refuse_stranger(name, planned, identity)
+            found[name] = {"url": str(planned.url), "name": identity.server_name, "version": identity.version}
+            if name == self.plan.source:
+                wanted = {database.name.lower() for database in self.plan.databases}
+                known = server.databases()
+                used = {n.lower(): info.used_bytes for n, info in known.items() if n.lower() in wanted}
+        return Sizes(used), found
+
+    def attach(self, log: RunLog) -> None:
+        """Work for this run from now on."""
+        self._log, self._fence = log, log.fence or 0
+
+    @contextmanager
+    def claim(self, log: RunLog) -> Iterator[None]:
+        """Be the only executor on every instance that answers, and end what earlier executors of this run still do.
+
+        A server that does not answer cannot be claimed and need not be: the steps that need it will say so.
+        """
+        self.attach(log)
+        with ExitStack() as claims:
+            for name in self.plan.servers:
+                server = self._open(name, CancelToken(SystemClock()), Unrecorded())
+                try:
+                    ended = server.end_sessions_of(self._run_id, self._fence)
+                    claims.enter_context(server.application_lock(self._run_id))
+                except (Unreachable, ServerError) as error:
+                    text = f"{name} could not be claimed: {error.message}"
+                    log.buffer(Draft(Kind.NOTE, None, {"text": text, "finding": True}))
+                    continue
+                if ended:
+                    text = f"{name}: {ended} sessions of an earlier executor were ended"
+                    log.buffer(Draft(Kind.NOTE, None, {"text": text}))
+            yield
+
+    # --- pieces ------------------------------------------------------------------------------------------------
+
+    @property
+    def _run_id(self) -> str:
+        return self._log.view.run_id if self._log else "-"
+
+    def _open(self, name: str, cancellation: Cancellation, recorder: Recorder) -> Server:
+        planned = self.plan.servers[name]
+        target = ServerTarget(
+            url=str(planned.url),
+            user=planned.user,
+            password=planned.password.resolve if planned.password else None,
+            encrypt=planned.encrypt,
+            trust_certificate=planned.trust_certificate,
+            sandbox_home=self._home.sandbox,
+        )
+        return open_server(name, target, cancellation, recorder, self._run_id, self._fence)
+
+    def _pin(self, name: str, server: Server) -> None:
+        step = self._log.view.steps.get("pin-identity") if self._log else None
+        if step is None or step.keep is None:
+            return
+        servers = step.keep["servers"]
+        families = {pin["name"]: (pin["family_guid"], pin["created_at"]) for pin in step.keep["databases"]}
+        server.pin(from_json(ServerIdentity, servers[name]), families if name == self.plan.source else {})
+
+    def _addresses(self) -> dict[str, str]:
+        found = {}
+        for role, planned in (("source", self.plan.source_server), ("target", self.plan.target_server)):
+            if planned is not None:
+                address = ServerTarget(url=str(planned.url), sandbox_home=self._home.sandbox).locate()
+                found[f"{{{role}.host}}"] = address.server
+                found[f"{{{role}.port}}"] = str(address.port or 1433)
+        return found
+
+
+def _fill(text: str, values: Mapping[str, str]) -> str:
+    for key, value in values.items():
+        text = text.replace(key, value)
+    return text
+
+
+def _refuse_stranger(name: str, planned: PlanServer, identity: ServerIdentity) -> None:
+    expected = planned.expect.server_name
+    if expected and expected.lower() != identity.server_name.lower():
+        raise WrongTarget(
+            f"{name}: the server says it is {identity.server_name}, the plan expects {expected}",
+            hint=f"Look who answers at {planned.url}, or correct servers.{name}.expect.server_name.",
+        )
+
+
+def build_executor(home: Home, **options: Any) -> Executor:
+    """An executor on the real world."""
+    kinds = Kinds(step_kinds(), undo_kinds())
+    store = open_store(home.journal_url)
+    return Executor(store, SystemClock(), kinds, lambda plan: Surroundings(plan, home), **options)
+
+
+__all__ = ["RunbookError", "Surroundings", "build_executor"]

@@ -1,0 +1,375 @@
+"""All verbs, their options and help. Heavy imports happen inside the verbs, so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from runbook import __version__
+from runbook.errors import RunbookError, UsageError, render
+
+Command = Callable[..., Any]
+
+PLAN = click.argument("plan", type=click.Path(path_type=Path), default=Path("runbook.yaml"))
+RUN = click.argument("run", required=False)
+JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable output, see docs/json.md.")
+YES = click.option("--yes", is_flag=True, help="Answer every confirmation with yes.")
+REASON = click.option("--reason", default="", metavar="TEXT", help="Why; it is recorded.")
+
+
+class Span(click.ParamType):
+    """A duration as plans write them."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """``90s``, ``10m``, ``4h``, ``1h30m``."""
+        from runbook.plan.durations import parse_duration
+
+        if isinstance(value, timedelta):
+            return value
+        try:
+            return parse_duration(str(value))
+        except ValueError as error:
+            self.fail(f"{value!r} is not a duration: {error}", param, ctx)
+
+
+WINDOW = click.option(
+    "--window", type=Span(), metavar="DURATION", help="How long the system may be away, e.g. 4h; default: the plan's."
+)
+
+
+class Group(click.Group):
+    """Lists the verbs in the order in which a night needs them."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """In the order of definition."""
+        return list(self.commands)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+@click.option(
+    "--journal",
+    metavar="URL",
+    help="Where the journal is (SQLAlchemy URL); default: RUNBOOK_JOURNAL, else a file in RUNBOOK_HOME.",
+)
+@click.pass_context
+def cli(ctx: click.Context, journal: str | None) -> None:
+    """Take a SQL Server system through a database upgrade inside a promised window, and bring it back.
+
+    PLAN defaults to runbook.yaml, RUN to the newest run. Exit codes: 0 upgraded and open; 10 reverted, the old setup
+    proven and open; 20 held, needs a person; 30 refused, nothing was touched; 40 interrupted, resumable; 2 usage.
+    """
+    from runbook.home import Home
+
+    ctx.obj = Home.find(journal)
+
+
+@cli.command()
+@click.argument("path", type=click.Path(path_type=Path), default=Path("runbook.yaml"))
+@click.option("--server", metavar="URL", help="Look at this server and fill in what it tells, e.g. mssql://sql01.")
+@click.option("--user", metavar="LOGIN", help="SQL login for --server; without it Windows authentication.")
+@click.option("--password", metavar="REF", help="Where the password is: env:NAME or file:PATH.")
+@click.option("--strategy", type=click.Choice(["side-by-side", "scripts"]), default="side-by-side", show_default=True)
+@click.pass_obj
+def init(home: Any, path: Path, **options: Any) -> None:
+    """Write a commented plan, from a live server when given one."""
+    from runbook.commands.starting import init as run
+
+    run(home, path, **options)
+    click.echo(f"wrote {path}; fill in what is marked, then: runbook check {path}")
+
+
+@cli.command()
+@PLAN
+@WINDOW
+@JSON
+@click.pass_obj
+def check(home: Any, plan: Path, window: timedelta | None, as_json: bool) -> None:
+    """Go or no-go: look at everything, change nothing. Safe in business hours."""
+    from runbook.app import build_executor
+    from runbook.cli import show
+    from runbook.commands.checking import check as run
+
+    report = run(build_executor(home), plan, window)
+    show.emit(report.to_json()) if as_json else show.check(report)
+    sys.exit(0 if report.go else 30)
+
+
+@cli.command()
+@PLAN
+@WINDOW
+@JSON
+@click.option("--sql", is_flag=True, help="Print the T-SQL that changes something, step by step.")
+@click.option("--offline", is_flag=True, help="Do not ask the servers for sizes.")
+@click.pass_obj
+def plan(home: Any, plan: Path, window: timedelta | None, as_json: bool, sql: bool, offline: bool) -> None:
+    """Show the steps in order, budgets, the way back of each, the turn-back point."""
+    from runbook.app import build_executor
+    from runbook.cli import show
+    from runbook.commands.planning import plan as run
+
+    outline = run(build_executor(home), plan, window, offline=offline)
+    if as_json:
+        show.emit(outline.to_json())
+    elif sql:
+        show.statements(outline)
+    else:
+        show.outline(outline)
+
+
+@cli.command()
+@PLAN
+@WINDOW
+@JSON
+@YES
+@click.pass_obj
+def execute(home: Any, plan: Path, window: timedelta | None, as_json: bool, yes: bool) -> None:
+    """The night itself: upgrade inside the window, or bring the old setup back."""
+    from runbook.cli.night import drive
+    from runbook.commands import runs
+
+    _confirm(yes, f"Begin the upgrade of {plan} now?")
+    drive(home, lambda executor: runs.execute(executor, plan, window), as_json=as_json)
+
+
+@cli.command()
+@RUN
+@JSON
+@click.option("--watch", is_flag=True, help="Keep showing it until the run ends.")
+@click.pass_obj
+def status(home: Any, run: str | None, as_json: bool, watch: bool) -> None:
+    """Where a run stands, time left, turn-back point; from any terminal."""
+    from runbook.adapters.clock import SystemClock
+    from runbook.commands.status import status as read
+
+    if watch:
+        from runbook.cli.night import watch as follow
+
+        follow(home, run)
+        return
+    found = read(home, run, SystemClock().now())
+    from runbook.cli import show
+
+    show.emit(found.to_json()) if as_json else show.status(found, SystemClock().now())
+
+
+@cli.command()
+@RUN
+@JSON
+@click.pass_obj
+def resume(home: Any, run: str | None, as_json: bool) -> None:
+    """Go on with a run that was interrupted or held."""
+    from runbook.cli.night import drive
+    from runbook.commands import runs
+
+    drive(home, lambda executor: runs.resume(executor, run), as_json=as_json)
+
+
+@cli.command()
+@RUN
+@JSON
+@YES
+@REASON
+@click.pass_obj
+def revert(home: Any, run: str | None, as_json: bool, yes: bool, reason: str) -> None:
+    """Turn back: put everything back as it was before."""
+    from runbook.cli.night import drive
+    from runbook.commands import runs
+
+    _confirm(yes, "Turn back and put the old setup back in service?")
+    drive(home, lambda executor: runs.revert(executor, run, reason), as_json=as_json)
+
+
+@cli.command()
+@RUN
+@REASON
+@click.pass_obj
+def hold(home: Any, run: str | None, reason: str) -> None:
+    """Stop at the next safe point and wait; the turn-back point still applies."""
+    from runbook.app import build_executor
+    from runbook.commands.runs import hold as ask
+
+    found = ask(build_executor(home), run, reason)
+    click.echo(
+        f"asked run {found.view.run_id} to hold; it turns back by itself at {found.view.turn_back_at:%H:%M:%S} UTC"
+    )
+    click.echo("let it go on with: runbook resume")
+
+
+@cli.command()
+@JSON
+@click.pass_obj
+def runs(home: Any, as_json: bool) -> None:
+    """List all runs, oldest first."""
+    from runbook.adapters.clock import SystemClock
+    from runbook.cli import show
+    from runbook.commands.status import runs as read
+
+    found = read(home, SystemClock().now())
+    show.emit([{k: v for k, v in one.to_json().items() if k != "steps"} for one in found]) if as_json else show.runs(
+        found
+    )
+
+
+@cli.group(cls=Group)
+def audit() -> None:
+    """The record: who did what, when, with what outcome."""
+
+
+@audit.command("show")
+@RUN
+@JSON
+@click.option("--statements/--no-statements", default=False, help="Include every statement and command.")
+@click.pass_obj
+def audit_show(home: Any, run: str | None, as_json: bool, statements: bool) -> None:
+    """Print the record of a run."""
+    from runbook.cli import show
+    from runbook.commands import audit as read
+
+    rows = read.show(home, run, statements=statements or as_json)
+    show.emit(rows) if as_json else show.record(rows)
+
+
+@audit.command("verify")
+@RUN
+@JSON
+@click.option("--expect", default="", metavar="HASH", help="The last hash, as printed when the run ended.")
+@click.pass_obj
+def audit_verify(home: Any, run: str | None, as_json: bool, expect: str) -> None:
+    """Check that no row was changed, removed or added; of one run, or of all."""
+    from runbook.cli import show
+    from runbook.commands.audit import verify
+
+    verdicts = verify(home, run, expect)
+    show.emit([{**vars(one), "ok": one.ok} for one in verdicts]) if as_json else show.verdicts(verdicts)
+    sys.exit(0 if all(one.ok for one in verdicts) else 20)
+
+
+@audit.command("export")
+@RUN
+@click.pass_obj
+def audit_export(home: Any, run: str | None) -> None:
+    """Write the record of a run as JSON lines, hashes included."""
+    from runbook.commands.audit import export
+
+    for line in export(home, run):
+        click.echo(line)
+
+
+@cli.group(cls=Group)
+def sandbox() -> None:
+    """The simulated SQL Servers of a plan (sandbox:// addresses)."""
+
+
+@sandbox.command("start")
+@PLAN
+@click.pass_obj
+def sandbox_start(home: Any, plan: Path) -> None:
+    """Start them; plans start them by themselves."""
+    from runbook.commands import sandboxes
+
+    for line in sandboxes.start(home, plan):
+        click.echo(line)
+
+
+@sandbox.command("stop")
+@PLAN
+@click.pass_obj
+def sandbox_stop(home: Any, plan: Path) -> None:
+    """Stop them; their data stays."""
+    from runbook.commands import sandboxes
+
+    for line in sandboxes.stop(home, plan):
+        click.echo(line)
+
+
+@sandbox.command("status")
+@PLAN
+@JSON
+@click.pass_obj
+def sandbox_status(home: Any, plan: Path, as_json: bool) -> None:
+    """Show which run, where, and what faults are set."""
+    from runbook.cli import show
+    from runbook.commands import sandboxes
+
+    found = sandboxes.status(home, plan)
+    show.emit(found) if as_json else show.sandboxes(found)
+
+
+@sandbox.command("reset")
+@PLAN
+@YES
+@click.pass_obj
+def sandbox_reset(home: Any, plan: Path, yes: bool) -> None:
+    """Stop them and delete all their data and faults."""
+    from runbook.commands import sandboxes
+
+    _confirm(yes, "Delete the data of this plan's sandbox servers?")
+    for line in sandboxes.reset(home, plan):
+        click.echo(line)
+
+
+@sandbox.command("fault")
+@click.argument("server")
+@click.argument(
+    "kind", type=click.Choice(["slow", "hang", "fail", "drop", "kill", "disk-full", "lie", "corrupt", "none"])
+)
+@click.option("--match", metavar="REGEX", default="", help="Only statements that match; default: all.")
+@click.option("--seconds", type=float, help="How long a slow statement takes longer.")
+@click.option("--times", type=int, help="How often it strikes; default: every time.")
+@click.option(
+    "--plan", type=click.Path(path_type=Path), default=Path("runbook.yaml"), help="The plan that names SERVER."
+)
+@click.pass_obj
+def sandbox_fault(home: Any, server: str, kind: str, plan: Path, **options: Any) -> None:
+    """Make SERVER (the plan's name for it) go wrong; KIND none takes all faults away."""
+    from runbook.commands import sandboxes
+
+    click.echo(sandboxes.fault(home, plan, server, kind, **options))
+
+
+@cli.command()
+def schema() -> None:
+    """Print the JSON Schema of a plan, for editors."""
+    from runbook.cli import show
+    from runbook.plan.schema import plan_json_schema
+
+    show.emit(plan_json_schema())
+
+
+def _confirm(yes: bool, question: str) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("a confirmation is needed and there is no terminal to ask on", hint="Add --yes.")
+    if not click.confirm(question):
+        raise UsageError("not confirmed, nothing was done")
+
+
+def main() -> NoReturn:
+    """Entry point of the console script."""
+    try:
+        cli.main(standalone_mode=False)
+        sys.exit(0)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        message = error.format_message().rstrip(".")
+        _fail(UsageError(message[:1].lower() + message[1:], hint="runbook --help lists commands and options."))
+    except click.Abort:
+        _fail(UsageError("stopped at the question, nothing was done"))
+    except RunbookError as error:
+        _fail(error)
+
+
+def _fail(error: RunbookError) -> NoReturn:
+    for line in render(error):
+        click.echo(line, err=True)
+    sys.exit(error.exit_code)

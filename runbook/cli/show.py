@@ -1,0 +1,188 @@
+"""What the verbs print for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+
+from runbook.commands.status import Status
+from runbook.states import EXIT_CODES, RunState, StepState
+
+
+def emit(data: Any) -> None:
+    """JSON on standard output."""
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def check(report: Any) -> None:
+    """Findings first, then the verdict."""
+    for finding in sorted(report.findings, key=lambda one: one.ok):
+        click.echo(f"{'ok    ' if finding.ok else 'NO-GO '} {finding.check}: {finding.what}")
+        if finding.hint:
+            click.echo(f"       HINT: {finding.hint}")
+    for note in report.notes:
+        click.echo(f"note   {note}")
+    verdict = "go" if report.go else "no-go"
+    click.echo(f"{verdict} for {report.plan}, as of {report.checked_at:%Y-%m-%d %H:%M} UTC; nothing was changed")
+
+
+def outline(found: Any) -> None:
+    """The steps in order."""
+    data = found.to_json()
+    click.echo(f"{data['plan']} ({data['strategy']}): {len(data['steps'])} steps")
+    click.echo(f"{'step':<44} {'budget':>8} {'back':>8}  way back")
+    phase = ""
+    for step in data["steps"]:
+        if step["phase"] != phase:
+            phase = step["phase"]
+            click.echo(f"-- {phase}")
+        click.echo(
+            f"{step['id']:<44} {_seconds(step['budget_s'])} {_seconds(step['undo_budget_s'])}  {_way_back(step)}"
+        )
+    if data["sizes_unknown"]:
+        click.echo(f"sizes are not known ({data['sizes_unknown']}): budgets are those of empty databases")
+    click.echo(
+        f"forward {data['forward_s']:.0f} s, way back {data['way_back_s']:.0f} s, reserve {data['reserve_s']:.0f} s, "
+        f"window {data['window_s']:.0f} s"
+    )
+    point = data["turn_back_after_s"]
+    fits = "it fits" if data["fits"] else "IT DOES NOT FIT: execute would refuse it"
+    click.echo(f"turn-back point at the latest {point:.0f} s after the start, with everything owed; {fits}")
+
+
+def _way_back(step: dict[str, Any]) -> str:
+    if step["pivot"]:
+        return "PIVOT: nothing reverts by itself from here on"
+    if step["irreversible"]:
+        return "none, after the pivot"
+    return ", ".join(step["undo"]) or "nothing to undo"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:>6.1f} s" if value else f"{'-':>8}"
+
+
+def statements(found: Any) -> None:
+    """A T-SQL script, step by step; placeholders in angle brackets are known on the night only."""
+    step = ""
+    for identity, server, text in found.statements():
+        if identity != step:
+            step = identity
+            click.echo(f"-- {identity}")
+        click.echo(f"-- on {server}")
+        click.echo(f"{text}\nGO")
+
+
+def status(found: Status, now: datetime) -> None:
+    """Where a run stands, as plain lines."""
+    from runbook.cli.live import span
+
+    view = found.view
+    click.echo(f"run {view.run_id} of {view.plan_name}: {found.state.value}")
+    if found.reason:
+        click.echo(f"reason: {found.reason}")
+    click.echo(f"gate: {view.gate}; executor: {found.owner if found.live else 'none'}")
+    click.echo(f"opened {view.opened_at:%Y-%m-%d %H:%M:%S} UTC, window closes {view.closes_at:%H:%M:%S} UTC "
+               f"(in {span((view.closes_at - now).total_seconds())})")  # fmt: skip
+    if view.pivot_at:
+        click.echo(f"pivot: the gate opened at {view.pivot_at:%H:%M:%S} UTC on the new setup")
+    elif not view.ending:
+        left = span((view.turn_back_at - now).total_seconds())
+        click.echo(f"turn-back point {view.turn_back_at:%H:%M:%S} UTC (in {left})")
+    _counts(found)
+    _troubles(found)
+    if found.state is RunState.INTERRUPTED:
+        click.echo("HINT: Its executor is gone. Go on with: runbook resume, or go back with: runbook revert.")
+
+
+def _counts(found: Status) -> None:
+    states: dict[str, int] = {}
+    for step in found.view.steps.values():
+        states[step.state.value] = states.get(step.state.value, 0) + 1
+    click.echo("steps: " + ", ".join(f"{count} {state}" for state, count in states.items()))
+
+
+_TROUBLE = (StepState.BLOCKED, StepState.FAILED, StepState.UNTOUCHED, StepState.STUCK, StepState.PARTIAL)
+
+
+def _troubles(found: Status) -> None:
+    for identity, step in found.view.steps.items():
+        if step.state in _TROUBLE:
+            click.echo(f"{identity} {step.state.value}: {step.why}")
+            if step.hint:
+                click.echo(f"HINT: {step.hint}")
+    for finding in found.view.findings:
+        click.echo(f"note: {finding}")
+
+
+_SAID = {
+    RunState.UPGRADED: "UPGRADED: the new setup is validated and in service",
+    RunState.REVERTED: "REVERTED: the old setup is proven and in service",
+    RunState.HELD: "HELD: a person is needed",
+    RunState.REFUSED: "REFUSED: nothing was touched",
+}
+
+
+def ending(found: Status, last_hash: str) -> None:
+    """How it ended, why, and the hash that seals the record."""
+    view = found.view
+    click.echo("")
+    click.echo(_SAID.get(view.state, f"{found.state.value.upper()}: go on with runbook resume"))
+    if found.reason:
+        click.echo(f"reason: {found.reason}")
+    if view.state is not RunState.UPGRADED or view.findings:
+        _troubles(found)
+    ended = view.ended_at
+    if ended and view.state in (RunState.UPGRADED, RunState.REVERTED):
+        spare = (view.closes_at - ended).total_seconds()
+        took = (ended - view.opened_at).total_seconds()
+        late = f"{spare:.0f} s before the window closed" if spare >= 0 else f"{-spare:.0f} s AFTER the window closed"
+        click.echo(f"took {took:.0f} s, ended {late}")
+    click.echo(f"run {view.run_id}, {view.n} rows, last hash {last_hash}")
+    click.echo(f"exit code {EXIT_CODES[view.state]}")
+
+
+def runs(found: Sequence[Status]) -> None:
+    """A line a run."""
+    if not found:
+        click.echo("no runs yet")
+    for one in found:
+        view = one.view
+        click.echo(f"{view.run_id}  {view.opened_at:%Y-%m-%d %H:%M} UTC  {one.state.value:<11}  {view.plan_name}")
+
+
+def record(rows: Sequence[dict[str, Any]]) -> None:
+    """A line a row."""
+    for row in rows:
+        data = {key: value for key, value in row["data"].items() if key not in _LONG}
+        text = json.dumps(data, ensure_ascii=False) if data else ""
+        click.echo(
+            f"{row['n']:>6} {row['at'][:23]} #{row['fence']} {row['actor']} {row['kind']} {row['step'] or ''} {text}".rstrip()
+        )
+
+
+_LONG = frozenset({"graph", "plan", "keep", "intent", "undo", "sizes"})
+
+
+def verdicts(found: Sequence[Any]) -> None:
+    """A line a run."""
+    for one in found:
+        if one.ok:
+            click.echo(f"ok   run {one.run_id}: {one.rows} rows hold together, last hash {one.hash}")
+        else:
+            click.echo(f"BAD  run {one.run_id}: {one.problem}")
+    if not found:
+        click.echo("no runs yet")
+
+
+def sandboxes(found: Sequence[dict[str, Any]]) -> None:
+    """A line a server."""
+    for one in found:
+        where = f"127.0.0.1:{one['port']}, process {one['pid']}" if one["running"] else "not running"
+        click.echo(f"{one['server']}: {one['name']} (SQL Server {one['version']}), {where}")
+        for fault in one["faults"]:
+            click.echo(f"  fault: {fault}")

@@ -1,0 +1,109 @@
+"""``runbook check``: go or no-go, read-only, at any time of the day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from runbook.engine import Engine
+from runbook.events import Draft, Kind
+from runbook.executor import Executor, fit_of
+from runbook.graph import Graph, Node
+from runbook.journal.log import RunLog
+from runbook.journal.store import open_store
+from runbook.plan.compile import Fit
+from runbook.plan.load import load_plan
+from runbook.states import StepState
+from runbook.step import Phase
+from runbook.workers import ThreadWorkers
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check. ``ok`` false is a no-go; ``what`` the diagnosis, ``hint`` the remedy."""
+
+    check: str
+    ok: bool
+    what: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """All checks, dated; instants are aware UTC."""
+
+    plan: str
+    checked_at: datetime
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+    fit: Fit
+
+    @property
+    def go(self) -> bool:
+        """Nothing speaks against it."""
+        return all(finding.ok for finding in self.findings)
+
+    def to_json(self) -> dict[str, Any]:
+        """The documented schema."""
+        return {
+            "plan": self.plan,
+            "checked_at": self.checked_at.isoformat(timespec="seconds"),
+            "go": self.go,
+            "findings": [vars(finding) for finding in self.findings],
+            "notes": list(self.notes),
+            "fit": vars(self.fit),
+        }
+
+
+def check(executor: Executor, plan_path: Path, window: timedelta | None) -> Report:
+    """Run the preflight steps of the plan against the servers; changes nothing, leaves nothing in the journal."""
+    plan = load_plan(plan_path)
+    world = executor.world(plan)
+    world.sizes, servers = world.survey()
+    compiled = executor.compiled(plan, world.sizes)
+    length = (window or plan.window.length).total_seconds()
+    fit = fit_of(plan, compiled.graph, length)
+    opening = {
+        "plan_name": plan.name,
+        "closes_at": (executor.now() + timedelta(seconds=length)).isoformat(),
+        "reserve": fit.reserve,
+        "graph": _preflight(compiled.graph).to_json(),
+        "servers": servers,
+    }
+    draft = Draft(Kind.RUN_OPENED, None, opening)
+    log = RunLog.open_run(open_store("sqlite://"), "check", draft, actor=executor.actor, now=executor.now)
+    workers = ThreadWorkers(plan.limits.workers)
+    world.attach(log)
+    Engine(log, compiled.steps, {}, world, executor.clock, executor.now, workers, executor.watcher).drive()
+    return Report(plan.name, executor.now(), (*_findings(log), _window(fit)), tuple(log.view.findings), fit)
+
+
+def _preflight(graph: Graph) -> Graph:
+    kept = {node.id for node in graph if node.phase == Phase.PREFLIGHT}
+    nodes = [
+        Node(node.id, node.phase, tuple(b for b in node.after if b in kept), node.servers, node.do_budget)
+        for node in graph
+        if node.id in kept
+    ]
+    return Graph(nodes, graph.limits)
+
+
+def _findings(log: RunLog) -> list[Finding]:
+    good = (StepState.PASSED, StepState.SKIPPED)
+    return [
+        Finding(identity, step.state in good, step.why or _NOT_LOOKED, step.hint)
+        for identity, step in log.view.steps.items()
+    ]
+
+
+_NOT_LOOKED = "not looked at: a check before it found something"
+
+
+def _window(fit: Fit) -> Finding:
+    what = (
+        f"forward {fit.forward:.0f} s, way back {fit.way_back:.0f} s, reserve {fit.reserve:.0f} s, "
+        f"window {fit.window:.0f} s"
+    )
+    return Finding("fits-window", fit.fits, what, "" if fit.fits else "Give a longer window or measured budgets.")

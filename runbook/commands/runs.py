@@ -1,0 +1,87 @@
+"""``runbook execute``, ``resume``, ``revert``, ``hold``: what a person decides about a run."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+from runbook.commands.status import Status, find_run
+from runbook.errors import NotSupported, Refused, UsageError
+from runbook.events import Draft, Kind
+from runbook.executor import Executor
+from runbook.journal.lease import Process, is_live
+from runbook.journal.log import RunLog
+from runbook.plan.load import load_plan
+from runbook.plan.models import Plan
+from runbook.runview import RunView
+from runbook.states import RunState
+
+
+def execute(executor: Executor, plan_path: Path, window: timedelta | None) -> tuple[str, RunState]:
+    """Open a run of the plan and drive it to its end; returns (run id, state)."""
+    plan = load_plan(plan_path)
+    run_id = executor.open_run(plan, (window or plan.window.length).total_seconds())
+    return run_id, executor.drive(run_id, plan)
+
+
+def resume(executor: Executor, run: str | None) -> tuple[str, RunState]:
+    """Go on with a run whose executor is gone, or let one that was held go on."""
+    view = newest(executor, run)
+    if view.ending:
+        raise UsageError(f"run {view.run_id} has ended: {view.ending}", hint="runbook report and audit tell about it.")
+    if _is_live(executor, view.run_id):
+        if not view.hold_requested:
+            raise UsageError(f"run {view.run_id} is under way", hint="Watch it with: runbook status --watch.")
+        request(executor, view.run_id, "go-on", "")
+        return view.run_id, RunState.RUNNING
+    if view.hold_requested:
+        request(executor, view.run_id, "go-on", "")
+    return view.run_id, executor.drive(view.run_id, plan_of(view))
+
+
+def revert(executor: Executor, run: str | None, reason: str) -> tuple[str, RunState]:
+    """Turn back: an executor that is at work does it, else this process."""
+    view = newest(executor, run)
+    if view.ending is RunState.REVERTED or view.ending is RunState.REFUSED:
+        raise UsageError(f"run {view.run_id} has ended: {view.ending}", hint="The old setup is in service.")
+    if view.pivot_at or view.ending:
+        raise NotSupported(
+            f"run {view.run_id} is past the pivot: the gate opened at {view.pivot_at:%H:%M:%S} UTC on the new setup",
+            hint="What users wrote since then is on the new setup only. Going back would lose it, and this version "
+            "does not do it for you; the old databases are fenced and unchanged.",
+        )
+    request(executor, view.run_id, "revert", reason or "no reason given")
+    if _is_live(executor, view.run_id):
+        return view.run_id, RunState.REVERTING
+    return view.run_id, executor.drive(view.run_id, plan_of(view))
+
+
+def hold(executor: Executor, run: str | None, reason: str) -> Status:
+    """Ask the executor to stop at the next safe point; the turn-back point still applies."""
+    view = newest(executor, run)
+    if view.ending or view.pivot_at or not _is_live(executor, view.run_id):
+        what = f"has ended: {view.ending}" if view.ending else "is not under way"
+        raise Refused(f"run {view.run_id} {what}, there is nothing to hold", hint="runbook status shows where it is.")
+    request(executor, view.run_id, "hold", reason or "a person asked")
+    return Status(newest(executor, view.run_id), live=True, owner="")
+
+
+def request(executor: Executor, run_id: str, what: str, reason: str) -> None:
+    """Record what a person decided; the executor at work reads it within half a second."""
+    log = RunLog.load(executor.store, run_id, actor=executor.actor, now=executor.now)
+    log.append(Draft(Kind.REQUESTED, None, {"what": what, "reason": reason}))
+
+
+def newest(executor: Executor, run: str | None) -> RunView:
+    """The run meant."""
+    run_id = find_run(executor.store, run)
+    return RunLog.load(executor.store, run_id, actor=executor.actor, now=executor.now).view
+
+
+def plan_of(view: RunView) -> Plan:
+    """The plan a run was opened with, from where it was."""
+    return load_plan(Path(view.opening["plan_path"]))
+
+
+def _is_live(executor: Executor, run_id: str) -> bool:
+    return is_live(executor.store.lease(run_id), executor.now(), Process.here())
