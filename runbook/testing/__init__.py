@@ -4,21 +4,26 @@
 (``FakeSqlServer``, ``FakeGate``, ...) do not. Only tests import this package.
 """
 
+from runbook.testing.bench import BenchContext, StepBench
 from runbook.testing.clock import START, FakeClock
 from runbook.testing.control import StatementLog, Stoppable, Unstoppable
 from runbook.testing.errors import ImpossibleWorld, PowerCut
 from runbook.testing.faults import Fault, Kind
+from runbook.testing.plans import mailer_plan
+from runbook.testing.services import FakeServices
 from runbook.testing.sqlserver import FakeSqlServer
 from runbook.testing.surroundings import FakeCommands, FakeGate, FakePointer, FakeWeb
-from runbook.testing.world import Effect, Moment, World
+from runbook.testing.world import Effect, Moment, World, differences
 
 __all__ = [
     "START",
+    "BenchContext",
     "Effect",
     "FakeClock",
     "FakeCommands",
     "FakeGate",
     "FakePointer",
+    "FakeServices",
     "FakeSqlServer",
     "FakeWeb",
     "Fault",
@@ -27,7 +32,10 @@ __all__ = [
     "Moment",
     "PowerCut",
     "StatementLog",
+    "StepBench",
     "Stoppable",
     "Unstoppable",
     "World",
+    "differences",
+    "mailer_plan",
 ]

@@ -33,10 +33,10 @@ from runbook.testing.refusals import UNKNOWN, refusal
 class FakeReader(ServerHandle):
     """Implements ``runbook.ports.SqlServerReader`` on an instance of the world."""
 
-    @property
-    def role(self) -> str:
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.role = self.where
         """The plan's name of this server."""
-        return self.where
 
     @property
     def instance(self) -> Instance:

@@ -1,0 +1,91 @@
+"""Plans for the usual world, written as files and loaded like any other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from runbook.plan.load import load_plan
+from runbook.plan.models import Plan
+
+DATABASES = ("Contacts", "Campaigns", "Archive")
+
+SIDE_BY_SIDE = """\
+servers:
+  old:
+    url: "sandbox://OLDSQL?version={old}"
+    expect: {{server_name: OLDSQL, version: {old}}}
+    backup_directory: /backup
+  new: {{url: "sandbox://NEWSQL?version={new}", expect: {{server_name: NEWSQL, version: {new}}}}}
+source: old
+target: new
+exchange: {{source: /exchange, target: /exchange}}
+"""
+
+SCRIPTS = """\
+servers:
+  old:
+    url: "sandbox://OLDSQL?version={old}"
+    expect: {{server_name: OLDSQL, version: {old}}}
+    backup_directory: /backup
+source: old
+"""
+
+COMMON = """\
+gate:
+  kind: file
+  path: maintenance.html
+  text: "planned maintenance, back by {{closes_at}}"
+  probes:
+    - url: "http://127.0.0.1:8090/"
+      closed: {{status: 503, contains: "planned maintenance"}}
+      open: {{status: 200, contains: Mailer}}
+checks:
+  queries:
+    - {{name: contacts are there, database: {first}, sql: "SELECT COUNT(*) FROM dbo.{first}", at_least: 1}}
+  http:
+    - {{name: app answers, url: "http://127.0.0.1:8090/health?bypass=1", status: 200, contains: {server}}}
+"""
+
+REPOINT = """\
+repoint:
+  kind: file
+  path: database.ini
+  replace: [{from: "server = old", to: "server = new"}]
+"""
+
+SCRIPT = "ALTER TABLE dbo.{0} ADD Consent bit NULL\nGO\nUPDATE dbo.{0} SET Consent = 1\nGO\n"
+
+
+def mailer_plan(
+    directory: Path,
+    strategy: str = "side-by-side",
+    *,
+    databases: tuple[str, ...] = DATABASES,
+    window: str = "4h",
+    old: int = 2019,
+    new: int = 2022,
+    more: str = "",
+) -> Plan:
+    """The plan that fits ``World.mailer``; ``more`` is YAML appended as it is."""
+    side_by_side = strategy == "side-by-side"
+    server = "NEWSQL" if side_by_side else "OLDSQL"
+    (directory / "database.ini").write_text("server = old\n", encoding="utf-8")
+    parts = [
+        f"runbook: 1\nname: mailer\nstrategy: {strategy}\nwindow: {{length: {window}}}\n",
+        (SIDE_BY_SIDE if side_by_side else SCRIPTS).format(old=old, new=new),
+        "databases:\n" + "".join(f"  - name: {name}\n" for name in databases),
+        COMMON.format(first=databases[0], server=server),
+        REPOINT if side_by_side else _scripts(directory, databases),
+        more,
+    ]
+    path = directory / "runbook.yaml"
+    path.write_text("".join(parts), encoding="utf-8")
+    return load_plan(path)
+
+
+def _scripts(directory: Path, databases: tuple[str, ...]) -> str:
+    lines = ["scripts:\n"]
+    for name in databases:
+        (directory / f"{name}.sql").write_text(SCRIPT.format(name), encoding="utf-8")
+        lines.append(f"  - {{database: {name}, files: [{name}.sql]}}\n")
+    return "".join(lines)

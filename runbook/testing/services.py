@@ -1,0 +1,79 @@
+"""A fake world as the engine wants it: implements ``runbook.executor.World`` (and so ``runbook.context.Services``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, TypeVar
+
+from runbook.errors import Unreachable
+from runbook.plan.models import Plan
+from runbook.ports import Cancellation, Gate, Pointer, Recorder, SqlServer, Web
+from runbook.step import Sizes
+from runbook.testing.sqlserver import FakeSqlServer
+from runbook.testing.surroundings import FakeGate, FakePointer, FakeWeb
+from runbook.testing.world import World
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class FakeServices:
+    """One process's services on a world. Make a new one after ``world.next_process()``.
+
+    ``Executor(store, world.clock, kinds, lambda plan: FakeServices(world, plan), lambda _: InlineWorkers(),
+    heartbeat=False)`` runs a whole plan in virtual time.
+    """
+
+    def __init__(self, world: World, plan: Plan, run_id: str = "run") -> None:
+        self.world = world
+        self.plan = plan
+        self.run_id = run_id
+        self.web: Web = FakeWeb(world)
+        self.sizes = Sizes()
+
+    def server(self, name: str, cancellation: Cancellation, recorder: Recorder) -> SqlServer:
+        """A handle on a server of the plan."""
+        return FakeSqlServer(self.world, name, cancellation, recorder)
+
+    def gate(self, cancellation: Cancellation, recorder: Recorder) -> Gate:
+        """The gate."""
+        return FakeGate(self.world, cancellation=cancellation, recorder=recorder, run_id=self.run_id)
+
+    def pointer(self, cancellation: Cancellation, recorder: Recorder) -> Pointer:
+        """The pointer."""
+        return FakePointer(self.world, cancellation=cancellation, recorder=recorder)
+
+    def together(self, work: Callable[[R], T], items: Sequence[R], limit: int) -> list[T]:
+        """One after the other: the world is single-threaded."""
+        del limit
+        return [work(item) for item in items]
+
+    def survey(self) -> tuple[Sizes, Mapping[str, Any]]:
+        """Sizes of the plan's databases, and who the servers are."""
+        servers: dict[str, Any] = {}
+        for name, server in self.plan.servers.items():
+            if self.world.servers[name].down:
+                raise Unreachable(f"{name}: nobody answers", hint="Start it.")
+            identity = FakeSqlServer(self.world, name).identity()
+            servers[name] = {
+                "url": server.url.text,
+                "server_name": identity.server_name,
+                "version": identity.version,
+            }
+        found = FakeSqlServer(self.world, self.plan.source).databases()
+        planned = {one.name.lower() for one in self.plan.databases}
+        self.sizes = Sizes({name.lower(): info.used_bytes for name, info in found.items() if name.lower() in planned})
+        return self.sizes, servers
+
+    @contextmanager
+    def claim(self, run_id: str, fence: int) -> Iterator[None]:
+        """The application lock on every server that is up."""
+        self.run_id = run_id
+        with ExitStack() as stack:
+            for name in self.plan.servers:
+                if not self.world.servers[name].down:
+                    handle = FakeSqlServer(self.world, name)
+                    stack.enter_context(handle.application_lock(run_id))
+                    handle.end_sessions_of(run_id, fence)
+            yield
