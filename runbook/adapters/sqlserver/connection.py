@@ -6,6 +6,7 @@ timeout: it would end a long backup; what must end is ended by cancellation.
 
 from __future__ import annotations
 
+import socket
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +23,8 @@ from runbook.errors import NotPermitted, RunbookError, Unreachable
 from runbook.ports import Cancellation
 
 CONNECT_ATTEMPTS = 3
+DEFAULT_PORT = 1433
+REACH_HINT = "Check the address, that the instance runs, and that no firewall stands between."
 DATETIMEOFFSET = -155
 """ODBC type that pyodbc does not read by itself."""
 _OFFSET = struct.Struct("<hHHHHHIhh")
@@ -137,6 +140,7 @@ class Connector:
         self._server = server
         self._cancellation = cancellation
         self._driver = driver
+        self._address: target.Address | None = None
 
     def open(self) -> Connection:
         """Open a connection in master. Raises Unreachable or NotPermitted, after some tries where that can help."""
@@ -151,14 +155,27 @@ class Connector:
 
     def open_once(self) -> Connection:
         """Open a connection with a single try and whatever the cancellation says."""
-        address, driver = self._server.locate(), self._driver()
+        address, driver = self._located(), self._driver()
+        try:
+            knock(self.role, address)
+            return self._log_in(address, driver)
+        except Unreachable:
+            self._address = None  # a server that comes back may be found elsewhere
+            raise
+
+    def _located(self) -> target.Address:
+        if self._address is None:
+            self._address = self._server.locate()
+        return self._address
+
+    def _log_in(self, address: target.Address, driver: Driver) -> Connection:
         secret = target.connection_string(address, driver, self.program)
         try:
             raw = odbc().connect(secret, autocommit=True, timeout=target.LOGIN_TIMEOUT)
         except odbc().Error as e:
             raise refusal(self.role, address, diagnose(e)) from None
-        connection = Connection(raw, self.program, can_cancel=not driver.is_freetds)
         raw.add_output_converter(DATETIMEOFFSET, _offset_text)
+        connection = Connection(raw, self.program, can_cancel=not driver.is_freetds)
         try:
             connection.begin()
         except odbc().Error as e:
@@ -184,6 +201,18 @@ def _is_worth_another_try(error: BaseException) -> bool:
     return isinstance(error, Transient)
 
 
+def knock(role: str, address: target.Address) -> None:
+    """See whether somebody listens. The driver would try until its login timeout, and then not say what was wrong."""
+    if "\\" in address.server:
+        return  # a named instance: only the browser service knows its port
+    try:
+        socket.create_connection((address.server, address.port or DEFAULT_PORT), target.LOGIN_TIMEOUT).close()
+    except OSError as e:
+        said = (e.strerror or str(e)).lower()
+        kind = Unreachable if isinstance(e, socket.gaierror | TimeoutError) else Transient
+        raise kind(f"{role} ({address}) cannot be reached: {said}", hint=REACH_HINT) from None
+
+
 def refusal(role: str, address: target.Address, diagnosis: Diagnosis) -> RunbookError:
     """Say what kept a connection from being opened, and what to do about it."""
     where, said = f"{role} ({address})", diagnosis.text
@@ -202,9 +231,9 @@ def refusal(role: str, address: target.Address, diagnosis: Diagnosis) -> Runbook
     if "ncryption not supported" in said:
         hint = f"Enable TLS on the server, or set encrypt of servers.{role} to false."
         return Unreachable(f"{where} does not encrypt connections: {said}", hint=hint)
-    hint = "Check the address, that the instance runs, and that no firewall stands between."
-    kind = Transient if diagnosis.is_transient else Unreachable
-    return kind(f"{where} cannot be reached: {said}", hint=hint)
+    patient = diagnosis.is_transient and diagnosis.state != "HYT00"  # then the driver has tried long enough
+    kind = Transient if patient else Unreachable
+    return kind(f"{where} cannot be reached: {said}", hint=REACH_HINT)
 
 
 def _is_about_trust(said: str) -> bool:

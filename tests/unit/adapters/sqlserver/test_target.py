@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 from pathlib import Path
 
 import pytest
 
+from runbook.adapters.sqlserver import open_server
 from runbook.adapters.sqlserver.connection import Transient, _offset_text, refusal
 from runbook.adapters.sqlserver.diagnostics import Diagnosis
 from runbook.adapters.sqlserver.driver import INSTALLED, Driver, choose
 from runbook.adapters.sqlserver.target import Address, ServerTarget, connection_string
 from runbook.errors import NotPermitted, NotSupported, Refused, Unreachable
 from runbook.secrets import Secret
+from runbook.testing.clock import FakeClock
+from runbook.testing.control import StatementLog, Unstoppable
 
 MICROSOFT = Driver(INSTALLED)
 FREETDS = Driver("FreeTDS")
@@ -76,7 +81,8 @@ def test_which_driver() -> None:
         (Diagnosis("42000", 4060, "Cannot open database"), NotPermitted, "login"),
         (Diagnosis("08001", None, "SSL Provider: certificate verify failed"), Unreachable, "trust_certificate"),
         (Diagnosis("08001", None, "Encryption not supported on SQL Server"), Unreachable, "encrypt"),
-        (Diagnosis("HYT00", None, "Login timeout expired"), Transient, "firewall"),
+        (Diagnosis("HYT00", None, "Login timeout expired"), Unreachable, "firewall"),
+        (Diagnosis("08S01", None, "TCP Provider: Error code 0x68"), Transient, "firewall"),
         (Diagnosis("01000", None, "Can't open lib 'x' : file not found"), Unreachable, "driver"),
         (Diagnosis("42000", 18401, "Server is in script upgrade mode"), Transient, "instance"),
     ],
@@ -92,7 +98,17 @@ def test_a_refused_connection_says_what_to_do(diagnosis: Diagnosis, kind: type[E
 
 def test_datetimeoffset_is_read() -> None:
     """pyodbc leaves that type to its user."""
-    import struct
-
     raw = struct.pack("<hHHHHHIhh", 2026, 3, 21, 10, 30, 5, 123456700, -3, -30)
     assert _offset_text(raw) == "2026-03-21T10:30:05.1234567-03:30"
+
+
+def test_a_closed_port_is_told_at_once() -> None:
+    """Nobody listens: said within a moment, with the system's own words."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = open_server(
+        "old", ServerTarget(f"mssql://127.0.0.1:{port}", "sa"), Unstoppable(FakeClock()), StatementLog(), "r", 1
+    )
+    with pytest.raises(Unreachable, match=rf"old \(127.0.0.1:{port}\) cannot be reached: connection refused"):
+        server.identity()
