@@ -76,10 +76,12 @@ class Handle:
             self.world.trace.append(f"{self.where}: {action.text}")
             line = len(self.world.trace) - 1
             try:
-                self._carry_out(action, name)
+                fault = self._carry_out(action, name)
+                self._afterwards(action, name, fault)
             except BaseException as error:
                 ending = _ending(error)
-                self.world.trace[line] += f" !{ending}"
+                if not (isinstance(error, PowerCut) and self.world.effects[-1].moment is Moment.AFTER):
+                    self.world.trace[line] += f" !{ending}"
                 recorded.outcome(ending)
                 raise
 
@@ -92,7 +94,7 @@ class Handle:
             fault = self.world.fault_for(self.where, text)
             self._take_time(self.world.duration(self.where, name, key, 0.0), text, fault)
 
-    def _carry_out(self, action: Action, name: str) -> None:
+    def _carry_out(self, action: Action, name: str) -> Fault | None:
         fault = self.world.fault_for(self.where, action.text)
         default = 0.1 if action.duration is None else action.duration
         seconds = self.world.duration(self.where, action.name, action.key, default)
@@ -101,6 +103,9 @@ class Handle:
             self.world.pass_time(seconds, self.control)
         else:
             self._drive(action, name, seconds, fault)
+        return fault
+
+    def _afterwards(self, action: Action, name: str, fault: Fault | None) -> None:
         self.world.effect(name, Moment.AFTER)
         if fault is not None and fault.kind is Kind.CORRUPT:
             self._corrupt(action)

@@ -225,10 +225,11 @@ class Instance:
             return 924
         return 0
 
-    def usable(self, database: Database) -> bool:
-        """True when an ordinary client gets in, or is in already."""
-        inside = database.state is DatabaseState.ONLINE and bool(self.in_database(database.name))
-        return inside or not self.admits(database, privileged=False)
+    def usable(self, database: Database, *, privileged: bool = False) -> bool:
+        """True when an ordinary client (or an administrator) gets in, or is in already."""
+        inside = [one for one in self.in_database(database.name) if privileged or not one.privileged]
+        is_open = database.state is DatabaseState.ONLINE
+        return bool(is_open and inside) or not self.admits(database, privileged=privileged)
 
     def connect(
         self, database: str, login: str = "mailer_app", *, privileged: bool = False, reconnects: bool = False
