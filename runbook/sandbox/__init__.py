@@ -1,0 +1,1 @@
+"""A simulated SQL Server: a separate process that speaks TDS to real clients."""

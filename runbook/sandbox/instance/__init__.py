@@ -1,0 +1,1 @@
+"""The instance part of the sandbox: databases, logins, backups, jobs and what statements do to them."""

@@ -1,0 +1,270 @@
+"""Scalar functions that know the server: SERVERPROPERTY, DATABASEPROPERTYEX, LOGINPROPERTY and the like."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from runbook.sandbox.contract import LanguageSession, SqlError
+from runbook.sandbox.instance import access, clock
+from runbook.sandbox.instance.records import DatabaseRecord
+
+if TYPE_CHECKING:
+    from runbook.sandbox.instance.instance import SandboxInstance
+
+Function = Callable[["SandboxInstance", LanguageSession, Sequence[Any]], Any]
+COLLATION = "SQL_Latin1_General_CP1_CI_AS"
+
+
+def _server_property(instance: SandboxInstance, _: LanguageSession, args: Sequence[Any]) -> Any:
+    version = instance.version
+    machine, _, name = instance.name.partition("\\")
+    found: dict[str, Any] = {
+        "productversion": version.product,
+        "productmajorversion": str(version.major),
+        "productminorversion": "0",
+        "productbuild": str(version.build),
+        "productlevel": "RTM",
+        "productupdatelevel": version.update,
+        "productupdatereference": version.article,
+        "productbuildtype": None,
+        "edition": instance.edition,
+        "editionid": instance.edition_id,
+        "engineedition": instance.engine_edition,
+        "instancename": name or None,
+        "servername": instance.name,
+        "machinename": machine,
+        "computernamephysicalnetbios": machine,
+        "isclustered": 0,
+        "ishadrenabled": 0,
+        "hadrmanagerstatus": 2,
+        "issingleuser": 0,
+        "isintegratedsecurityonly": 0,
+        "isfulltextinstalled": 0,
+        "ispolybaseinstalled": 0,
+        "isxtpsupported": 0,
+        "isadvancedanalyticsinstalled": 0,
+        "isexternalauthenticationonly": 0,
+        "filestreameffectivelevel": 0,
+        "filestreamconfiguredlevel": 0,
+        "instancedefaultdatapath": f"{instance.data_directory}/",
+        "instancedefaultlogpath": f"{instance.data_directory}/",
+        "instancedefaultbackuppath": f"{instance.backup_directory}" if version.major >= 15 else None,
+        "pathseparator": "/",
+        "collation": COLLATION,
+        "collationid": 872468488,
+        "comparisonstyle": 196609,
+        "lcid": 1033,
+        "sqlcharset": 1,
+        "sqlsortorder": 52,
+        "sqlcharsetname": "iso_1",
+        "sqlsortordername": "nocase_iso",
+        "resourceversion": f"{version.major}.00.{version.build}",
+        "resourcelastupdatedatetime": clock.parse("2026-01-15T00:00:00"),
+        "buildclrversion": "v4.0.30319",
+        "processid": os.getpid(),
+        "licensetype": "DISABLED",
+        "numlicenses": None,
+    }
+    return found.get(str(args[0]).lower())
+
+
+def _database(instance: SandboxInstance, session: LanguageSession, name: Any) -> DatabaseRecord | None:
+    if name is None:
+        return None
+    if isinstance(name, int):
+        return instance.book.by_id(name)
+    return instance.find(str(name)) if str(name) else instance.find(session.database)
+
+
+def _database_property(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:
+    record = _database(instance, session, args[0])
+    if record is None:
+        return None
+    is_open = record.state in ("ONLINE", "EMERGENCY")
+    options = record.options
+    found: dict[str, Any] = {
+        "status": record.state,
+        "updateability": "READ_ONLY" if record.is_read_only else "READ_WRITE",
+        "useraccess": record.user_access,
+        "recovery": record.recovery_model,
+        "version": record.version if is_open else None,
+        "collation": record.collation if is_open else None,
+        "lastgoodcheckdbtime": clock.parse(record.last_good_check or "1900-01-01T00:00:00.000"),
+        "isautoclose": int(options["AUTO_CLOSE"]),
+        "isautocreatestatistics": int(options["AUTO_CREATE_STATISTICS"]),
+        "isautoshrink": int(options["AUTO_SHRINK"]),
+        "isautoupdatestatistics": int(options["AUTO_UPDATE_STATISTICS"]),
+        "isinstandby": int(record.is_in_standby),
+        "isfulltextenabled": 1,
+        "ispublished": 0,
+        "issubscribed": 0,
+        "ismergepublished": 0,
+        "issyncwithbackup": 0,
+        "istorndetection": int(options["PAGE_VERIFY"] == "TORN_PAGE_DETECTION"),
+        "isansinullsenabled": int(options["ANSI_NULLS"]),
+        "isquotedidentifiersenabled": int(options["QUOTED_IDENTIFIER"]),
+        "isparameterizationforced": int(options["PARAMETERIZATION_FORCED"]),
+        "isdatabasesuspendedforsnapshotbackup": 0,
+        "isverifiedclone": 0,
+        "isclone": 0,
+        "lcid": 1033,
+        "sqlsortorder": 52,
+        "comparisonstyle": 196609,
+    }
+    return found.get(str(args[1]).lower())
+
+
+def _database_id(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:
+    record = _database(instance, session, args[0] if args else session.database)
+    return None if record is None else record.id
+
+
+def _database_name(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:
+    if not args:
+        return session.database
+    record = None if args[0] is None else instance.book.by_id(int(args[0]))
+    return None if record is None else record.name
+
+
+def _login_property(instance: SandboxInstance, _: LanguageSession, args: Sequence[Any]) -> Any:
+    login = instance.logins.find(str(args[0]))
+    if login is None:
+        return None
+    found: dict[str, Any] = {
+        "passwordhash": None if login.password_hash is None else bytes.fromhex(login.password_hash),
+        "passwordhashalgorithm": 2 if (login.password_hash or "").startswith("02") else 3,
+        "passwordlastsettime": clock.parse(login.modified),
+        "isexpired": 0,
+        "islocked": 0,
+        "ismustchange": int(login.must_change),
+        "badpasswordcount": 0,
+        "daysuntilexpiration": None,
+        "defaultdatabase": login.default_database,
+        "defaultlanguage": login.default_language,
+        "historylength": 0,
+        "lockouttime": clock.parse("1900-01-01T00:00:00"),
+        "badpasswordtime": clock.parse("1900-01-01T00:00:00"),
+    }
+    return found.get(str(args[1]).lower())
+
+
+def _sid_of(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:
+    login = instance.logins.find(str(args[0]) if args and args[0] is not None else session.login)
+    return None if login is None else bytes.fromhex(login.sid)
+
+
+def _name_of(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:
+    if not args:
+        return session.login
+    if args[0] is None:
+        return None
+    login = instance.logins.by_sid(bytes(args[0]).hex())
+    return None if login is None else login.name
+
+
+def _is_role(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:
+    from runbook.sandbox.instance.logins import ROLES  # noqa: PLC0415 - one name, used here only
+
+    role = str(args[0]).lower()
+    login = instance.logins.find(str(args[1]) if len(args) > 1 and args[1] is not None else session.login)
+    if role not in ROLES or login is None:
+        return None
+    return int(role == "public" or role in login.roles)
+
+
+def _may_enter(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:
+    record = _database(instance, session, args[0])
+    if record is None:
+        return None
+    try:
+        with instance.gate.changed:
+            access.check(instance, session, record)
+    except SqlError:
+        return 0
+    return 1
+
+
+SERVER_ROLE_FOR = {
+    "CREATE ANY DATABASE": "dbcreator",
+    "ALTER ANY DATABASE": "dbcreator",
+    "VIEW SERVER STATE": "serveradmin",
+    "ALTER SERVER STATE": "serveradmin",
+    "ALTER SETTINGS": "serveradmin",
+    "SHUTDOWN": "serveradmin",
+    "ALTER ANY CONNECTION": "processadmin",
+    "ALTER ANY LOGIN": "securityadmin",
+    "ADMINISTER BULK OPERATIONS": "bulkadmin",
+    "CREATE DATABASE": "dbcreator",
+}
+PUBLIC = ("CONNECT SQL", "VIEW ANY DATABASE")
+
+
+def _has_permission(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:
+    securable, kind, permission = (None if a is None else str(a) for a in args[:3])
+    wanted = (permission or "").upper()
+    if session.is_sysadmin:
+        return int(kind is None or kind.upper() != "DATABASE" or _database(instance, session, securable) is not None)
+    login = instance.logins.find(session.login)
+    if login is None:
+        return 0
+    if kind is None or kind.upper() == "SERVER":
+        granted = login.permissions.get(wanted) == "GRANT" or login.permissions.get("CONTROL SERVER") == "GRANT"
+        role = SERVER_ROLE_FOR.get(wanted)
+        return int(granted or wanted in PUBLIC or (role is not None and role in login.roles))
+    if kind.upper() != "DATABASE":
+        raise KeyError("HAS_PERMS_BY_NAME")
+    record = _database(instance, session, securable or session.database)
+    if record is None:
+        return None
+    if wanted in ("BACKUP DATABASE", "BACKUP LOG"):
+        return int(instance.may_back_up(session, record))
+    return int(access.is_privileged(instance, session, record))
+
+
+def _collation(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:  # noqa: ARG001
+    return instance.version.major
+
+
+def _original_login(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:  # noqa: ARG001
+    return session.login
+
+
+def _applock_mode(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:
+    return instance.applocks.mode_of(session.spid, str(args[1]))
+
+
+def _file_exists(_: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:  # noqa: ARG001
+    return int(Path(str(args[0])).is_file())
+
+
+FUNCTIONS: dict[str, Function] = {
+    "SERVERPROPERTY": _server_property,
+    "DATABASEPROPERTYEX": _database_property,
+    "DATABASEPROPERTY": _database_property,
+    "LOGINPROPERTY": _login_property,
+    "DB_ID": _database_id,
+    "DB_NAME": _database_name,
+    "SUSER_SID": _sid_of,
+    "SUSER_SNAME": _name_of,
+    "SUSER_NAME": _name_of,
+    "SYSTEM_USER": _original_login,
+    "ORIGINAL_LOGIN": _original_login,
+    "IS_SRVROLEMEMBER": _is_role,
+    "HAS_DBACCESS": _may_enter,
+    "HAS_PERMS_BY_NAME": _has_permission,
+    "APPLOCK_MODE": _applock_mode,
+    "@@VERSION": lambda i, _, __: i.version.banner(i.edition),
+    "@@SERVERNAME": lambda i, _, __: i.name,
+    "@@SERVICENAME": lambda i, _, __: i.name.partition("\\")[2] or "MSSQLSERVER",
+    "@@MICROSOFTVERSION": lambda i, _, __: i.version.major << 24 | i.version.build,
+    "@@MAX_CONNECTIONS": lambda *_: 32767,
+    "@@CONNECTIONS": lambda i, _, __: len(i.registry.all()),
+}
+
+
+def call(instance: SandboxInstance, name: str, session: LanguageSession, args: Sequence[Any]) -> Any:
+    """The value of a function; KeyError when it is not the instance's."""
+    return FUNCTIONS[name.upper()](instance, session, args)

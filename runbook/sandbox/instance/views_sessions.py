@@ -1,0 +1,452 @@
+"""What sessions do: sys.dm_exec_sessions, _requests, _connections, dm_tran_locks."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from runbook.sandbox.contract import LanguageSession
+from runbook.sandbox.instance.sessions import Entry
+
+if TYPE_CHECKING:
+    from runbook.sandbox.instance.instance import SandboxInstance
+
+Rows = list[dict[str, Any]]
+
+SESSIONS = (
+    "session_id smallint not null",
+    "login_time datetime not null",
+    "host_name nvarchar(128)",
+    "program_name nvarchar(128)",
+    "host_process_id int",
+    "client_version int",
+    "client_interface_name nvarchar(32)",
+    "security_id varbinary(85)",
+    "login_name nvarchar(128) not null",
+    "nt_domain nvarchar(128)",
+    "nt_user_name nvarchar(128)",
+    "status nvarchar(30) not null",
+    "context_info varbinary(128)",
+    "cpu_time int",
+    "memory_usage int",
+    "total_scheduled_time int",
+    "total_elapsed_time int",
+    "endpoint_id int",
+    "last_request_start_time datetime",
+    "last_request_end_time datetime",
+    "reads bigint",
+    "writes bigint",
+    "logical_reads bigint",
+    "is_user_process bit not null",
+    "text_size int",
+    "language nvarchar(128)",
+    "date_format nvarchar(3)",
+    "date_first smallint",
+    "quoted_identifier bit",
+    "arithabort bit",
+    "ansi_null_dflt_on bit",
+    "ansi_defaults bit",
+    "ansi_warnings bit",
+    "ansi_padding bit",
+    "ansi_nulls bit",
+    "concat_null_yields_null bit",
+    "transaction_isolation_level smallint",
+    "lock_timeout int",
+    "deadlock_priority int",
+    "row_count bigint",
+    "prev_error int",
+    "original_security_id varbinary(85)",
+    "original_login_name nvarchar(128)",
+    "database_id smallint",
+    "authenticating_database_id int",
+    "open_transaction_count int",
+    "page_server_reads bigint",
+)
+ISOLATION = {"READ UNCOMMITTED": 1, "READ COMMITTED": 2, "REPEATABLE READ": 3, "SERIALIZABLE": 4, "SNAPSHOT": 5}
+
+
+def _isolation(session: LanguageSession) -> int:
+    level = getattr(session, "isolation", "READ COMMITTED")
+    return int(level) if isinstance(level, int) else ISOLATION.get(str(level).upper(), 2)
+
+
+def _session_row(instance: SandboxInstance, entry: Entry) -> dict[str, Any]:
+    session, request = entry.session, entry.request
+    where = instance.gate.context(entry.spid)
+    spent = 0 if request is None else int((time.monotonic() - request.clock) * 1000)
+    return {
+        "session_id": entry.spid,
+        "login_time": entry.login_time,
+        "host_name": session.host,
+        "program_name": session.app,
+        "host_process_id": None,
+        "client_version": 7,
+        "client_interface_name": entry.library or "ODBC",
+        "security_id": bytes.fromhex(entry.sid),
+        "login_name": session.login,
+        "nt_domain": "",
+        "nt_user_name": "",
+        "status": "running" if request is not None else "sleeping",
+        "cpu_time": spent,
+        "memory_usage": 4,
+        "total_scheduled_time": spent,
+        "total_elapsed_time": spent,
+        "endpoint_id": 4,
+        "last_request_start_time": entry.last_start,
+        "last_request_end_time": entry.last_end,
+        **dict.fromkeys(("reads", "writes", "logical_reads", "row_count", "prev_error", "page_server_reads"), 0),
+        "is_user_process": entry.is_user,
+        "text_size": 2147483647,
+        "language": "us_english",
+        "date_format": "mdy",
+        "date_first": 7,
+        **dict.fromkeys(
+            ("quoted_identifier", "ansi_null_dflt_on", "ansi_warnings", "ansi_padding", "ansi_nulls"), True
+        ),
+        "arithabort": False,
+        "ansi_defaults": False,
+        "concat_null_yields_null": True,
+        "transaction_isolation_level": _isolation(session),
+        "lock_timeout": getattr(session, "lock_timeout", -1),
+        "deadlock_priority": 0,
+        "original_security_id": bytes.fromhex(entry.sid),
+        "original_login_name": entry.login,
+        "database_id": None if where is None else where.id,
+        "authenticating_database_id": 1,
+        "open_transaction_count": session.trancount,
+    }
+
+
+def _visible(instance: SandboxInstance, session: LanguageSession) -> list[Entry]:
+    """Without VIEW SERVER STATE a login sees only its own session."""
+    login = instance.logins.find(session.login)
+    granted = login is not None and login.permissions.get("VIEW SERVER STATE") == "GRANT"
+    sees_all = session.is_sysadmin or granted or instance.logins.has_role(session.login, "serveradmin", "processadmin")
+    return [e for e in instance.registry.all() if sees_all or e.spid == session.spid]
+
+
+def sessions(instance: SandboxInstance, session: LanguageSession, _: Sequence[Any]) -> Rows:
+    """sys.dm_exec_sessions."""
+    return [_session_row(instance, e) for e in _visible(instance, session)]
+
+
+REQUESTS = (
+    "session_id smallint not null",
+    "request_id int not null",
+    "start_time datetime not null",
+    "status nvarchar(30) not null",
+    "command nvarchar(32) not null",
+    "sql_handle varbinary(64)",
+    "statement_start_offset int",
+    "statement_end_offset int",
+    "plan_handle varbinary(64)",
+    "database_id smallint not null",
+    "user_id int not null",
+    "connection_id uniqueidentifier",
+    "blocking_session_id smallint",
+    "wait_type nvarchar(60)",
+    "wait_time int not null",
+    "last_wait_type nvarchar(60) not null",
+    "wait_resource nvarchar(256) not null",
+    "open_transaction_count int not null",
+    "transaction_id bigint not null",
+    "percent_complete real not null",
+    "estimated_completion_time bigint not null",
+    "cpu_time int not null",
+    "total_elapsed_time int not null",
+    "reads bigint not null",
+    "writes bigint not null",
+    "logical_reads bigint not null",
+    "transaction_isolation_level smallint not null",
+    "row_count bigint not null",
+    "granted_query_memory int not null",
+    "dop int not null",
+)
+
+
+def handle_of(spid: int) -> bytes:
+    """A sql_handle from which the statement can be found again."""
+    return b"\x02\x00" + spid.to_bytes(4, "big") + bytes(14)
+
+
+def connection_id(entry: Entry) -> uuid.UUID:
+    """The id of a session's connection; the same in every view."""
+    return uuid.uuid5(uuid.NAMESPACE_OID, f"{entry.spid}/{entry.login_time.isoformat()}")
+
+
+def requests(instance: SandboxInstance, session: LanguageSession, _: Sequence[Any]) -> Rows:
+    """sys.dm_exec_requests."""
+    return [r for r in (_request_row(instance, e) for e in _visible(instance, session)) if r is not None]
+
+
+def _request_row(instance: SandboxInstance, entry: Entry) -> dict[str, Any] | None:
+    request = entry.request
+    if request is None:
+        return None
+    where = instance.gate.context(entry.spid)
+    spent = int((time.monotonic() - request.clock) * 1000)
+    return {
+        "session_id": entry.spid,
+        "request_id": 0,
+        "start_time": request.started,
+        "status": "suspended" if request.wait_type else "running",
+        "command": request.command,
+        "sql_handle": handle_of(entry.spid),
+        "statement_start_offset": 0,
+        "statement_end_offset": -1,
+        "database_id": 1 if where is None else where.id,
+        "user_id": 1,
+        "connection_id": connection_id(entry),
+        "blocking_session_id": request.blocked_by,
+        "wait_type": request.wait_type,
+        "wait_time": spent if request.wait_type else 0,
+        "last_wait_type": request.wait_type or "MISCELLANEOUS",
+        "wait_resource": "",
+        "open_transaction_count": entry.session.trancount,
+        "transaction_id": 0,
+        "percent_complete": request.percent,
+        "estimated_completion_time": request.estimate_ms(),
+        "cpu_time": spent,
+        "total_elapsed_time": spent,
+        **dict.fromkeys(("reads", "writes", "logical_reads", "row_count", "granted_query_memory"), 0),
+        "transaction_isolation_level": _isolation(entry.session),
+        "dop": 1,
+    }
+
+
+CONNECTIONS = (
+    "session_id int",
+    "most_recent_session_id int",
+    "connect_time datetime not null",
+    "net_transport nvarchar(40) not null",
+    "protocol_type nvarchar(40)",
+    "protocol_version int",
+    "endpoint_id int",
+    "encrypt_option nvarchar(40) not null",
+    "auth_scheme nvarchar(40) not null",
+    "node_affinity smallint not null",
+    "num_reads int",
+    "num_writes int",
+    "last_read datetime",
+    "last_write datetime",
+    "net_packet_size int",
+    "client_net_address nvarchar(48)",
+    "client_tcp_port int",
+    "local_net_address nvarchar(48)",
+    "local_tcp_port int",
+    "connection_id uniqueidentifier not null",
+    "parent_connection_id uniqueidentifier",
+    "most_recent_sql_handle varbinary(64)",
+)
+
+
+def connections(instance: SandboxInstance, session: LanguageSession, _: Sequence[Any]) -> Rows:
+    """sys.dm_exec_connections."""
+    return [
+        {
+            "session_id": e.spid,
+            "most_recent_session_id": e.spid,
+            "connect_time": e.login_time,
+            "net_transport": "TCP",
+            "protocol_type": "TSQL",
+            "protocol_version": 0x74000004,
+            "endpoint_id": 4,
+            "encrypt_option": "FALSE",
+            "auth_scheme": "SQL",
+            "node_affinity": 0,
+            "num_reads": 0,
+            "num_writes": 0,
+            "last_read": e.last_start,
+            "last_write": e.last_end,
+            "net_packet_size": 4096,
+            "client_net_address": "127.0.0.1",
+            "local_net_address": "127.0.0.1",
+            "local_tcp_port": instance.port,
+            "connection_id": connection_id(e),
+            "most_recent_sql_handle": handle_of(e.spid),
+        }
+        for e in _visible(instance, session)
+        if e.is_user
+    ]
+
+
+TEXT = ("dbid smallint", "objectid int", "number smallint", "encrypted bit", "text nvarchar(max)")
+
+
+def sql_text(instance: SandboxInstance, _: LanguageSession, args: Sequence[Any]) -> Rows:
+    """sys.dm_exec_sql_text(sql_handle)."""
+    if not args or not isinstance(args[0], bytes):
+        return []
+    entry = instance.registry.get(int.from_bytes(args[0][2:6], "big"))
+    return [] if entry is None else [{"encrypted": False, "text": entry.last_text}]
+
+
+BUFFER = ("event_type nvarchar(256)", "parameters smallint", "event_info nvarchar(max)")
+
+
+def input_buffer(instance: SandboxInstance, _: LanguageSession, args: Sequence[Any]) -> Rows:
+    """sys.dm_exec_input_buffer(session_id, request_id)."""
+    entry = instance.registry.get(int(args[0])) if args and args[0] is not None else None
+    if entry is None:
+        return []
+    return [{"event_type": "Language Event", "parameters": 0, "event_info": entry.last_text}]
+
+
+LOCKS = (
+    "resource_type nvarchar(60) not null",
+    "resource_subtype nvarchar(60) not null",
+    "resource_database_id int not null",
+    "resource_description nvarchar(256) not null",
+    "resource_associated_entity_id bigint",
+    "resource_lock_partition int not null",
+    "request_mode nvarchar(60) not null",
+    "request_type nvarchar(60) not null",
+    "request_status nvarchar(60) not null",
+    "request_reference_count smallint not null",
+    "request_lifetime int not null",
+    "request_session_id int not null",
+    "request_exec_context_id int not null",
+    "request_request_id int not null",
+    "request_owner_type nvarchar(60) not null",
+)
+
+
+def _lock(kind: str, database_id: int, spid: int, mode: str, status: str, owner: str, text: str = "") -> dict[str, Any]:
+    return {
+        "resource_type": kind,
+        "resource_subtype": "",
+        "resource_database_id": database_id,
+        "resource_description": text,
+        "resource_associated_entity_id": 0,
+        "resource_lock_partition": 0,
+        "request_mode": mode,
+        "request_type": "LOCK",
+        "request_status": status,
+        "request_reference_count": 1,
+        "request_lifetime": 0,
+        "request_session_id": spid,
+        "request_exec_context_id": 0,
+        "request_request_id": 0,
+        "request_owner_type": owner,
+    }
+
+
+def locks(instance: SandboxInstance, _: LanguageSession, __: Sequence[Any]) -> Rows:
+    """sys.dm_tran_locks: DATABASE locks and application locks."""
+    found = [
+        _lock("DATABASE", record.id, spid, mode, status, "SHARED_TRANSACTION_WORKSPACE")
+        for record, spid, mode, status in instance.gate.locks()
+        if record.name not in ("master", "tempdb")
+    ]
+    for resource, hold in instance.applocks.holds():
+        where = instance.gate.context(hold.spid)
+        mode = "".join(c for c in hold.mode if c.isupper())
+        found.append(
+            _lock(
+                "APPLICATION",
+                1 if where is None else where.id,
+                hold.spid,
+                mode,
+                "GRANT",
+                hold.owner.upper(),
+                f"0:[{resource[:32]}]",
+            )
+        )
+    return found
+
+
+TRANSACTIONS = (
+    "transaction_id bigint not null",
+    "session_id int not null",
+    "is_user_transaction bit not null",
+    "is_local bit not null",
+    "open_transaction_count int not null",
+)
+
+
+def transactions(instance: SandboxInstance, session: LanguageSession, _: Sequence[Any]) -> Rows:
+    """sys.dm_tran_session_transactions."""
+    return [
+        {
+            "transaction_id": 1000 + e.spid,
+            "session_id": e.spid,
+            "is_user_transaction": True,
+            "is_local": True,
+            "open_transaction_count": e.session.trancount,
+        }
+        for e in _visible(instance, session)
+        if e.session.trancount
+    ]
+
+
+PROCESSES = (
+    "spid smallint",
+    "kpid smallint",
+    "blocked smallint",
+    "waittime bigint",
+    "lastwaittype nchar(32)",
+    "dbid smallint",
+    "uid smallint",
+    "cpu int",
+    "physical_io bigint",
+    "memusage int",
+    "login_time datetime",
+    "last_batch datetime",
+    "ecid smallint",
+    "open_tran smallint",
+    "status nchar(30)",
+    "sid binary(86)",
+    "hostname nchar(128)",
+    "program_name nchar(128)",
+    "hostprocess nchar(10)",
+    "cmd nchar(26)",
+    "loginame nchar(128)",
+)
+
+
+def processes(instance: SandboxInstance, session: LanguageSession, _: Sequence[Any]) -> Rows:
+    """sys.sysprocesses."""
+    found = []
+    for entry in _visible(instance, session):
+        where = instance.gate.context(entry.spid)
+        request = entry.request
+        found.append(
+            {
+                "spid": entry.spid,
+                "kpid": 0,
+                "blocked": 0 if request is None else request.blocked_by,
+                "waittime": 0,
+                "lastwaittype": "MISCELLANEOUS",
+                "dbid": 0 if where is None else where.id,
+                "uid": 1,
+                "cpu": 0,
+                "physical_io": 0,
+                "memusage": 4,
+                "login_time": entry.login_time,
+                "last_batch": entry.last_start,
+                "ecid": 0,
+                "open_tran": entry.session.trancount,
+                "status": "sleeping" if request is None else "runnable",
+                "sid": bytes.fromhex(entry.sid),
+                "hostname": entry.session.host,
+                "program_name": entry.session.app,
+                "hostprocess": "",
+                "cmd": "AWAITING COMMAND" if request is None else request.command[:26],
+                "loginame": entry.session.login,
+            }
+        )
+    return found
+
+
+VIEWS: dict[str, tuple[Sequence[str], Callable[..., Rows]]] = {
+    "sys.dm_exec_sessions": (SESSIONS, sessions),
+    "sys.dm_exec_requests": (REQUESTS, requests),
+    "sys.dm_exec_connections": (CONNECTIONS, connections),
+    "sys.dm_exec_sql_text": (TEXT, sql_text),
+    "sys.dm_exec_input_buffer": (BUFFER, input_buffer),
+    "sys.dm_tran_locks": (LOCKS, locks),
+    "sys.dm_tran_session_transactions": (TRANSACTIONS, transactions),
+    "sys.sysprocesses": (PROCESSES, processes),
+}

@@ -1,0 +1,262 @@
+"""Starting, stopping and disturbing sandbox servers from another process.
+
+A server holds ``flock`` on ``.server.lock`` in its directory as long as it lives, so that "does it run" has an answer
+that neither a kill nor a reused process id can spoil.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runbook.sandbox.instance import faults
+from runbook.sandbox.instance.faults import KINDS, Fault
+
+SERVER = "server.json"
+SETTINGS = "settings.json"
+LOCK = ".server.lock"
+START_LOCK = ".start.lock"
+CONSOLE = "console.log"
+MARKS = ("instance.db", SETTINGS, LOCK)
+START_SECONDS = 30.0
+STOP_SECONDS = 15.0
+POLL = 0.02
+
+__all__ = ["KINDS", "Fault", "SandboxError", "ServerInfo", "clear_faults", "fault", "list_faults", "reset", "start",
+           "status", "stop"]
+
+
+class SandboxError(Exception):
+    """A server could not be started, stopped or reached. ``hint`` says what to do."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+@dataclass(frozen=True)
+class ServerInfo:
+    """How to reach a running server."""
+
+    directory: Path
+    name: str
+    version: str
+    edition: str
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    pid: int
+
+    def connection_string(self, driver: str, database: str = "master") -> str:
+        """ODBC connection string with the given driver name or path. Contains the password."""
+        return (
+            f"DRIVER={{{driver}}};SERVER={self.host},{self.port};DATABASE={database};UID={self.user};"
+            f"PWD={{{self.password}}};Encrypt=no;ConnectRetryCount=0"
+        )
+
+
+def take_server_lock(directory: Path) -> int | None:
+    """The lock of a running server as an open handle; None when another process holds it."""
+    handle = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        return None
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, str(os.getpid()).encode(), 0)
+    return handle
+
+
+def _is_running(directory: Path) -> bool:
+    """Asks with a shared lock, which two askers can hold at once."""
+    try:
+        handle = os.open(directory / LOCK, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def status(directory: str | Path) -> ServerInfo | None:
+    """The server that runs in this directory and is ready; None when there is none."""
+    directory = Path(directory).resolve()
+    if not _is_running(directory):
+        return None
+    try:
+        found = json.loads((directory / SERVER).read_text(encoding="utf-8"))
+        holder = (directory / LOCK).read_text(encoding="utf-8")
+    except (FileNotFoundError, ValueError):
+        return None
+    if holder != str(found["pid"]):
+        return None
+    fields = {k: found[k] for k in ("name", "version", "edition", "host", "port", "user", "password", "pid")}
+    return ServerInfo(directory, **fields)
+
+
+def start(
+    directory: str | Path,
+    name: str,
+    version: str = "2019",
+    edition: str = "Developer",
+    *,
+    port: int = 0,
+    timeout: float = START_SECONDS,
+) -> ServerInfo:
+    """Start a server that outlives the caller and wait until it accepts logins; a running one is simply returned.
+
+    Safe when several processes call it at once. Raises SandboxError when it does not come up within ``timeout`` seconds
+    or when the running one is of another name, version or edition.
+    """
+    directory = Path(directory).resolve()
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _start_lock(directory):
+        running = _wait_ready(directory, None, timeout) if _is_running(directory) else None
+        if running is None:
+            running = _spawn(directory, name, version, edition, port, timeout)
+    if (running.name, running.version, running.edition) != (name, version, edition):
+        raise SandboxError(
+            f"the server in {directory} is {running.name} ({running.version} {running.edition}), "
+            f"not {name} ({version} {edition})",
+            "stop it first, or use another directory",
+        )
+    return running
+
+
+@contextlib.contextmanager
+def _start_lock(directory: Path) -> Iterator[None]:
+    handle = os.open(directory / START_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _spawn(directory: Path, name: str, version: str, edition: str, port: int, timeout: float) -> ServerInfo:
+    command = [sys.executable, "-m", "runbook.sandbox", "serve", "--dir", str(directory), "--name", name]
+    command += ["--version", version, "--edition", edition, "--port", str(port)]
+    root = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
+    with (directory / CONSOLE).open("ab") as console:
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=console,
+            start_new_session=True,
+            cwd="/",
+            env={**os.environ, "PYTHONPATH": path},
+        )
+    running = _wait_ready(directory, process, timeout)
+    if running is None:
+        raise SandboxError(f"the sandbox server {name} did not come up: {_last_words(directory)}", _hint(directory))
+    return running
+
+
+def _wait_ready(directory: Path, process: subprocess.Popen[bytes] | None, timeout: float) -> ServerInfo | None:
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        found = status(directory)
+        if found is not None:
+            return found
+        if process is not None and process.poll() is not None:
+            return None
+        if process is None and not _is_running(directory):
+            return None
+        time.sleep(POLL)
+    if process is not None:
+        process.kill()
+        process.wait()
+    return None
+
+
+def _last_words(directory: Path) -> str:
+    lines = (directory / CONSOLE).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"
+
+
+def _hint(directory: Path) -> str:
+    return f"read {directory / CONSOLE} and {directory / 'errorlog'}"
+
+
+def stop(directory: str | Path, *, timeout: float = STOP_SECONDS) -> bool:
+    """Stop the server cleanly; one that does not end within ``timeout`` seconds is killed. False: none was running."""
+    directory = Path(directory).resolve()
+    if not _is_running(directory):
+        return False
+    pid = int((directory / LOCK).read_text(encoding="utf-8") or 0)
+    for number, seconds in ((signal.SIGTERM, timeout), (signal.SIGKILL, 5.0)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            _reap(pid)
+            if not _is_running(directory):
+                return True
+            time.sleep(POLL)
+    raise SandboxError(f"the server in {directory} (process {pid}) does not end", "end it by hand")
+
+
+def _reap(pid: int) -> None:
+    """A server started by this very process would stay a zombie."""
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+
+
+def reset(directory: str | Path) -> None:
+    """Stop the server and delete everything it kept. Refuses a directory that was never a server's."""
+    directory = Path(directory).resolve()
+    if not directory.exists():
+        return
+    with _start_lock(directory):
+        if not any((directory / mark).exists() for mark in MARKS) and any(
+            p.name != START_LOCK for p in directory.iterdir()
+        ):
+            (directory / START_LOCK).unlink(missing_ok=True)
+            raise SandboxError(f"{directory} holds no sandbox server", "name the directory of a server")
+        stop(directory)
+        for path in directory.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path.name != START_LOCK:
+                path.unlink()
+
+
+def fault(
+    directory: str | Path, kind: str, match: str = "", *, seconds: float | None = None, times: int | None = None
+) -> Fault:
+    """Set a fault in a server, running or not; see :mod:`runbook.sandbox.instance.faults`. Raises SandboxError."""
+    directory = Path(directory).resolve()
+    if not directory.is_dir():
+        raise SandboxError(f"there is no sandbox server in {directory}", "start it first")
+    try:
+        return faults.add(directory, kind, match, seconds=seconds, times=times)
+    except Exception as problem:
+        raise SandboxError(str(problem), f"kinds are {', '.join(KINDS)}; match is a regular expression") from problem
+
+
+def list_faults(directory: str | Path) -> list[Fault]:
+    """The faults that are set."""
+    return faults.load(Path(directory).resolve()) if Path(directory).is_dir() else []
+
+
+def clear_faults(directory: str | Path, fault_id: str | None = None) -> int:
+    """Remove one fault or all; returns how many went."""
+    return faults.clear(Path(directory).resolve(), fault_id) if Path(directory).is_dir() else 0
