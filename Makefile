@@ -1,0 +1,35 @@
+# Two commands do it all on a fresh Debian or Ubuntu with Python 3.11: make demo, make test.
+SHELL := /bin/bash
+export RUNBOOK_HOME ?= $(CURDIR)/.runbook
+BIN := .venv/bin
+
+.PHONY: setup dev demo test check fmt bench clean
+
+setup:          ## virtual environment, ODBC driver, system packages
+	@.ci/setup
+
+dev:            ## the same with the tools for tests and checks
+	@.ci/setup dev
+
+demo: setup     ## the main job: upgrade the example system 2019 -> 2022 inside a window of four hours
+	@$(BIN)/python -m examples.mailer.demo
+
+test: dev       ## every test that this machine can run; names the tiers it cannot
+	$(BIN)/python -m pytest -n auto --dist worksteal
+
+check: dev      ## format, lint, types, import contracts, architecture
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: dev        ## format and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: dev      ## ratios within one run, with their targets
+	$(BIN)/python -m benchmarks
+
+clean:          ## stop the example's servers and delete its state
+	-@$(BIN)/python -m examples.mailer.demo --clean
+	rm -rf .runbook
