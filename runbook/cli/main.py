@@ -22,7 +22,7 @@ YES = click.option("--yes", is_flag=True, help="Answer every confirmation with y
 REASON = click.option("--reason", default="", metavar="TEXT", help="Why; it is recorded.")
 
 
-class Span(click.ParamType):
+class Span(click.ParamType[timedelta]):
     """A duration as plans write them."""
 
     name = "duration"
@@ -78,7 +78,7 @@ def cli(ctx: click.Context, journal: str | None) -> None:
 @click.option("--password", metavar="REF", help="Where the password is: env:NAME or file:PATH.")
 @click.option("--strategy", type=click.Choice(["side-by-side", "scripts"]), default="side-by-side", show_default=True)
 @click.pass_obj
-def init(home: Any, path: Path, **options: Any) -> None:
+def init(home: Any, /, path: Path, **options: Any) -> None:
     """Write a commented plan, from a live server when given one."""
     from runbook.commands.starting import init as run
 
@@ -328,7 +328,7 @@ def sandbox_reset(home: Any, plan: Path, yes: bool) -> None:
     "--plan", type=click.Path(path_type=Path), default=Path("runbook.yaml"), help="The plan that names SERVER."
 )
 @click.pass_obj
-def sandbox_fault(home: Any, server: str, kind: str, plan: Path, **options: Any) -> None:
+def sandbox_fault(home: Any, /, server: str, kind: str, plan: Path, **options: Any) -> None:
     """Make SERVER (the plan's name for it) go wrong; KIND none takes all faults away."""
     from runbook.commands import sandboxes
 
