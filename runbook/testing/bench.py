@@ -44,7 +44,7 @@ class BenchContext:
         self.notes: list[str] = []
         self.text = "planned maintenance"
         self.services = FakeServices(world, plan, run_id)
-        self.services.survey()
+        self.services.sizes, _ = self.services.survey()
         self.closes_at: datetime = world.clock.now() + timedelta(seconds=window)
         self.now = world.clock.now
         self.checkpoint = self.token.checkpoint
@@ -57,7 +57,7 @@ class BenchContext:
 
     @property
     def web(self) -> Web:
-        return self.services.web
+        return self.services.web(self.token)
 
     @property
     def gate(self) -> Gate:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 
-from runbook.errors import Cancelled, HostError, ServerError
+from runbook.errors import Cancelled, HostError, ServerError, Unreachable
 from runbook.ports import Cancellation, Recorder
 from runbook.testing.control import StatementLog, Unstoppable
 from runbook.testing.errors import ImpossibleWorld, PowerCut
@@ -166,7 +166,7 @@ class ServerHandle(Handle):
 
     def _answering(self, text: str) -> None:
         if self.world.servers[self.where].down:
-            raise lost(text)
+            raise Unreachable(f"{self.where}: nobody answers, {text} was not sent", hint="Start the server.")
 
     def _injected(self, text: str) -> Exception:
         return refusal(INJECTED, statement=text)

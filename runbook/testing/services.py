@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 
-from runbook.errors import Unreachable
+from runbook.codec import from_json
+from runbook.journal.log import RunLog
 from runbook.plan.models import Plan
-from runbook.ports import Cancellation, Gate, Pointer, Recorder, SqlServer, Web
+from runbook.ports import Cancellation, Gate, Pointer, Recorder, ServerIdentity, SqlServer, Web
 from runbook.step import Sizes
 from runbook.testing.sqlserver import FakeSqlServer
 from runbook.testing.surroundings import FakeGate, FakePointer, FakeWeb
@@ -29,12 +30,22 @@ class FakeServices:
         self.world = world
         self.plan = plan
         self.run_id = run_id
-        self.web: Web = FakeWeb(world)
         self.sizes = Sizes()
+        self._log: RunLog | None = None
+
+    def web(self, cancellation: Cancellation) -> Web:
+        """What users see."""
+        return FakeWeb(self.world, cancellation=cancellation)
 
     def server(self, name: str, cancellation: Cancellation, recorder: Recorder) -> SqlServer:
-        """A handle on a server of the plan."""
-        return FakeSqlServer(self.world, name, cancellation, recorder)
+        """A handle on a server of the plan, pinned to what pin-identity kept."""
+        server = FakeSqlServer(self.world, name, cancellation, recorder)
+        step = self._log.view.steps.get("pin-identity") if self._log else None
+        if step is not None and step.keep is not None:
+            pins = {pin["name"]: (pin["family_guid"], pin["created_at"]) for pin in step.keep["databases"]}
+            identity = from_json(ServerIdentity, step.keep["servers"][name])
+            server.pin(identity, pins if name == self.plan.source else {})
+        return server
 
     def gate(self, cancellation: Cancellation, recorder: Recorder) -> Gate:
         """The gate."""
@@ -53,27 +64,26 @@ class FakeServices:
         """Sizes of the plan's databases, and who the servers are."""
         servers: dict[str, Any] = {}
         for name, server in self.plan.servers.items():
-            if self.world.servers[name].down:
-                raise Unreachable(f"{name}: nobody answers", hint="Start it.")
             identity = FakeSqlServer(self.world, name).identity()
-            servers[name] = {
-                "url": server.url.text,
-                "server_name": identity.server_name,
-                "version": identity.version,
-            }
+            servers[name] = {"url": str(server.url), "name": identity.server_name, "version": identity.version}
         found = FakeSqlServer(self.world, self.plan.source).databases()
         planned = {one.name.lower() for one in self.plan.databases}
-        self.sizes = Sizes({name.lower(): info.used_bytes for name, info in found.items() if name.lower() in planned})
-        return self.sizes, servers
+        used = {name.lower(): info.used_bytes for name, info in found.items() if name.lower() in planned}
+        return Sizes(used), servers
+
+    def attach(self, log: RunLog) -> None:
+        """Work for this run from now on."""
+        self._log = log
+        self.run_id = log.view.run_id
 
     @contextmanager
-    def claim(self, run_id: str, fence: int) -> Iterator[None]:
+    def claim(self, log: RunLog) -> Iterator[None]:
         """The application lock on every server that is up."""
-        self.run_id = run_id
+        self.attach(log)
         with ExitStack() as stack:
             for name in self.plan.servers:
                 if not self.world.servers[name].down:
                     handle = FakeSqlServer(self.world, name)
-                    stack.enter_context(handle.application_lock(run_id))
-                    handle.end_sessions_of(run_id, fence)
+                    handle.end_sessions_of(self.run_id, log.fence or 0)
+                    stack.enter_context(handle.application_lock(self.run_id))
             yield
