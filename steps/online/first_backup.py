@@ -92,7 +92,8 @@ class FirstBackup(DatabaseStep):
 
     def apply(self, ctx: Context, intent: Goal) -> None:
         server = ctx.server(intent.server)
-        server.backup_full(intent.database, intent.path, name=intent.name, copy_only=False)
+        if self.verify(ctx, intent) is not Outcome.REACHED:
+            server.backup_full(intent.database, intent.path, name=intent.name, copy_only=False)
         server.verify_backup(intent.path)
 
     def verify(self, ctx: ReadContext, intent: Goal) -> Outcome:

@@ -102,13 +102,18 @@ class BackupDatabase(WitnessedStep):
 
     def apply(self, ctx: Context, intent: Goal) -> None:
         server = ctx.server(intent.server)
-        if not intent.taken:
+        if not intent.taken and self._look(ctx, intent) is not Outcome.REACHED:
             server.backup_full(intent.database, intent.path, name=intent.name, copy_only=True)
         server.verify_backup(intent.path)
         self.saw(intent)
 
     def verify(self, ctx: ReadContext, intent: Goal) -> Outcome:
-        found = looked_at(
+        found = self._look(ctx, intent)
+        # A sound header is not yet a file that was read back: RESTORE VERIFYONLY leaves no trace of itself.
+        return Outcome.UNTOUCHED if found is Outcome.REACHED and not self.has_seen(intent) else found
+
+    def _look(self, ctx: ReadContext, intent: Goal) -> Outcome:
+        return looked_at(
             ctx.reader(intent.server),
             intent.path,
             name=intent.name,
@@ -116,5 +121,3 @@ class BackupDatabase(WitnessedStep):
             database=intent.database,
             family=intent.family_guid,
         )
-        # A sound header is not yet a file that was read back: RESTORE VERIFYONLY leaves no trace of itself.
-        return Outcome.UNTOUCHED if found is Outcome.REACHED and not self.has_seen(intent) else found

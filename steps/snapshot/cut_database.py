@@ -134,6 +134,8 @@ class CutDatabase(DatabaseStep):
         return Apply(intent, undo, keep=KeptCut(backup, DatabaseBefore.of(info)))
 
     def apply(self, ctx: Context, intent: Goal) -> None:
+        if self.verify(ctx, intent) is Outcome.REACHED:
+            return
         server = ctx.server(intent.server)
         cut = server.cut_tail if intent.kind == "log" else server.cut_differential
         cut(intent.database, intent.path, name=intent.name)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rollback.snapshot.expect_return import ProveReverted
-
 from runbook.api import (
     LEAST,
     PROOF_MIB_S,

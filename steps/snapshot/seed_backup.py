@@ -115,6 +115,8 @@ class SeedBackup(DatabaseStep):
         return Apply(intent, undo=None, keep=KeptBackup(facts.path, facts.name, "full", facts.files))
 
     def apply(self, ctx: Context, intent: Goal) -> None:
+        if self.verify(ctx, intent) is Outcome.REACHED:
+            return
         if not intent.copy_only:
             ctx.note(f"differential backups of {intent.database} are based on {intent.path} from now on")
         server = ctx.server(intent.server)

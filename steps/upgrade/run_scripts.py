@@ -150,6 +150,8 @@ class RunScripts(WitnessedStep):
         return Apply(Goal(facts.server, facts.info.name, facts.scripts, facts.log_sequence), facts.undo)
 
     def apply(self, ctx: Context, intent: Goal) -> None:
+        if self.has_seen(intent):
+            return
         files = [(script, unchanged(script)) for script in intent.scripts]
         total = sum(batch.count for _, batches in files for batch in batches)
         done = 0
