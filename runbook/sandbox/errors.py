@@ -62,10 +62,14 @@ MESSAGES: dict[int, tuple[int, str]] = {
     1821: (16, "Cannot create a database snapshot on another database snapshot."),
     1822: (16, "The database must be online to have a database snapshot."),
     1834: (16, "The file '{0}' cannot be overwritten.  It is being used by database '{1}'."),
-    2501: (16, "Cannot find a table or object with the name \"{0}\". Check the system catalog."),
-    2520: (16, "Could not find database '{0}'. The database either does not exist, or was dropped before a statement "
-           "tried to use it. Verify if the database exists by querying the sys.databases catalog view."),
+    2501: (16, 'Cannot find a table or object with the name "{0}". Check the system catalog.'),
+    2520: (
+        16,
+        "Could not find database '{0}'. The database either does not exist, or was dropped before a statement "
+        "tried to use it. Verify if the database exists by querying the sys.databases catalog view.",
+    ),
     2528: (10, "DBCC execution completed. If DBCC printed error messages, contact your system administrator."),
+    2593: (10, 'There are {0} rows in {1} pages for object "{2}".'),
     3002: (16, "Cannot BACKUP or RESTORE a database snapshot."),
     3013: (16, "{0} is terminating abnormally."),
     3014: (10, "{0} successfully processed {1} pages in {2} seconds ({3} MB/sec)."),
@@ -89,9 +93,12 @@ MESSAGES: dict[int, tuple[int, str]] = {
         "{0} cannot process database '{1}' because it is in use by this session. It is recommended that the master "
         "database be used when performing this operation.",
     ),
-    3108: (16, "To restore the master database, the server must be running in single-user mode. For information on "
-           "starting in single-user mode, see \"How to: Start an Instance of SQL Server (sqlservr.exe)\" in Books "
-           "Online."),
+    3108: (
+        16,
+        "To restore the master database, the server must be running in single-user mode. For information on "
+        'starting in single-user mode, see "How to: Start an Instance of SQL Server (sqlservr.exe)" in Books '
+        "Online.",
+    ),
     3110: (14, "User does not have permission to RESTORE database '{0}'."),
     3117: (16, "The log or differential backup cannot be restored because no files are ready to rollforward."),
     3118: (
@@ -153,7 +160,10 @@ MESSAGES: dict[int, tuple[int, str]] = {
         "without WITH STANDBY.",
     ),
     3183: (16, 'RESTORE detected an error on page ({0}:{1}) in database "{2}" as read from the backup set.'),
-    3187: (16, "RESTORE WITH CHECKSUM cannot be specified because the backup set does not contain checksum information."),
+    3187: (
+        16,
+        "RESTORE WITH CHECKSUM cannot be specified because the backup set does not contain checksum information.",
+    ),
     3189: (16, "Damage to the backup set was detected."),
     3201: (16, "Cannot open backup device '{0}'. Operating system error {1}."),
     3202: (16, 'Write on "{0}" failed: {1}'),
@@ -243,7 +253,10 @@ MESSAGES: dict[int, tuple[int, str]] = {
         "The revert command is incorrectly specified. The RESTORE statement must be of the form: RESTORE DATABASE "
         "<x> FROM DATABASE_SNAPSHOT = <y>.",
     ),
-    5004: (16, "To use ALTER DATABASE, the database must be in a writable state in which a checkpoint can be executed."),
+    5004: (
+        16,
+        "To use ALTER DATABASE, the database must be in a writable state in which a checkpoint can be executed.",
+    ),
     5011: (
         14,
         "User does not have permission to alter database '{0}', the database does not exist, or the database is not "
@@ -257,8 +270,11 @@ MESSAGES: dict[int, tuple[int, str]] = {
         "Nonqualified transactions are being rolled back. Estimated rollback completion: {0}%.",
     ),
     5061: (16, "ALTER DATABASE failed because a lock could not be placed on database '{0}'. Try again later."),
-    5062: (16, 'The option "{0}" conflicts with another requested option. The options cannot both be requested at the '
-           "same time."),
+    5062: (
+        16,
+        'The option "{0}" conflicts with another requested option. The options cannot both be requested at the '
+        "same time.",
+    ),
     5064: (
         16,
         "Changes to the state or options of database '{0}' cannot be made at this time. The database is in "
@@ -323,16 +339,21 @@ MESSAGES: dict[int, tuple[int, str]] = {
     14261: (16, "The specified {0} ('{1}') already exists."),
     14266: (16, "The specified '{0}' is invalid (valid values are: {1})."),
     15007: (16, "'{0}' is not a valid login or you do not have permission."),
-    15010: (16, "The database '{0}' does not exist. Supply a valid database name. To see available databases, use "
-            "sys.databases."),
+    15010: (
+        16,
+        "The database '{0}' does not exist. Supply a valid database name. To see available databases, use "
+        "sys.databases.",
+    ),
     15021: (16, "Invalid value given for parameter {0}. Specify a valid parameter value."),
     15025: (16, "The server principal '{0}' already exists."),
     15048: (16, "Valid values of the database compatibility level are {0}."),
     15123: (16, "The configuration option '{0}' does not exist, or it may be an advanced option."),
     15129: (16, "'{0}' is not a valid value for configuration option '{1}'."),
     15151: (16, "Cannot {0} the {1} '{2}', because it does not exist or you do not have permission."),
-    15174: (16, "Login '{0}' owns one or more database(s). Change the owner of the database(s) before dropping the "
-            "login."),
+    15174: (
+        16,
+        "Login '{0}' owns one or more database(s). Change the owner of the database(s) before dropping the login.",
+    ),
     15247: (16, "User does not have permission to perform this action."),
     15405: (16, "Cannot use the special principal '{0}'."),
     15433: (16, "Supplied parameter sid is in use."),

@@ -32,8 +32,19 @@ START_SECONDS = 30.0
 STOP_SECONDS = 15.0
 POLL = 0.02
 
-__all__ = ["KINDS", "Fault", "SandboxError", "ServerInfo", "clear_faults", "fault", "list_faults", "reset", "start",
-           "status", "stop"]
+__all__ = [
+    "KINDS",
+    "Fault",
+    "SandboxError",
+    "ServerInfo",
+    "clear_faults",
+    "fault",
+    "list_faults",
+    "reset",
+    "start",
+    "status",
+    "stop",
+]
 
 
 class SandboxError(Exception):

@@ -40,9 +40,7 @@ def _log(instance: SandboxInstance, request: LoginRequest, state: int, reason: s
     instance.errorlog.write(f"Login failed for user '{request.user}'. Reason: {reason}", "Logon")
 
 
-def refuse_database(
-    instance: SandboxInstance, request: LoginRequest, database: str, problem: SqlError
-) -> SqlError:
+def refuse_database(instance: SandboxInstance, request: LoginRequest, database: str, problem: SqlError) -> SqlError:
     """What the client sees when the login's database cannot be entered."""
     _log(instance, request, 38, f"Failed to open the database '{database}': {problem.message}")
     first = error(4060, database) if request.database else error(4064)
@@ -96,9 +94,7 @@ def check(instance: SandboxInstance, session: LanguageSession, record: DatabaseR
         raise error(924, record.name)
 
 
-def in_database_role(
-    instance: SandboxInstance, session: LanguageSession, record: DatabaseRecord, *roles: str
-) -> bool:
+def in_database_role(instance: SandboxInstance, session: LanguageSession, record: DatabaseRecord, *roles: str) -> bool:
     """Is the login's user in the database a member of one of these roles?"""
     login = instance.logins.find(session.login)
     if login is None or record.state != "ONLINE":

@@ -12,10 +12,10 @@ from runbook.sandbox.instance import (
     backup,
     create,
     dbcc,
+    drop,
     logins,
     restore,
     restore_info,
-    revert,
     server_statements,
 )
 from runbook.sandbox.instance.parse import Reader
@@ -35,7 +35,7 @@ STATEMENTS: tuple[tuple[tuple[str, ...], Handler], ...] = (
     (("RESTORE", "DATABASE"), restore.restore_database),
     (("RESTORE", "LOG"), restore.restore_log),
     (("CREATE", "DATABASE"), create.create_database),
-    (("DROP", "DATABASE"), create.drop_database),
+    (("DROP", "DATABASE"), drop.drop_database),
     (("ALTER", "DATABASE"), alter.alter_database),
     (("CREATE", "LOGIN"), logins.create_login),
     (("ALTER", "LOGIN"), logins.alter_login),
@@ -51,9 +51,7 @@ STATEMENTS: tuple[tuple[tuple[str, ...], Handler], ...] = (
 PERMISSIONS = ("GRANT", "DENY", "REVOKE")
 
 
-def run(
-    instance: SandboxInstance, session: LanguageSession, text: str, tokens: Sequence[Token], sink: Sink
-) -> None:
+def run(instance: SandboxInstance, session: LanguageSession, text: str, tokens: Sequence[Token], sink: Sink) -> None:
     """Run one administrative statement. Raises SqlError; what the sandbox does not do is refused by name."""
     reader = Reader(session, text, tokens)
     if any(reader.is_word(word) for word in PERMISSIONS):

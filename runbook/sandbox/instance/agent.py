@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from runbook.sandbox.instance.instance import SandboxInstance
 
 FAILED, SUCCEEDED, RETRY, CANCELLED = 0, 1, 2, 3
+KILLED = SqlError(596, "Cannot continue the execution because the session is in the kill state.", 21)
 TICK = 0.25
 """Seconds between two looks at the schedules; a job starts at most this late."""
 MESSAGE_LENGTH = 4000
@@ -257,14 +258,14 @@ class Agent:
             self._instance.enter(session, step.database)
             run.session = session
             if run.stop.is_set():
-                raise Cancelled
+                return CANCELLED, who + "The step was cancelled."
             session.run_sql(step.database, step.command, collector)
         except SqlError as problem:
             collector.error(problem)
         except (Cancelled, ConnectionCut):
             if run.stop.is_set():
                 return CANCELLED, who + "The step was cancelled."
-            collector.error(SqlError(596, "Cannot continue the execution because the session is in the kill state.", 21))
+            collector.error(KILLED)
         finally:
             run.session = None
             if session is not None:
@@ -286,7 +287,7 @@ class Agent:
         self, job: Job, step: Step | None, outcome: int, message: str, started: datetime, begun: float, retries: int
     ) -> int:
         duration = clock.duration_int(time.monotonic() - begun)
-        entry = {
+        entry: dict[str, Any] = {
             "job_id": job.job_id,
             "step_id": 0 if step is None else step.step_id,
             "step_name": "(Job outcome)" if step is None else step.name,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from runbook.sandbox.contract import LanguageSession, Sink, SqlError
 from runbook.sandbox.errors import error, unsupported
 from runbook.sandbox.instance import clock
+from runbook.sandbox.instance.agent_parameters import PARAMETERS, SCHEDULE_FIELDS, STEP_FIELDS
 from runbook.sandbox.instance.arguments import Arguments, bind
 from runbook.sandbox.instance.jobs import Job, Step
 from runbook.sandbox.instance.records import guid
@@ -17,74 +18,6 @@ from runbook.sandbox.instance.schedules import FREQUENCIES, Schedule
 
 if TYPE_CHECKING:
     from runbook.sandbox.instance.instance import SandboxInstance
-
-STEP_FIELDS = {
-    "step_name": "name",
-    "subsystem": "subsystem",
-    "command": "command",
-    "database_name": "database",
-    "on_success_action": "on_success",
-    "on_success_step_id": "on_success_step",
-    "on_fail_action": "on_fail",
-    "on_fail_step_id": "on_fail_step",
-    "retry_attempts": "retry_attempts",
-    "retry_interval": "retry_interval",
-    "flags": "flags",
-}
-SCHEDULE_FIELDS = (
-    "freq_type",
-    "freq_interval",
-    "freq_subday_type",
-    "freq_subday_interval",
-    "freq_relative_interval",
-    "freq_recurrence_factor",
-    "active_start_date",
-    "active_end_date",
-    "active_start_time",
-    "active_end_time",
-)
-_JOB = ("job_id", "job_name")
-_SCHEDULE = ("enabled", *SCHEDULE_FIELDS)
-PARAMETERS: dict[str, tuple[str, ...]] = {
-    "sp_add_job": (
-        "job_name", "enabled", "description", "start_step_id", "category_name", "category_id", "owner_login_name",
-        "notify_level_eventlog", "notify_level_email", "notify_level_netsend", "notify_level_page",
-        "notify_email_operator_name", "notify_netsend_operator_name", "notify_page_operator_name", "delete_level",
-        "job_id", "originating_server",
-    ),
-    "sp_update_job": (
-        "job_id", "job_name", "new_name", "enabled", "description", "start_step_id", "category_name",
-        "owner_login_name", "notify_level_eventlog", "notify_level_email", "notify_level_netsend",
-        "notify_level_page", "notify_email_operator_name", "notify_netsend_operator_name",
-        "notify_page_operator_name", "delete_level", "automatic_post",
-    ),
-    "sp_add_jobstep": (
-        *_JOB, "step_id", "step_name", "subsystem", "command", "additional_parameters", "cmdexec_success_code",
-        "on_success_action", "on_success_step_id", "on_fail_action", "on_fail_step_id", "server", "database_name",
-        "database_user_name", "retry_attempts", "retry_interval", "os_run_priority", "output_file_name", "flags",
-        "proxy_id", "proxy_name", "step_uid",
-    ),
-    "sp_update_jobstep": (
-        *_JOB, "step_id", "step_name", "subsystem", "command", "additional_parameters", "cmdexec_success_code",
-        "on_success_action", "on_success_step_id", "on_fail_action", "on_fail_step_id", "server", "database_name",
-        "database_user_name", "retry_attempts", "retry_interval", "os_run_priority", "output_file_name", "flags",
-    ),
-    "sp_delete_jobstep": (*_JOB, "step_id"),
-    "sp_add_schedule": (
-        "schedule_name", *_SCHEDULE, "owner_login_name", "schedule_uid", "schedule_id", "originating_server",
-    ),
-    "sp_add_jobschedule": (*_JOB, "name", *_SCHEDULE, "schedule_id", "automatic_post", "schedule_uid"),
-    "sp_update_schedule": ("schedule_id", "name", "new_name", *_SCHEDULE, "owner_login_name"),
-    "sp_attach_schedule": (*_JOB, "schedule_id", "schedule_name", "automatic_post"),
-    "sp_detach_schedule": (*_JOB, "schedule_id", "schedule_name", "delete_unused_schedule", "automatic_post"),
-    "sp_delete_schedule": ("schedule_id", "schedule_name", "force_delete"),
-    "sp_add_jobserver": (*_JOB, "server_name", "automatic_post"),
-    "sp_delete_jobserver": (*_JOB, "server_name"),
-    "sp_delete_job": (*_JOB, "originating_server", "delete_history", "delete_unused_schedule"),
-    "sp_start_job": ("job_name", "job_id", "error_flag", "server_name", "step_name", "output_flag"),
-    "sp_stop_job": ("job_name", "job_id", "originating_server", "server_name"),
-    "sp_purge_jobhistory": ("job_name", "job_id", "oldest_date"),
-}
 
 
 def _owner(instance: SandboxInstance, session: LanguageSession, name: Any) -> str:

@@ -175,6 +175,7 @@ def _log(
 
 # --- the rest ----------------------------------------------------------------------------------------------
 
+
 def _alone(instance: SandboxInstance, session: LanguageSession, record: DatabaseRecord, number: int) -> _Alone:
     return _Alone(instance, session, record, number)
 
@@ -198,9 +199,7 @@ class _Alone:
         self._scope.__exit__(*problem)  # type: ignore[arg-type]
 
 
-def _rename(
-    instance: SandboxInstance, session: LanguageSession, record: DatabaseRecord, new: str, sink: Sink
-) -> None:
+def _rename(instance: SandboxInstance, session: LanguageSession, record: DatabaseRecord, new: str, sink: Sink) -> None:
     if record.is_system:
         raise error(5058, "NAME", record.name)
     if instance.book.snapshots_of(record):
@@ -273,4 +272,3 @@ def alter_authorization(instance: SandboxInstance, session: LanguageSession, rea
     record.owner_sid = login.sid
     instance.book.save(record)
     sink.done()
-

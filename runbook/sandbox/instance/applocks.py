@@ -43,9 +43,7 @@ class AppLocks:
         with self._gate.changed:
             if self._blocked(session.spid, resource, wanted):
                 timeout = None if timeout_ms < 0 else timeout_ms / 1000
-                if not self._gate.wait(
-                    session, lambda: not self._blocked(session.spid, resource, wanted), timeout
-                ):
+                if not self._gate.wait(session, lambda: not self._blocked(session.spid, resource, wanted), timeout):
                     return -1
                 self._take(session.spid, resource, wanted, owner.lower())
                 return 1

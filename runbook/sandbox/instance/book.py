@@ -155,7 +155,7 @@ class Book:
 def link(record: DatabaseRecord) -> None:
     """Let the path that clients know lead to the current file."""
     shown, target = Path(record.physical), Path(record.path)
-    if shown.is_symlink() and os.readlink(shown) == target.name:
+    if shown.is_symlink() and shown.readlink() == Path(target.name):
         return
     fresh = shown.with_name(f".{shown.name}.link")
     fresh.unlink(missing_ok=True)
@@ -250,8 +250,11 @@ def _convert_at_start(instance: SandboxInstance, record: DatabaseRecord) -> None
         instance.errorlog.write(problem.message, "spid5s")
         if record.is_system:
             raise SqlError(
-                3417, "Cannot recover the master database. SQL Server is unable to run. Restore master from a full "
-                "backup, repair it, or rebuild it.", 21, also=(problem,)
+                3417,
+                "Cannot recover the master database. SQL Server is unable to run. Restore master from a full "
+                "backup, repair it, or rebuild it.",
+                21,
+                also=(problem,),
             )
     elif record.version < instance.version.internal and record.is_read_only and not record.is_snapshot:
         instance.errorlog.write(text(3415, record.name), "spid5s")
@@ -267,7 +270,7 @@ def _tidy(instance: SandboxInstance) -> None:
     shown = {f.physical for r in instance.book.all() for f in r.files}
     for path in instance.data_directory.iterdir():
         found = re.fullmatch(r"(\..+\.\d+)(-wal|-shm|-journal)?", path.name)
-        if found and str(path.with_name(found[1])) not in current:
-            path.unlink(missing_ok=True)
-        elif path.is_symlink() and not path.exists() and str(path) not in shown:
+        if (found and str(path.with_name(found[1])) not in current) or (
+            path.is_symlink() and not path.exists() and str(path) not in shown
+        ):
             path.unlink(missing_ok=True)

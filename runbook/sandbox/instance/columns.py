@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from runbook.sandbox.contract import Column, SqlType
@@ -13,7 +13,7 @@ Rows = tuple[Sequence[Column], list[tuple[Any, ...]]]
 _SPEC = re.compile(r"(\S+) (\w+)(?:\((\w+)(?:,\s*(\d+))?\))?( not null)?$")
 
 
-@lru_cache(maxsize=None)
+@cache
 def columns(*specs: str) -> tuple[Column, ...]:
     """The columns of a list of ``name type [not null]``."""
     return tuple(_column(spec) for spec in specs)

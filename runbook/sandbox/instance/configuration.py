@@ -52,20 +52,40 @@ SETTINGS = (
     Setting(1562, "clr enabled", 0, 1, 0, "CLR user code execution enabled in the server", advanced=False),
     Setting(1568, "default trace enabled", 0, 1, 1, "Enable or disable the default trace"),
     Setting(1569, "blocked process threshold (s)", 0, 86400, 0, "Blocked process reporting threshold"),
-    Setting(1576, "remote admin connections", 0, 1, 0, "Dedicated Admin Connections are allowed from remote clients",
-            advanced=False),
+    Setting(
+        1576,
+        "remote admin connections",
+        0,
+        1,
+        0,
+        "Dedicated Admin Connections are allowed from remote clients",
+        advanced=False,
+    ),
     Setting(1579, "backup compression default", 0, 1, 0, "Enable compression of backups by default", advanced=False),
     Setting(1580, "filestream access level", 0, 2, 0, "Sets the FILESTREAM access level", advanced=False),
-    Setting(1581, "optimize for ad hoc workloads", 0, 1, 0, "When this option is set, plan cache size is further "
-            "reduced for single-use adhoc OLTP workload."),
+    Setting(
+        1581,
+        "optimize for ad hoc workloads",
+        0,
+        1,
+        0,
+        "When this option is set, plan cache size is further reduced for single-use adhoc OLTP workload.",
+    ),
     Setting(1584, "backup checksum default", 0, 1, 0, "Enable checksum of backups by default", advanced=False),
     Setting(16384, "Agent XPs", 0, 1, 1, "Enable or disable Agent XPs"),
     Setting(16386, "Database Mail XPs", 0, 1, 0, "Enable or disable Database Mail XPs"),
     Setting(16388, "Ole Automation Procedures", 0, 1, 0, "Enable or disable Ole Automation Procedures"),
     Setting(16390, "xp_cmdshell", 0, 1, 0, "Enable or disable command shell"),
     Setting(16391, "Ad Hoc Distributed Queries", 0, 1, 0, "Enable or disable Ad Hoc Distributed Queries"),
-    Setting(16393, "contained database authentication", 0, 1, 0, "Enables contained databases and contained "
-            "authentication", advanced=False),
+    Setting(
+        16393,
+        "contained database authentication",
+        0,
+        1,
+        0,
+        "Enables contained databases and contained authentication",
+        advanced=False,
+    ),
 )
 
 

@@ -1,20 +1,18 @@
-"""CREATE DATABASE (new, attached, snapshot) and DROP DATABASE."""
+"""CREATE DATABASE: new, attached, snapshot."""
 
 from __future__ import annotations
 
 import errno
 import os
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from runbook.sandbox.contract import LanguageSession, Sink, SqlError
-from runbook.sandbox.errors import error, unsupported, with_companion
-from runbook.sandbox.instance import access, book, media, storage
-from runbook.sandbox.instance.gate import Busy
+from runbook.sandbox.contract import LanguageSession, Sink
+from runbook.sandbox.errors import error, unsupported
+from runbook.sandbox.instance import access, attach, book, media
 from runbook.sandbox.instance.parse import Reader
-from runbook.sandbox.instance.records import NOT_RESTORED, DatabaseRecord, DataFile, guid
+from runbook.sandbox.instance.records import DatabaseRecord, DataFile
 
 if TYPE_CHECKING:
     from runbook.sandbox.instance.instance import SandboxInstance
@@ -44,7 +42,7 @@ def create_database(instance: SandboxInstance, session: LanguageSession, reader:
     if request.source is not None:
         _snapshot(instance, session, request)
     elif request.attach:
-        for number, message in attach(instance, request.name, [f["physical"] for f in request.files], owner):
+        for number, message in attach.attach(instance, request.name, [f["physical"] for f in request.files], owner):
             sink.info(number, message)
     else:
         _new(instance, session, request, owner)
@@ -78,9 +76,7 @@ def _parse(reader: Reader) -> Request:
 def _parse_tail(reader: Reader, request: Request) -> None:
     if reader.accept("AS", "SNAPSHOT", "OF"):
         request.source = reader.name()
-    elif reader.accept("FOR", "ATTACH"):
-        request.attach = True
-    elif reader.accept("FOR", "ATTACH_REBUILD_LOG"):
+    elif reader.accept("FOR", "ATTACH") or reader.accept("FOR", "ATTACH_REBUILD_LOG"):
         request.attach = True
     while reader.accept("WITH") or reader.symbol(","):
         option = reader.word()
@@ -181,7 +177,7 @@ def _new(instance: SandboxInstance, session: LanguageSession, request: Request, 
     record.options.update(request.options)
     instance.book.reserve(record)
     try:
-        _check_targets(instance, record)
+        _check_targets(record)
         _fill(instance, session, record.physical)
         instance.build(record)
     except BaseException:
@@ -195,7 +191,7 @@ def _fill(instance: SandboxInstance, session: LanguageSession, physical: str) ->
         raise error(5123, media.DISK_FULL, physical, also=(error(1802, state=4),))
 
 
-def _check_targets(instance: SandboxInstance, record: DatabaseRecord) -> None:
+def _check_targets(record: DatabaseRecord) -> None:
     for file in record.files:
         path = Path(file.physical)
         if not path.is_absolute() or not path.parent.is_dir():
@@ -218,7 +214,7 @@ def _snapshot(instance: SandboxInstance, session: LanguageSession, request: Requ
     record.generation, record.reverting, record.redo = 0, None, None
     instance.book.reserve(record)
     try:
-        _check_targets(instance, record)
+        _check_targets(record)
         _copy_snapshot(instance, session, source, record)
     except BaseException:
         instance.book.forget(record)
@@ -255,10 +251,10 @@ def _copy_snapshot(
     instance: SandboxInstance, session: LanguageSession, source: DatabaseRecord, record: DatabaseRecord
 ) -> None:
     request = instance.entry(session).request
+    if request is not None and request.disk_full:
+        raise error(5128, record.physical, also=(error(1802, state=4),))
     generation, path = instance.book.new_path(record)
     try:
-        if request is not None and request.disk_full:
-            raise error(5128, record.physical, also=(error(1802, state=4),))
         with instance.using(session, source.name):
             instance.storage.copy_file(source.path, path, lambda _: None, session.check)
             record.lsn = source.advance()
@@ -268,136 +264,3 @@ def _copy_snapshot(
     except BaseException:
         book.remove_file(path)
         raise
-
-
-def attach(instance: SandboxInstance, name: str, physical: list[str], owner: str) -> list[tuple[int, str]]:
-    """CREATE DATABASE ... FOR ATTACH; returns the messages of the upgrade, numbered."""
-    if instance.find(name) is not None:
-        raise error(1801, name, state=3)
-    if not physical:
-        raise error(1813, name, state=2)
-    primary = Path(physical[0])
-    other = instance.book.owner_of_file(str(primary))
-    if other is not None:
-        raise error(1834, str(primary), other.name)
-    if not primary.exists():
-        raise error(5120, str(primary), media.OS_ERRORS[errno.ENOENT])
-    if primary.is_symlink():
-        raise error(5120, str(primary), media.OS_ERRORS[errno.EAGAIN])
-    settings = storage.read_settings(instance.storage, str(primary))
-    if settings is None:
-        raise error(5171, str(primary))
-    if settings["version"] > instance.version.internal:
-        newer = error(948, name, settings["version"], instance.version.internal)
-        newer.severity = 16
-        raise error(1813, name, state=2, also=(newer,))
-    record = _attached(name, physical, settings, owner)
-    instance.book.reserve(record)
-    try:
-        return _publish_attached(instance, record, primary)
-    except BaseException:
-        instance.book.forget(record)
-        raise
-
-
-def _attached(name: str, physical: list[str], settings: dict[str, Any], owner: str) -> DatabaseRecord:
-    settings = {k: v for k, v in settings.items() if k != "name"}
-    kept = [DataFile(**f) for f in settings.pop("files")]
-    given = {Path(p).name: p for p in physical[1:]}
-    folder = Path(physical[0]).parent
-    for file in kept:
-        own = Path(file.physical).name
-        file.physical = given.get(own, str(folder / own))
-    primary = next(f for f in kept if f.kind == "ROWS")
-    primary.physical = physical[0]
-    options = {**settings.pop("options")}
-    options.update(dict.fromkeys(NOT_RESTORED, False))
-    return DatabaseRecord(name=name, id=0, files=kept, owner_sid=owner, options=options, **settings)
-
-
-def _publish_attached(instance: SandboxInstance, record: DatabaseRecord, primary: Path) -> list[tuple[int, str]]:
-    generation, path = instance.book.new_path(record)
-    for suffix in ("-wal", ""):
-        if Path(f"{primary}{suffix}").exists():
-            Path(f"{primary}{suffix}").rename(f"{path}{suffix}")
-    record.fork = guid()
-    try:
-        instance.book.publish(record, generation)
-    except BaseException:
-        Path(path).rename(primary)
-        raise
-    book.touch_others(record)
-    messages = instance.convert(record)
-    instance.book.write_settings(record)
-    return messages
-
-
-def detach(instance: SandboxInstance, session: LanguageSession, name: str) -> None:
-    """sp_detach_db: the files stay, as files of their own. Raises 3703, 3709."""
-    record = instance.find(name)
-    if record is None:
-        raise error(15010, name)
-    _check_drop(instance, session, record, "detach")
-    try:
-        with instance.gate.alone(session, record, wait=False):
-            if record.state == "ONLINE":
-                instance.book.write_settings(record)
-            instance.storage.copy_file(record.path, f"{record.path}.out", lambda _: None, session.check)
-            instance.book.forget(record)
-            Path(f"{record.path}.out").replace(record.physical)
-            book.remove_file(record.path)
-    except Busy:
-        raise error(3703, "database", name) from None
-
-
-def drop_database(instance: SandboxInstance, session: LanguageSession, reader: Reader, sink: Sink) -> None:
-    """DROP DATABASE [IF EXISTS] name [, ...]."""
-    missing_ok = reader.accept("IF", "EXISTS")
-    names = [reader.name()]
-    while reader.symbol(","):
-        names.append(reader.name())
-    reader.end()
-    for name in names:
-        _drop_one(instance, session, name, missing_ok=missing_ok)
-    sink.done()
-
-
-def _check_drop(instance: SandboxInstance, session: LanguageSession, record: DatabaseRecord, verb: str) -> None:
-    if record.is_system:
-        raise error(3708, verb, record.name)
-    if verb == "detach" and record.is_snapshot:
-        raise error(3706, verb)
-    for snapshot in instance.book.snapshots_of(record):
-        raise error(3709, verb, snapshot.name)
-    if not access.is_privileged(instance, session, record):
-        raise error(3701, "database", record.name)
-
-
-def _drop_one(instance: SandboxInstance, session: LanguageSession, name: str, *, missing_ok: bool) -> None:
-    record = instance.find(name)
-    if record is None:
-        if missing_ok:
-            return
-        raise error(3701, "database", name)
-    _check_drop(instance, session, record, "drop")
-    if session.spid in instance.gate.users(record):
-        raise error(3702, record.name, state=3)
-    try:
-        with ExitStack() as stack:
-            stack.enter_context(instance.gate.alone(session, record, wait=False))
-            drop_now(instance, record)
-    except Busy:
-        raise error(3702, record.name, state=4) from None
-
-
-def drop_now(instance: SandboxInstance, record: DatabaseRecord) -> None:
-    """Remove a database nobody uses. Files of an OFFLINE database stay behind, as on SQL Server."""
-    keep_files = record.state == "OFFLINE" and Path(record.path).exists()
-    instance.book.forget(record)
-    if keep_files:
-        Path(record.path).replace(record.physical)
-    else:
-        book.remove_all_files(record)
-
-
-__all__ = ["SqlError", "attach", "create_database", "detach", "drop_database", "with_companion"]

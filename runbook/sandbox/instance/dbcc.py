@@ -169,7 +169,7 @@ def _report(
     errors = [_damage(record, problem) for problem in problems]
     infos: list[tuple[int, str]] = []
     if not quiet:
-        infos = [(2593, f"There are {rows} rows in {rows // 100 + 1} pages for object \"{t}\".") for t, rows, _ in tables]
+        infos = [(2593, text(2593, rows, rows // 100 + 1, name)) for name, rows, _ in tables]
     if not quiet or problems:
         infos.append((8989, text(8989, 0, len(problems), record.name)))
     if problems:
@@ -201,9 +201,7 @@ def _as_rows(sink: Sink, record: DatabaseRecord, errors: list[SqlError], infos: 
     sink.columns(columns(*RESULTS))
     tail = [0] * (len(RESULTS) - 7)
     for problem in errors:
-        sink.row(
-            [problem.number, 16, problem.state, problem.message, "repair_allow_data_loss", 0, record.id, *tail]
-        )
+        sink.row([problem.number, 16, problem.state, problem.message, "repair_allow_data_loss", 0, record.id, *tail])
     for number, message in infos:
         sink.row([number, 10, 1, message, None, 0, record.id, *tail])
     sink.done(len(errors) + len(infos))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook.sandbox.contract import LanguageSession, SqlError
 from runbook.sandbox.instance import access, clock
+from runbook.sandbox.instance.logins import ROLES
 from runbook.sandbox.instance.records import DatabaseRecord
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ COLLATION = "SQL_Latin1_General_CP1_CI_AS"
 
 def _server_property(instance: SandboxInstance, _: LanguageSession, args: Sequence[Any]) -> Any:
     version = instance.version
-    machine, _, name = instance.name.partition("\\")
+    machine, _sep, name = instance.name.partition("\\")
     found: dict[str, Any] = {
         "productversion": version.product,
         "productmajorversion": str(version.major),
@@ -166,8 +167,6 @@ def _name_of(instance: SandboxInstance, session: LanguageSession, args: Sequence
 
 
 def _is_role(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:
-    from runbook.sandbox.instance.logins import ROLES  # noqa: PLC0415 - one name, used here only
-
     role = str(args[0]).lower()
     login = instance.logins.find(str(args[1]) if len(args) > 1 and args[1] is not None else session.login)
     if role not in ROLES or login is None:
@@ -224,8 +223,28 @@ def _has_permission(instance: SandboxInstance, session: LanguageSession, args: S
     return int(access.is_privileged(instance, session, record))
 
 
-def _collation(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:  # noqa: ARG001
-    return instance.version.major
+def _version(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:  # noqa: ARG001
+    return instance.version.banner(instance.edition)
+
+
+def _server_name(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:  # noqa: ARG001
+    return instance.name
+
+
+def _service_name(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:  # noqa: ARG001
+    return instance.name.partition("\\")[2] or "MSSQLSERVER"
+
+
+def _number(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:  # noqa: ARG001
+    return instance.version.major << 24 | instance.version.build
+
+
+def _max_connections(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:  # noqa: ARG001
+    return 32767
+
+
+def _connections(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:  # noqa: ARG001
+    return len(instance.registry.all())
 
 
 def _original_login(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:  # noqa: ARG001
@@ -256,12 +275,12 @@ FUNCTIONS: dict[str, Function] = {
     "HAS_DBACCESS": _may_enter,
     "HAS_PERMS_BY_NAME": _has_permission,
     "APPLOCK_MODE": _applock_mode,
-    "@@VERSION": lambda i, _, __: i.version.banner(i.edition),
-    "@@SERVERNAME": lambda i, _, __: i.name,
-    "@@SERVICENAME": lambda i, _, __: i.name.partition("\\")[2] or "MSSQLSERVER",
-    "@@MICROSOFTVERSION": lambda i, _, __: i.version.major << 24 | i.version.build,
-    "@@MAX_CONNECTIONS": lambda *_: 32767,
-    "@@CONNECTIONS": lambda i, _, __: len(i.registry.all()),
+    "@@VERSION": _version,
+    "@@SERVERNAME": _server_name,
+    "@@SERVICENAME": _service_name,
+    "@@MICROSOFTVERSION": _number,
+    "@@MAX_CONNECTIONS": _max_connections,
+    "@@CONNECTIONS": _connections,
 }
 
 

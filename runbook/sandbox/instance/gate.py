@@ -54,7 +54,7 @@ class Gate:
             return set(self._written.get(spid, ()))
 
     def locks(self) -> list[tuple[DatabaseRecord, int, str, str]]:
-        """(database, session, mode S or X, status GRANT or WAIT) of every use-lock."""
+        """(database, session, mode S or X, GRANT or WAIT) of every use-lock."""
         with self.changed:
             databases = set(self._context.values()) | set(self._statements) | set(self._claims)
             for written in self._written.values():
@@ -68,7 +68,7 @@ class Gate:
             return found
 
     def wait(self, session: LanguageSession | None, ready: Callable[[], bool], timeout: float | None = None) -> bool:
-        """Wait (``changed`` held by the caller) until ``ready()``; False after ``timeout`` seconds. Raises Cancelled."""
+        """Wait until ``ready()``, ``changed`` being held; False after ``timeout`` seconds. Raises Cancelled."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while not ready():
             if deadline is not None and time.monotonic() >= deadline:
@@ -85,8 +85,10 @@ class Gate:
         check: Callable[[], None],
         timeout: float | None = None,
     ) -> None:
-        """Wait behind another session's claim, then run ``check`` (raises when the state forbids entering). Nobody waits
-        for the end of a restore: 927 is the answer."""
+        """Wait behind another session's claim, then run ``check``, which raises when the state forbids entering.
+
+        Nobody waits for the end of a restore: 927 is the answer.
+        """
         with self.changed:
             if not self.wait(
                 session, lambda: self._may_pass(session.spid, database) or database.state == "RESTORING", timeout
@@ -190,10 +192,16 @@ class Gate:
 
         if others() and not wait and evict is None:
             raise Busy
-        known: set[int] = set()
-        while others():
-            if evict is not None and others() - known:
-                evict(others() - known)
-                known |= others()
-            with self.changed:
-                self.wait(session, lambda: not others() or bool(evict is not None and others() - known))
+        evicted: set[int] = set()
+        while found := others():
+            if evict is not None and found - evicted:
+                evict(found - evicted)
+                evicted |= found
+            self._wait_for_less(session, others, evicted, evicting=evict is not None)
+
+    def _wait_for_less(
+        self, session: LanguageSession, others: Callable[[], set[int]], evicted: set[int], *, evicting: bool
+    ) -> None:
+        """Until nobody is left, or somebody new has come who has to be evicted as well."""
+        with self.changed:
+            self.wait(session, lambda: not others() or (evicting and bool(others() - evicted)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook.sandbox.contract import LanguageSession, Sink
 from runbook.sandbox.errors import error, text, unsupported
-from runbook.sandbox.instance import agent_procedures, clock, create, logins
+from runbook.sandbox.instance import agent_procedures, attach, clock, logins
 from runbook.sandbox.instance.arguments import Arguments, bind
 from runbook.sandbox.instance.columns import columns
 from runbook.sandbox.instance.configuration import SETTINGS
@@ -74,8 +74,17 @@ def who(instance: SandboxInstance, _: LanguageSession, sink: Sink, __: Arguments
         where = instance.gate.context(e.spid)
         command = e.request.command if e.request is not None else "AWAITING COMMAND"
         sink.row(
-            [e.spid, 0, "runnable" if running else "sleeping", e.login, e.session.host, "0",
-             None if where is None else where.name, command[:26], 0]
+            [
+                e.spid,
+                0,
+                "runnable" if running else "sleeping",
+                e.login,
+                e.session.host,
+                "0",
+                None if where is None else where.name,
+                command[:26],
+                0,
+            ]
         )
     sink.done(len(entries))
     return 0
@@ -117,7 +126,7 @@ def detach_db(instance: SandboxInstance, session: LanguageSession, sink: Sink, g
     """sp_detach_db name."""
     if session.trancount:
         raise error(226, "sp_detach_db")
-    create.detach(instance, session, str(given["dbname"]))
+    attach.detach(instance, session, str(given["dbname"]))
     return 0
 
 
@@ -127,7 +136,7 @@ def attach_db(instance: SandboxInstance, session: LanguageSession, sink: Sink, g
         raise error(262, "CREATE DATABASE", "master")
     paths = [str(given[f"filename{n}"]) for n in range(1, 17) if given[f"filename{n}"] is not None]
     login = instance.logins.find(session.login)
-    for number, message in create.attach(instance, str(given["dbname"]), paths, login.sid if login else "01"):
+    for number, message in attach.attach(instance, str(given["dbname"]), paths, login.sid if login else "01"):
         sink.info(number, message)
     return 0
 
@@ -210,9 +219,7 @@ def _role(instance: SandboxInstance, session: LanguageSession, given: Arguments,
     return 0
 
 
-def delete_backup_history(
-    instance: SandboxInstance, session: LanguageSession, sink: Sink, given: Arguments  # noqa: ARG001
-) -> int:
+def delete_backup_history(instance: SandboxInstance, session: LanguageSession, sink: Sink, given: Arguments) -> int:  # noqa: ARG001
     """sp_delete_database_backuphistory name."""
     name = str(given["database_name"]).lower()
     gone = {i for i, d in instance.store.rows("backupset") if d["database"].lower() == name}
@@ -242,7 +249,7 @@ HANDLERS: dict[str, tuple[Handler, tuple[str, ...]]] = {
 
 def find(instance: SandboxInstance, name: str) -> Callable[..., int] | None:
     """The procedure of that name (last part, any case), or None when it is not the instance's."""
-    last = name.split(".")[-1].strip("[]").lower()
+    last = name.rsplit(".", maxsplit=1)[-1].strip("[]").lower()
     if last not in HANDLERS:
         return agent_procedures.find(instance, last)
     handler, parameters = HANDLERS[last]

@@ -132,7 +132,7 @@ def _from_file(job: Job) -> None:
 def _restore_full(job: Job, file: BinaryIO, found: BackupSet) -> None:
     record = job.instance.find(job.name)
     restore_plan.check_target(job.instance, job.session, job.name, record, found, job.options)
-    files = restore_plan.place_files(job.instance, job.name, record, found, job.options)
+    files = restore_plan.place_files(job.instance, record, found, job.options)
     restore_plan.check_space(job.instance, job.session, files, found)
     is_new = record is None
     if record is None:

@@ -149,13 +149,13 @@ def headeronly(instance: SandboxInstance, session: LanguageSession, reader: Read
     count = 0
     for one in found.sets:
         if wanted is None or one.position == int(wanted):
-            row = _header_row(one, found)
+            row = _header_row(one)
             sink.row([row.get(c.name) for c in shape])
             count += 1
     sink.done(count)
 
 
-def _header_row(one: BackupSet, found: Media) -> dict[str, Any]:
+def _header_row(one: BackupSet) -> dict[str, Any]:
     header, settings = one.header, one.header["settings"]
     product = header["product"]
     number, description = TYPES[header["type"]]

@@ -78,7 +78,7 @@ def check_target(
 
 
 def place_files(
-    instance: SandboxInstance, name: str, record: DatabaseRecord | None, found: BackupSet, options: Options
+    instance: SandboxInstance, record: DatabaseRecord | None, found: BackupSet, options: Options
 ) -> list[DataFile]:
     """Where each file goes. Raises 3234, 3176, and 5133, 1834, 3142 or 3634 followed by 3156 and 3119."""
     header = found.header
@@ -91,7 +91,7 @@ def place_files(
         file.physical = options.moves.get(file.name.lower(), file.physical)
     _check_distinct(files)
     for file in files:
-        _check_place(instance, name, record, file, options)
+        _check_place(instance, record, file, options)
     return files
 
 
@@ -105,9 +105,7 @@ def _check_distinct(files: list[DataFile]) -> None:
         claimed[path] = file
 
 
-def _check_place(
-    instance: SandboxInstance, name: str, record: DatabaseRecord | None, file: DataFile, options: Options
-) -> None:
+def _check_place(instance: SandboxInstance, record: DatabaseRecord | None, file: DataFile, options: Options) -> None:
     path = Path(file.physical)
     failed = (error(3156, file.name, file.physical), error(3119))
     if not path.is_absolute() or not path.parent.is_dir():
@@ -131,9 +129,7 @@ def _in_use_elsewhere(path: Path) -> bool:
     return any(path.parent.glob(f".{path.stem.removesuffix('_log')}*.[0-9]*"))
 
 
-def check_space(
-    instance: SandboxInstance, session: LanguageSession, files: list[DataFile], found: BackupSet
-) -> None:
+def check_space(instance: SandboxInstance, session: LanguageSession, files: list[DataFile], found: BackupSet) -> None:
     """Does the content fit on the volume? Raises 3257 and 3119."""
     folder = Path(files[0].physical).parent
     free = shutil.disk_usage(folder).free

@@ -38,9 +38,7 @@ class Schedule:
 
 
 def _at(day: datetime, hhmmss: int) -> datetime:
-    return day.replace(
-        hour=hhmmss // 10_000, minute=hhmmss // 100 % 100, second=hhmmss % 100, microsecond=0
-    )
+    return day.replace(hour=hhmmss // 10_000, minute=hhmmss // 100 % 100, second=hhmmss % 100, microsecond=0)
 
 
 def next_run(schedule: Schedule, after: datetime) -> datetime | None:

@@ -23,9 +23,7 @@ class Storage(Protocol):
     def set_property(self, path: str, name: str, value: str) -> None:
         """Keep a text inside the file."""
 
-    def copy_file(
-        self, source: str, target: str, progress: Callable[[float], None], check: Callable[[], None]
-    ) -> None:
+    def copy_file(self, source: str, target: str, progress: Callable[[float], None], check: Callable[[], None]) -> None:
         """Copy the committed pages of a database in use; ``progress`` gets 0..1, ``check`` may raise to stop."""
 
     def settle(self, path: str) -> None:

@@ -43,16 +43,14 @@ class Store:
     def get(self, kind: str, key: str) -> Any:
         """The document of that key, or None."""
         with self._lock:
-            found = self._connection.execute(
-                "SELECT doc FROM item WHERE kind = ? AND key = ?", (kind, key)
-            ).fetchone()
+            found = self._connection.execute("SELECT doc FROM item WHERE kind = ? AND key = ?", (kind, key)).fetchone()
         return None if found is None else json.loads(found[0])
 
     def items(self, kind: str) -> dict[str, Any]:
         """All documents of a kind by key."""
         with self._lock:
             found = self._connection.execute("SELECT key, doc FROM item WHERE kind = ?", (kind,)).fetchall()
-        return {key: json.loads(doc) for key, doc in found}
+        return {str(key): json.loads(str(doc)) for key, doc in found}
 
     def put(self, kind: str, key: str, doc: Any) -> None:
         """Write or replace a document."""
@@ -76,7 +74,7 @@ class Store:
         """All rows of a table, oldest first, with their identities."""
         with self._lock:
             found = self._connection.execute(f"SELECT id, doc FROM {kind} ORDER BY id").fetchall()
-        return [(row_id, json.loads(doc)) for row_id, doc in found]
+        return [(int(str(row_id)), json.loads(str(doc))) for row_id, doc in found]
 
     def row(self, kind: str, row_id: int) -> dict[str, Any] | None:
         """One row by its identity."""

@@ -11,6 +11,8 @@ from runbook.sandbox.instance import (
     views_backup,
     views_databases,
     views_empty,
+    views_files,
+    views_locks,
     views_security,
     views_server,
     views_sessions,
@@ -32,9 +34,20 @@ def _view(specs: Sequence[str], build: Callable[..., list[dict[str, Any]]]) -> V
 
 VIEWS: dict[str, View] = {
     name: _view(specs, build)
-    for module in (views_databases, views_sessions, views_server, views_security, views_agent, views_backup)
+    for module in (
+        views_databases,
+        views_files,
+        views_sessions,
+        views_locks,
+        views_server,
+        views_security,
+        views_agent,
+        views_backup,
+    )
     for name, (specs, build) in module.VIEWS.items()
 }
+
+
 def names() -> list[str]:
     """All views the instance has rows for, lower case."""
     return sorted({*VIEWS, *views_empty.VIEWS})

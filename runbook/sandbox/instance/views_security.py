@@ -152,7 +152,13 @@ def permissions(instance: SandboxInstance, _: LanguageSession, __: Sequence[Any]
     ]
 
 
-LOGIN_TOKEN = ("principal_id int", "sid varbinary(85)", "name nvarchar(128)", "type nvarchar(128)", "usage nvarchar(128)")
+LOGIN_TOKEN = (
+    "principal_id int",
+    "sid varbinary(85)",
+    "name nvarchar(128)",
+    "type nvarchar(128)",
+    "usage nvarchar(128)",
+)
 
 
 def token(instance: SandboxInstance, session: LanguageSession, _: Sequence[Any]) -> Rows:
@@ -161,7 +167,9 @@ def token(instance: SandboxInstance, session: LanguageSession, _: Sequence[Any])
     if login is None:
         return []
     own = {"principal_id": login.principal_id, "sid": bytes.fromhex(login.sid), "name": login.name, "type": "SQL LOGIN"}
-    roles = [{"principal_id": ROLES[r], "sid": bytes([ROLES[r]]), "name": r, "type": "SERVER ROLE"} for r in login.roles]
+    roles = [
+        {"principal_id": ROLES[r], "sid": bytes([ROLES[r]]), "name": r, "type": "SERVER ROLE"} for r in login.roles
+    ]
     return [{**row, "usage": "GRANT OR DENY"} for row in (own, *roles)]
 
 
