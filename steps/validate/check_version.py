@@ -81,9 +81,7 @@ class CheckVersion(DatabaseStep):
         if wrong:
             hint = "What differs was set by the upgrade: look at it in a rehearsal, then start again."
             return Block(f"{facts.database} on {facts.server} is not as it should be: {named_lines(wrong)}", hint)
-        return Pass(
-            f"version {info.internal_version}, compatibility level {info.compatibility_level}, options as before"
-        )
+        return Pass(f"file format {info.internal_version}, compatibility {info.compatibility_level}, options as before")
 
 
 def _version(facts: Facts, info: DatabaseInfo) -> Iterator[str]:
