@@ -11,7 +11,9 @@ ENTERPRISE = 3
 EXPRESS = 4
 SP1_OF_2016 = (13, 0, 4001)
 """From here on every edition opens compression, partitions, columnstore, memory-optimised tables and snapshots."""
-IN_EVERY_EDITION = frozenset({"Compression", "Partitioning", "ColumnStoreIndex", "InMemoryOLTP", "MultipleFSContainers"})
+IN_EVERY_EDITION = frozenset(
+    {"Compression", "Partitioning", "ColumnStoreIndex", "InMemoryOLTP", "MultipleFSContainers"}
+)
 """Names of sys.dm_db_persisted_sku_features that stopped mattering with 2016 SP1."""
 LARGEST_EXPRESS = {17: 50 * 2**30}
 """Bytes of data files a database of Express may have, by major version (2025 raised it)."""
@@ -75,7 +77,9 @@ READ_ONLY_FILES = Finding(
     "has a read-only filegroup, which a newer version cannot convert (3415)",
     "Make the filegroup writable until the night is over.",
 )
-FILESTREAM_ON_LINUX = Finding("has FILESTREAM data, which the new server cannot hold on Linux", "Choose a target on Windows.")
+FILESTREAM_ON_LINUX = Finding(
+    "has FILESTREAM data, which the new server cannot hold on Linux", "Choose a target on Windows."
+)
 SNAPSHOTS = Finding(
     "has a database snapshot already, with which it can be neither restored nor reverted",
     "Drop the snapshot first: {names}.",

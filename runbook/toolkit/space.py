@@ -50,9 +50,7 @@ def restored_needs(
         yield Need(server, place, "log files" if log else "data files", file.size_bytes)
 
 
-def scripts_needs(
-    info: DatabaseInfo, files: Sequence[DatabaseFile], server: str, directory: str
-) -> Iterator[Need]:
+def scripts_needs(info: DatabaseInfo, files: Sequence[DatabaseFile], server: str, directory: str) -> Iterator[Need]:
     """The backup before; on the way back one of what the scripts made, and one that begins a new log chain."""
     backups = 2 if info.recovery_model is RecoveryModel.SIMPLE else 3
     yield Need(server, directory, "backups, those of the way back included", info.used_bytes * backups)

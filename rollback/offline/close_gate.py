@@ -1,0 +1,50 @@
+"""The way back of ``close-gate``: users are in again, and it is seen from outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runbook.api import (
+    Context,
+    GateState,
+    Outcome,
+    ReadContext,
+    StepFailed,
+    Undo,
+    await_pages,
+    complaints,
+    gate_pages,
+    named_lines,
+)
+
+PATIENCE = 30.0
+"""Seconds the application gets to find its databases again."""
+
+
+@dataclass(frozen=True)
+class OpenGateAgain(Undo):
+    """Open the gate, put back what stood there, and see from outside that users are served."""
+
+    earlier: str
+
+    def run(self, ctx: Context) -> None:
+        state = ctx.gate.observe()
+        if state is GateState.FOREIGN and not self.earlier:
+            ctx.note("something else stood where this run had put the maintenance text; it was taken away")
+        if state is not GateState.OPEN or self.earlier:
+            ctx.gate.open(self.earlier)
+        wrong = await_pages(ctx, gate_pages(ctx.plan, "open"), PATIENCE)
+        if wrong:
+            raise StepFailed(
+                f"the gate is open, but users are not served: {named_lines(wrong)}",
+                hint="The databases are back as they were: look at the application, then resume.",
+            )
+
+    def verify(self, ctx: ReadContext) -> Outcome:
+        state = ctx.gate_reader.observe()
+        if state is GateState.CLOSED and not self.earlier:
+            return Outcome.UNTOUCHED
+        if state is GateState.FOREIGN and not self.earlier:
+            return Outcome.PARTIAL
+        # An open gate before a page that does not answer is no service.
+        return Outcome.PARTIAL if complaints(ctx, gate_pages(ctx.plan, "open")) else Outcome.REACHED

@@ -1,0 +1,1 @@
+"""Ways back of phase preflight: it changes nothing, so there is none."""

@@ -1,0 +1,1 @@
+"""Phase offline: users out, jobs quiet, databases closed."""
