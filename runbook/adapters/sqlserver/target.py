@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runbook.adapters.sqlserver.driver import Driver
-from runbook.errors import Refused
+from runbook.errors import Refused, Unreachable
 from runbook.plan.types import ServerUrl
 from runbook.secrets import Secret
 
@@ -61,8 +61,16 @@ class ServerTarget:
             raise Refused("no directory is known for the sandbox", hint="Set RUNBOOK_HOME to a directory.")
         from runbook.sandbox import manage  # noqa: PLC0415 - only plans with sandbox servers need it
 
-        info = manage.start(self.sandbox_home / url.host, url.host, str(url.version))
-        return Address("127.0.0.1", int(info.port), str(info.user), Secret(str(info.password)), encrypt=False)
+        try:
+            info = manage.start(self.sandbox_home / url.host, url.host, str(url.version))
+        except manage.SandboxError as e:
+            raise Unreachable(str(e), hint=sentence(e.hint)) from None
+        return Address(info.host, info.port, info.user, Secret(info.password), encrypt=False)
+
+
+def sentence(hint: str) -> str:
+    """Return a hint as the sentence it is shown as."""
+    return f"{hint[:1].upper()}{hint[1:].rstrip('.')}." if hint else ""
 
 
 def connection_string(address: Address, driver: Driver, program: str, database: str = "master") -> str:
