@@ -98,9 +98,9 @@ class Session:
         """Run a batch that changes nothing."""
         return self._runner.run(self.connection, sql, effect=False, max_rows=max_rows)
 
-    def effect(self, sql: str, *, shown: str = "") -> Answer:
+    def effect(self, sql: str, *, shown: str = "", max_rows: int | None = None) -> Answer:
         """Run a batch that changes something."""
-        return self._runner.run(self.connection, sql, effect=True, shown=shown)
+        return self._runner.run(self.connection, sql, effect=True, shown=shown, max_rows=max_rows)
 
 
 _backoff = wait_exponential(multiplier=0.2, max=2)

@@ -82,9 +82,9 @@ class Connection:
         self.session_id, self.login_time = row["session_id"], row["login_time"]
 
     def run(self, sql: str, max_rows: int | None = None) -> Answer:
-        """Run a batch and read all it sends. Raises pyodbc.Error.
+        """Run a batch and read all it sends; with ``max_rows`` 0 no row is looked at. Raises pyodbc.Error.
 
-        Every result set is read to the end: a statement that is not drained is abandoned by the server, without any
+        Every result is read to the end: a statement that is not drained is abandoned by the server, without any
         exception.
         """
         answer = Answer()
@@ -102,7 +102,7 @@ class Connection:
 
     def _collect(self, cursor: Any, answer: Answer, max_rows: int | None) -> None:
         answer.messages += [str(message) for _, message in cursor.messages or ()]
-        if cursor.description is None:
+        if cursor.description is None or max_rows == 0:
             return
         columns = tuple(column[0] for column in cursor.description)
         rows = cursor.fetchall() if max_rows is None else cursor.fetchmany(max_rows + 1)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from runbook.errors import ServerError
 
 NATIVE = re.compile(r" \((-?\d+)\) \(SQL[A-Za-z]+\)")
+SQLSTATE = re.compile(r"[0-9A-Z]{5}")
 PREFIX = re.compile(r"^(?:\s*\[[^\]]*\])+\s*")
 BROKEN = frozenset({"08S01", "08003", "08007", "HYT00", "HYT01", "HY008", "HY117"})
 """SQLSTATEs after which it is not known what the server did."""
@@ -93,10 +94,13 @@ class Failure(ServerError):
 
 
 def diagnose(error: BaseException) -> Diagnosis:
-    """Read what pyodbc raised: ``(sqlstate, '[state] [vendor][driver][SQL Server]text (native) (SQLFunction)')``."""
+    """Read what pyodbc raised: ``(sqlstate, '[state] [vendor][driver][SQL Server]text (native) (SQLFunction)')``.
+
+    What pyodbc refuses by itself it says in the other order.
+    """
     arguments = [str(argument) for argument in error.args] or [type(error).__name__]
-    state = arguments[0] if len(arguments) > 1 else "HY000"
-    raw = arguments[-1]
+    state = next((one for one in arguments if SQLSTATE.fullmatch(one)), "HY000")
+    raw = next((one for one in arguments if one != state), state)
     found = NATIVE.search(raw)
     first = raw[: found.start()] if found else raw
     text = PREFIX.sub("", first).strip().rstrip(".")

@@ -34,7 +34,7 @@ def query(client: Client, database: str, sql: str, max_rows: int) -> QueryResult
 def run_batch(session: Session, role: str, database: str, sql: str) -> None:
     """Run one batch of an upgrade script."""
     session.read(text.use(database))
-    session.effect(sql)
+    session.effect(sql, max_rows=0)  # what it selects is nobody's, and may be of types a client cannot read
     if session.read(text.open_transactions()).value():
         session.effect(text.roll_back())
         raise ServerError(

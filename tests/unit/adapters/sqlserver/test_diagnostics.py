@@ -68,3 +68,10 @@ def test_errors_say_what_to_do() -> None:
     assert error.message == "old: error 3101: Exclusive access could not be obtained"
     assert error.hint
     assert error.number == 3101
+
+
+def test_what_pyodbc_says_by_itself() -> None:
+    """Its own refusals come with the state last."""
+    found = diagnose(Exception("ODBC SQL type -150 is not yet supported.  column-index=0  type=-150", "HY106"))
+    assert (found.state, found.number) == ("HY106", None)
+    assert found.text.startswith("ODBC SQL type -150")
