@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from runbook.ports import (
@@ -107,7 +108,8 @@ class FakeReader(ServerHandle):
 
     def job_definition(self, job_id: str) -> JobDefinition:
         self.look("job_definition", "SELECT msdb.dbo.sysjobsteps", job_id)
-        return self.instance.job(job_id).definition
+        job = self.instance.job(job_id)
+        return replace(job.definition, enabled=job.enabled)
 
     def logins(self) -> tuple[Login, ...]:
         self.look("logins", "SELECT sys.sql_logins")

@@ -17,10 +17,8 @@ from runbook.adapters.commands import Commands
 from runbook.adapters.gate import CommandGate, FileGate
 from runbook.adapters.pointer import CommandPointer, FilePointer, Replacement
 from runbook.adapters.web import HttpWeb
-from runbook.errors import RunbookError
 from runbook.ports import Clock, Gate, Pointer, Web
 from runbook.testing import FakeClock, FakeGate, FakePointer, FakeWeb, StatementLog, Stoppable, World
-from tests.contract.servers import FakeServers, SandboxServers, Servers
 
 CONFIG = "[database]\nserver = old\n; Zoë\n"
 
@@ -215,24 +213,3 @@ def site(request: pytest.FixtureRequest) -> Iterator[WebBench]:
 @pytest.fixture(params=[FakeClock, SystemClock], ids=["fake", "real"])
 def clock(request: pytest.FixtureRequest) -> Clock:
     return request.param()
-
-
-@pytest.fixture(scope="session")
-def sandbox_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxServers]:
-    """Two sandbox processes for all tests; where they cannot start, the tests are skipped with the reason."""
-    try:
-        found = SandboxServers(tmp_path_factory.mktemp("servers"))
-    except (ImportError, OSError, RuntimeError, RunbookError) as error:
-        reason = str(error).strip().splitlines()[-1]
-        pytest.skip(f"the sandbox cannot start: {reason}")
-    yield found
-    found.shut_down()
-
-
-@pytest.fixture(params=["fake", "sandbox"])
-def servers(request: pytest.FixtureRequest) -> Servers:
-    if request.param == "fake":
-        return FakeServers()
-    found = request.getfixturevalue("sandbox_servers")
-    found.begin()
-    return found
