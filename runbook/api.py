@@ -119,7 +119,7 @@ from runbook.toolkit.probes import Page, await_pages, await_silence, complaints,
 from runbook.toolkit.proof import Difference, ProofSet, differences, named_lines, prove
 from runbook.toolkit.returning import await_open, prove_return, reference_of
 from runbook.toolkit.scripts import Script, read_script, unchanged
-from runbook.toolkit.sessions import end_sessions, is_open, settled
+from runbook.toolkit.sessions import end_sessions, is_open, leave_single_user, settled
 from runbook.toolkit.space import Need, Place, exchange_needs, restored_needs, scripts_needs, shortages, unmeasured
 from runbook.toolkit.witness import WitnessedStep
 
@@ -233,6 +233,7 @@ __all__ = [
     "jobs_of",
     "join",
     "judged",
+    "leave_single_user",
     "login_clashes",
     "login_marks",
     "looked_at",

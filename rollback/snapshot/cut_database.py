@@ -14,6 +14,7 @@ from runbook.api import (
     UserAccess,
     header_of,
     is_open,
+    leave_single_user,
     settled,
 )
 
@@ -44,7 +45,7 @@ class ReturnSource(Undo):
         # Who may enter is as it was at the cut: nobody but administrators. Only the slot of the differential cut is
         # widened again; anything else was set by a later way back and stays.
         if info is not None and is_open(info) and info.user_access is UserAccess.SINGLE_USER:
-            server.set_user_access(self.database, UserAccess.RESTRICTED_USER)
+            leave_single_user(ctx, self.server, self.database, UserAccess.RESTRICTED_USER)
 
     def _note_chain(self, ctx: Context) -> None:
         if header_of(ctx.reader(self.server), self.path) is not None:

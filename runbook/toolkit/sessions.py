@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TypeGuard
 
-from runbook.errors import StepFailed
-from runbook.ports import DatabaseInfo, DatabaseState
+from runbook.errors import ServerError, StepFailed
+from runbook.ports import DatabaseInfo, DatabaseState, UserAccess
 from runbook.step import Context, ReadContext
 
 ROUNDS = 10
@@ -32,6 +32,29 @@ def end_sessions(ctx: Context, server: str, database: str) -> None:
             f"sessions in {database} on {server} cannot be ended: {left}",
             hint="Stop that program or disable its login, then resume.",
         )
+
+
+BUSY = frozenset({924, 1205, 5061, 5064, 5070})
+"""Somebody else got in between: a slot that was taken, a lost deadlock. Cleared and tried again."""
+
+
+def leave_single_user(ctx: Context, server: str, database: str, access: UserAccess) -> None:
+    """Open a single-user database to ``access``. Its one slot may have been taken by a client that came back (trap: a
+    connection pool is faster than any of us), so whoever is in there is put out first, and again."""
+    for _ in range(ROUNDS):
+        end_sessions(ctx, server, database)
+        try:
+            ctx.server(server).set_user_access(database, access)
+        except ServerError as error:
+            if error.number not in BUSY or error.in_doubt:
+                raise
+            ctx.sleep(PAUSE)
+        else:
+            return
+    raise StepFailed(
+        f"the single-user slot of {database} on {server} is taken again and again",
+        hint="Stop the program that takes it or disable its login, then resume.",
+    )
 
 
 def settled(ctx: ReadContext, server: str, database: str, seconds: float = SETTLES_WITHIN) -> DatabaseInfo | None:
