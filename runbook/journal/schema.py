@@ -24,6 +24,7 @@ events = Table(
     Column("body", Text, nullable=False),
     Column("previous_hash", String(64), nullable=False),
     Column("row_hash", String(64), nullable=False),
+    sqlite_with_rowid=False,  # one tree to write instead of two
 )
 
 heads = Table(

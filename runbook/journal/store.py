@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from runbook.errors import FencedOut, JournalError
-from runbook.journal.reading import COLUMNS, RUN_IDS, Row, select_rows
+from runbook.journal.reading import RUN_IDS, Row, select_rows
 
 
 class Head(NamedTuple):
@@ -82,11 +82,13 @@ class SqlStore:
         from sqlalchemy.pool import StaticPool  # noqa: PLC0415
 
         from runbook.journal import schema  # noqa: PLC0415
+        from runbook.journal.statements import Statements  # noqa: PLC0415
 
         self._schema = schema
         self._lock = threading.Lock()
+        self._held: Any = None
         parsed = make_url(url)
-        sqlite = parsed.get_backend_name() == "sqlite"
+        self._sqlite = sqlite = parsed.get_backend_name() == "sqlite"
         if sqlite and parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         connect: dict[str, Any] = {"check_same_thread": False, "timeout": 30} if sqlite else {}
@@ -95,6 +97,7 @@ class SqlStore:
             event.listen(self._engine, "connect", _configure_sqlite)
             event.listen(self._engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
         schema.metadata.create_all(self._engine)
+        self._statements = Statements(self._engine.dialect)
 
     @contextmanager
     def _transaction(self) -> Iterator[Any]:
@@ -105,51 +108,85 @@ class SqlStore:
                 with self._engine.begin() as connection:
                     yield connection
             except SQLAlchemyError as error:
-                raise JournalError(
-                    f"the journal cannot be written: {_first_line(error)}",
-                    hint="Make room or mend the disk, then: runbook resume. Nothing is done that was not recorded.",
-                ) from error
+                raise _unwritable(error) from error
+
+    @contextmanager
+    def _cursor(self, *, begin: bool = True) -> Iterator[Any]:
+        """A cursor of the driver in a transaction of its own: what SQLAlchemy adds to each statement costs more than
+        the durable write itself, and this is on the path of every step."""
+        with self._lock:
+            connection = self._held or self._engine.raw_connection()
+            if self._sqlite:
+                self._held = connection  # a file does not go away, a server's connection may have to be made anew
+            cursor = connection.cursor()
+            try:
+                if begin and self._sqlite:
+                    cursor.execute("BEGIN IMMEDIATE")
+                yield cursor
+                connection.commit()
+            except BaseException as error:
+                self._give_up(connection, cursor, error)
+                raise
+            finally:
+                cursor.close()
+                if not self._sqlite:
+                    connection.close()
+
+    def _give_up(self, connection: Any, cursor: Any, error: BaseException) -> None:
+        """Roll back; JournalError for what the driver raised."""
+        dialect: Any = self._engine.dialect
+        if not isinstance(error, dialect.loaded_dbapi.Error):
+            connection.rollback()
+            return
+        if dialect.is_disconnect(error, connection, cursor):
+            connection.invalidate(error)
+        else:
+            connection.rollback()
+        raise _unwritable(error) from error
 
     def append(self, rows: Sequence[Row], *, expected: int, fence: int | None) -> bool:
         """See :class:`Store`."""
-        from sqlalchemy.exc import IntegrityError  # noqa: PLC0415
-
-        heads, events = self._schema.heads, self._schema.events
-        last = rows[-1]
+        do, last = self._statements, rows[-1]
         try:
-            with self._transaction() as connection:
+            with self._cursor() as cursor:
                 if expected == 0:
-                    connection.execute(
-                        heads.insert(), {"run_id": last.run_id, "n": last.n, "row_hash": last.hash, "fence": 0}
-                    )
-                elif not self._move_head(connection, last, expected, fence):
+                    do.begin_head(cursor, last.run_id, last.n, last.hash, 0)
+                elif not self._move_head(cursor, last, expected, fence):
                     return False
-                connection.execute(events.insert(), [dict(zip(COLUMNS, row, strict=True)) for row in rows])
+                for row in rows:
+                    do.add_row(cursor, *row)
         except JournalError as error:
-            if isinstance(error.__cause__, IntegrityError):
+            if isinstance(error.__cause__, self._integrity_error):
                 return False
             raise
         return True
 
-    def _move_head(self, connection: Any, last: Row, expected: int, fence: int | None) -> bool:
-        heads = self._schema.heads
-        moved = heads.update().where(heads.c.run_id == last.run_id, heads.c.n == expected)
-        if fence is not None:
-            moved = moved.where(heads.c.fence == fence)
-        if connection.execute(moved.values(n=last.n, row_hash=last.hash)).rowcount == 1:
+    @property
+    def _integrity_error(self) -> type[Exception]:
+        dialect: Any = self._engine.dialect
+        found: type[Exception] = dialect.loaded_dbapi.IntegrityError
+        return found
+
+    def _move_head(self, cursor: Any, last: Row, expected: int, fence: int | None) -> bool:
+        do = self._statements
+        if fence is None:
+            do.move_head(cursor, last.n, last.hash, last.run_id, expected)
+        else:
+            do.move_head_fenced(cursor, last.n, last.hash, last.run_id, expected, fence)
+        if cursor.rowcount == 1:
             return True
-        head = connection.execute(heads.select().where(heads.c.run_id == last.run_id)).first()
-        if fence is not None and head is not None and head.fence != fence:
+        do.find_head(cursor, last.run_id)
+        head = cursor.fetchone()
+        if fence is not None and head is not None and head[2] != fence:
             raise FencedOut(
-                f"run {last.run_id} is in the hands of executor {head.fence}, this is {fence}",
+                f"run {last.run_id} is in the hands of executor {head[2]}, this is {fence}",
                 hint="Leave it to that one; runbook status shows who it is.",
             )
         return False
 
     def rows(self, run_id: str, after: int = 0, *, without: Sequence[str] = ()) -> list[Row]:
         """See :class:`Store`."""
-        with self._transaction() as connection:
-            cursor = connection.connection.cursor()
+        with self._cursor(begin=False) as cursor:
             return select_rows(cursor, run_id, after, without, self._engine.dialect.paramstyle)
 
     def head(self, run_id: str) -> Head | None:
@@ -193,6 +230,9 @@ class SqlStore:
 
     def close(self) -> None:
         """Let go of the connection."""
+        if self._held is not None:
+            self._held.close()
+            self._held = None
         self._engine.dispose()
 
 
@@ -200,6 +240,13 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # transactions are begun by us, immediate, so that a writer never upgrades
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _unwritable(error: BaseException) -> JournalError:
+    return JournalError(
+        f"the journal cannot be written: {_first_line(error)}",
+        hint="Make room or mend the disk, then: runbook resume. Nothing is done that was not recorded.",
+    )
 
 
 def _first_line(error: BaseException) -> str:
