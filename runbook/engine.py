@@ -60,6 +60,7 @@ class Engine:
         self._wake = threading.Event()
         self._crash: BaseException | None = None
         self._stopping = ""
+        self._look_at = clock.monotonic() + POLL
 
     # --- what other threads may call -------------------------------------------------------------------------
 
@@ -97,14 +98,14 @@ class Engine:
         return bool(self.view.ending or self._stopping or (self.view.held and not self.view.hold_requested))
 
     def _advance(self) -> bool:
-        """Perform what may be done now; False when there is nothing."""
+        """Perform what may be done now; False when there is nothing more until a step ends."""
         if self._stopping:
             return False
         with self.log.lock:
             moves = next_moves(self.view, self.busy, self.now())
             for move in moves:
                 self._perform(move)
-        return bool(moves)
+        return not all(isinstance(move, Do) for move in moves)
 
     def _perform(self, move: Move) -> None:
         match move:
@@ -162,13 +163,19 @@ class Engine:
     def _wait(self) -> None:
         if isinstance(self._workers, InlineWorkers) and self._workers.run_one():
             return
-        self._clock.wait(self._wake, self._patience())
+        woken = self._clock.wait(self._wake, self._patience())
         self._wake.clear()
+        if not woken or self._clock.monotonic() >= self._look_at:
+            self._look_around()
+        if self._watcher:
+            self._watcher.tick(self)
+
+    def _look_around(self) -> None:
+        """Read what others wrote. Not at every step that ends: an append notices by itself that it is behind."""
         if not self._workers.inline:
             self.log.flush()
         self.log.refresh()
-        if self._watcher:
-            self._watcher.tick(self)
+        self._look_at = self._clock.monotonic() + POLL
 
     def _patience(self) -> float:
         left = (self.view.turn_back_at - self.now()) / timedelta(seconds=1)
