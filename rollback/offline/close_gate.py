@@ -33,6 +33,8 @@ class OpenGateAgain(Undo):
             ctx.note("something else stood where this run had put the maintenance text; it was taken away")
         if state is not GateState.OPEN or self.earlier:
             ctx.gate.open(self.earlier)
+        if self.earlier:
+            return  # what stood there before is not for this run to look behind
         wrong = await_pages(ctx, gate_pages(ctx.plan, "open"), PATIENCE)
         if wrong:
             raise StepFailed(
@@ -44,7 +46,8 @@ class OpenGateAgain(Undo):
         state = ctx.gate_reader.observe()
         if state is GateState.CLOSED and not self.earlier:
             return Outcome.UNTOUCHED
-        if state is GateState.FOREIGN and not self.earlier:
+        if ctx.gate_reader.earlier() != self.earlier:
             return Outcome.PARTIAL
         # An open gate before a page that does not answer is no service.
-        return Outcome.PARTIAL if complaints(ctx, gate_pages(ctx.plan, "open")) else Outcome.REACHED
+        served = bool(self.earlier) or not complaints(ctx, gate_pages(ctx.plan, "open"))
+        return Outcome.REACHED if served else Outcome.PARTIAL

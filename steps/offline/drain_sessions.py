@@ -6,17 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from runbook.api import (
-    LEAST,
     Apply,
-    Budget,
     Context,
-    DatabaseStep,
     Decision,
+    LightDatabaseStep,
     Outcome,
     Pass,
     Phase,
     ReadContext,
-    Sizes,
     SqlServer,
     await_silence,
     end_sessions,
@@ -44,20 +41,17 @@ class Goal:
     grace: float
 
 
-class DrainSessions(DatabaseStep):
+class DrainSessions(LightDatabaseStep):
     """Wait until the last sessions leave the database, then end them."""
 
     phase = Phase.OFFLINE
     after = ("restrict-database",)
     Intent = Goal
+    # The budget leaves the grace out: ordinary users are out by now, and the turn-back point ends any wait.
 
     @property
     def servers(self) -> tuple[str, ...]:
         return (self.plan.source,)
-
-    def budget(self, sizes: Sizes) -> Budget:
-        del sizes
-        return Budget(LEAST + self.plan.sessions.grace.seconds)
 
     def preview(self, server: Callable[[str], SqlServer]) -> None:
         server(source_of(self.plan)).kill(0)

@@ -81,7 +81,6 @@ class RestrictDatabase(LightDatabaseStep):
 
     def verify(self, ctx: ReadContext, intent: Goal) -> Outcome:
         info = ctx.reader(intent.server).database(intent.database)
-        if info is None:
+        if info is None or info.user_access is UserAccess.SINGLE_USER:
             return Outcome.PARTIAL
-        # SINGLE_USER is stricter still: what cuts the database later may have left it.
-        return Outcome.UNTOUCHED if info.user_access is UserAccess.MULTI_USER else Outcome.REACHED
+        return Outcome.REACHED if info.user_access is UserAccess.RESTRICTED_USER else Outcome.UNTOUCHED

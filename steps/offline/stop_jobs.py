@@ -16,6 +16,7 @@ from runbook.api import (
     Pass,
     Phase,
     ReadContext,
+    ServerError,
     SqlServer,
     StepFailed,
     await_silence,
@@ -25,6 +26,8 @@ from runbook.api import (
 
 SOME_JOB = "00000000-0000-0000-0000-000000000000"
 """Stands for a job where only the form of a statement is shown."""
+NOT_RUNNING = 22022
+"""It ended by itself meanwhile."""
 STOPS_WITHIN = 60.0
 """Seconds a job gets to end once it was told to: sp_stop_job only asks, and its work is rolled back first."""
 
@@ -78,7 +81,7 @@ class StopJobs(LightStep):
             return
         for job in _running(ctx, intent.server):
             ctx.note(f"job {job.name} on {intent.server} was stopped while it ran; this run does not start it again")
-            ctx.server(intent.server).stop_job(job.job_id)
+            _stop(ctx.server(intent.server), job)
         left = await_silence(ctx, lambda: _names(ctx, intent.server), STOPS_WITHIN)
         if left:
             raise StepFailed(
@@ -92,6 +95,14 @@ class StopJobs(LightStep):
             return Outcome.REACHED
         meant = {job.job_id.lower() for job in intent.running}
         return Outcome.UNTOUCHED if meant <= running else Outcome.PARTIAL
+
+
+def _stop(server: SqlServer, job: AgentJob) -> None:
+    try:
+        server.stop_job(job.job_id)
+    except ServerError as error:
+        if error.number != NOT_RUNNING:
+            raise
 
 
 def _running(ctx: ReadContext, server: str) -> tuple[AgentJob, ...]:

@@ -72,7 +72,7 @@ def _problems(facts: Facts) -> Iterator[Finding]:
     elif facts.pointer not in {"", "source"}:
         yield Finding(
             "it cannot be told where clients are sent",
-            "Each text of repoint.replace must occur exactly once, all of them in the form of the source.",
+            "Each text of repoint.replace must occur exactly once, in the form of the source; a probe must end with 1.",
         )
 
 
