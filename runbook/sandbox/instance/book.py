@@ -243,7 +243,10 @@ def _recover(instance: SandboxInstance, record: DatabaseRecord) -> None:
 
 
 def _convert_at_start(instance: SandboxInstance, record: DatabaseRecord) -> None:
-    """An engine upgrade in place converts what is open and writeable; an older engine opens nothing newer."""
+    """An engine upgrade in place converts what is open and writeable; an older engine opens nothing newer.
+
+    A database snapshot is read-only and does not survive either.
+    """
     if record.version > instance.version.internal:
         record.state = "RECOVERY_PENDING"
         problem = error(948, record.name, record.version, instance.version.internal)
@@ -256,7 +259,7 @@ def _convert_at_start(instance: SandboxInstance, record: DatabaseRecord) -> None
                 21,
                 also=(problem,),
             )
-    elif record.version < instance.version.internal and record.is_read_only and not record.is_snapshot:
+    elif record.version < instance.version.internal and record.is_read_only:
         instance.errorlog.write(text(3415, record.name), "spid5s")
         record.state = "RECOVERY_PENDING"
     elif record.version < instance.version.internal:

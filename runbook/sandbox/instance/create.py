@@ -149,8 +149,9 @@ def _files(instance: SandboxInstance, request: Request) -> list[DataFile]:
     specs = list(request.files)
     if not any(s["kind"] == "LOG" for s in specs):
         log = default_files(instance, request.name)[1]
-        specs.insert(1, {"name": log.name, "physical": log.physical, "kind": "LOG", "filegroup": None})
-    specs.sort(key=lambda s: (s["kind"] == "LOG" and s is not specs[0]) and specs.index(s) > 1)
+        specs.append({"name": log.name, "physical": log.physical, "kind": "LOG", "filegroup": None})
+    data = [s for s in specs if s["kind"] == "ROWS"]
+    specs = [*data[:1], *(s for s in specs if s["kind"] == "LOG"), *data[1:]]  # the first log is file 2
     return [DataFile(number, **_complete(spec)) for number, spec in enumerate(specs, 1)]
 
 

@@ -87,6 +87,13 @@ class SandboxInstance:
 
     def start(self, password: str | None = None) -> None:
         """Recover everything that is on disk; with ``password``, ``sa`` gets it. Raises SqlError 948, 3417."""
+        try:
+            self._come_up(password)
+        except BaseException:
+            self._close_files()
+            raise
+
+    def _come_up(self, password: str | None) -> None:
         self.errorlog.rotate()
         self.errorlog.write(self.version.banner(self.edition).replace("\n", " ").replace("\t", ""))
         book.start_up(self)
@@ -108,6 +115,9 @@ class SandboxInstance:
         for entry in self.registry.all():
             entry.session.close()
         self.errorlog.write("SQL Server is terminating because of a system shutdown.")
+        self._close_files()
+
+    def _close_files(self) -> None:
         self.statement_log.close()
         self.store.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -209,3 +210,38 @@ def connect(instance: SandboxInstance, user: str = "sa", password: str = "pw", d
     reply = instance.login(LoginRequest(user, password, database, "HOST", "test"), lambda: None)
     assert isinstance(reply.session, FakeSession)
     return reply.session
+
+
+class Background:
+    """A statement that runs on a thread of its own, as on a connection."""
+
+    def __init__(self, session: FakeSession, sql: str) -> None:
+        self.session = session
+        self.sink = FakeSink()
+        self.problem: BaseException | None = None
+        self._sql = sql
+        self._thread = threading.Thread(target=self._work, daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        try:
+            self.session.batch(self._sql, self.sink)
+        except BaseException as problem:
+            self.problem = problem
+
+    @property
+    def is_running(self) -> bool:
+        return self._thread.is_alive()
+
+    def join(self, seconds: float = 5) -> Background:
+        self._thread.join(seconds)
+        assert not self._thread.is_alive(), f"still runs: {self._sql}"
+        return self
+
+
+def eventually(condition: Any, seconds: float = 5) -> None:
+    """Wait until the condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.005)
