@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from runbook.errors import Refused, WrongTarget
 from runbook.ports import DatabaseState, JobDefinition, Login, ServerIdentity, UserAccess
-from runbook.testing.handle import Action, Work, at_once
+from runbook.testing.handle import UNTOUCHED, Action, Work, at_once
 from runbook.testing.model import DEFAULT_OPTIONS, Client, Database
 from runbook.testing.reading import FakeReader
 from runbook.testing.refusals import refusal
@@ -51,10 +51,14 @@ class Administration(FakeReader):
         self._do("stop_job", job_id, f"STOP JOB {name}", at_once(change, lambda: self.instance.job(job_id)))
 
     def create_job(self, definition: JobDefinition) -> None:
+        def check() -> None:
+            if definition.owner != "sa" and definition.owner not in self.instance.logins:
+                raise refusal(14234)
+
         def change() -> None:
             self.instance.add_job(definition).enabled = False
 
-        self._do("create_job", definition.name, f"CREATE JOB {definition.name}", at_once(change))
+        self._do("create_job", definition.name, f"CREATE JOB {definition.name}", at_once(change, check))
 
     def delete_job(self, name: str) -> None:
         def change() -> None:
@@ -143,8 +147,8 @@ class Administration(FakeReader):
             self._alterable(database).set(owner_sid=self.instance.sid_of(login))
 
         def check() -> None:
-            self._alterable(database)
-            self.instance.sid_of(login)
+            if self.instance.sid_of(login) in self._alterable(database).content.users.values():
+                raise refusal(15110)
 
         text = f"ALTER AUTHORIZATION ON DATABASE::{database} TO {login}"
         self._do("set_owner", database, text, at_once(change, check))
@@ -163,9 +167,11 @@ class Administration(FakeReader):
 
     def map_user(self, database: str, user: str, login: str) -> None:
         def check() -> None:
-            if user not in self.instance.opened(database).content.users:
+            users = self.instance.opened(database).content.users
+            if user not in users:
                 raise refusal(15151, "user", user)
-            self.instance.sid_of(login)
+            if self.instance.sid_of(login) in {sid for name, sid in users.items() if name != user}:
+                raise refusal(15063)
 
         def change() -> None:
             found = self.instance.opened(database)
@@ -205,7 +211,14 @@ class Administration(FakeReader):
                 found.content = found.content.corrupted()
 
         self._compare(key)
+        if key in self.instance.lingering:
+            work = self._blocked
         self.perform(Action(name, key, text, work, corrupt))
+
+    def _blocked(self) -> Work:
+        """A statement of a dead executor still works on this database."""
+        yield UNTOUCHED
+        raise refusal(3101)
 
     def _compare(self, database: str) -> None:
         if self._pinned_name is None:

@@ -30,6 +30,10 @@ class Kind(StrEnum):
     """The server process dies at that statement; it is down until ``World.start_server``."""
 
 
+ONLY_EFFECTS = frozenset({Kind.LIE, Kind.CORRUPT, Kind.DISK_FULL})
+"""Kinds that do not strike a statement that only looks."""
+
+
 @dataclass
 class Fault:
     """One fault: ``where`` is a role of a server, or ``gate``, ``pointer``, ``web``, ``commands``, ``app``."""
@@ -41,11 +45,15 @@ class Fault:
     times: int = 1
     """How often it strikes; negative: always."""
     seconds: float = 0.0
+    number: int = 50998
+    """What a ``fail`` is refused with, by SQL Server's number."""
     hits: list[str] = field(default_factory=list)
 
-    def strikes(self, where: str, text: str) -> bool:
+    def strikes(self, where: str, text: str, *, effect: bool) -> bool:
         """True when it concerns this statement; counts it."""
-        if where != self.where or len(self.hits) == self.times or not re.search(self.match, text, re.IGNORECASE):
+        if where != self.where or len(self.hits) == self.times or (self.kind in ONLY_EFFECTS and not effect):
+            return False
+        if not re.search(self.match, text, re.IGNORECASE):
             return False
         self.hits.append(text)
         return True

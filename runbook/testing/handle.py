@@ -10,7 +10,7 @@ from runbook.ports import Cancellation, Recorder
 from runbook.testing.control import StatementLog, Unstoppable
 from runbook.testing.errors import ImpossibleWorld, PowerCut
 from runbook.testing.faults import Fault, Kind
-from runbook.testing.refusals import INJECTED, lost, refusal
+from runbook.testing.refusals import lost, refusal
 from runbook.testing.world import Moment, World
 
 
@@ -91,11 +91,13 @@ class Handle:
         self.control.checkpoint()
         with self.recorder.statement(self.where, text, effect=False):
             self._answering(text)
-            fault = self.world.fault_for(self.where, text)
+            fault = self.world.fault_for(self.where, text, effect=False)
             self._take_time(self.world.duration(self.where, name, key, 0.0), text, fault)
+            if fault is not None and fault.kind is Kind.LOST:
+                raise self._lost(text)
 
     def _carry_out(self, action: Action, name: str) -> Fault | None:
-        fault = self.world.fault_for(self.where, action.text)
+        fault = self.world.fault_for(self.where, action.text, effect=True)
         default = 0.1 if action.duration is None else action.duration
         seconds = self.world.duration(self.where, action.name, action.key, default)
         self._answering(action.text)
@@ -119,8 +121,12 @@ class Handle:
                 if pause.touched:
                     self.world.effect(name, Moment.MIDDLE)
                 self._take_time(seconds * pause.share, action.text, fault)
+        except PowerCut:
+            self._left_alone(work, seconds, action)
+            raise
         finally:
-            work.close()
+            if not self._goes_on(work):
+                work.close()
 
     def _take_time(self, seconds: float, text: str, fault: Fault | None) -> None:
         kind = None if fault is None else fault.kind
@@ -128,7 +134,7 @@ class Handle:
             self.world.hang(f"{self.where}: {text}", self.control)
         self.world.pass_time(seconds + (fault.seconds if fault and kind is Kind.SLOW else 0.0), self.control)
         if kind is Kind.FAIL:
-            raise self._injected(text)
+            raise self._injected(text, fault.number if fault else 0)
         if kind is Kind.DISK_FULL:
             raise self._disk_full(text)
         if kind is Kind.DROP:
@@ -148,7 +154,15 @@ class Handle:
     def _answering(self, text: str) -> None:
         """Raise when nobody is there to answer."""
 
-    def _injected(self, text: str) -> Exception:
+    def _left_alone(self, work: Work, seconds: float, action: Action) -> None:
+        """The process died while this was under way."""
+
+    def _goes_on(self, work: Work) -> bool:
+        del work
+        return False
+
+    def _injected(self, text: str, number: int) -> Exception:
+        del number
         return HostError(f"injected failure of {text}", host=self.where)
 
     def _disk_full(self, text: str) -> Exception:
@@ -168,8 +182,26 @@ class ServerHandle(Handle):
         if self.world.servers[self.where].down:
             raise Unreachable(f"{self.where}: nobody answers, {text} was not sent", hint="Start the server.")
 
-    def _injected(self, text: str) -> Exception:
-        return refusal(INJECTED, statement=text)
+    def _left_alone(self, work: Work, seconds: float, action: Action) -> None:
+        if not self.world.lingering:
+            return
+        lingering = self.world.servers[self.where].lingering
+        lingering[action.key] = work
+
+        def go_on() -> None:
+            if lingering.get(action.key) is work:
+                del lingering[action.key]
+                for _ in work:
+                    pass
+                self.world.trace.append(f"{self.where}: {action.text} (went on after the power cut)")
+
+        self.world.clock.later(seconds, go_on)
+
+    def _goes_on(self, work: Work) -> bool:
+        return work in self.world.servers[self.where].lingering.values()
+
+    def _injected(self, text: str, number: int) -> Exception:
+        return refusal(number, statement=text)
 
     def _disk_full(self, text: str) -> Exception:
         if text.startswith("BACKUP"):

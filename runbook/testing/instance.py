@@ -6,7 +6,7 @@ The world's own side, without time and faults; :mod:`runbook.testing.sqlserver` 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -26,6 +26,9 @@ from runbook.testing.disk import GIB, FakeDisk, Settings, Shelf
 from runbook.testing.errors import ImpossibleWorld
 from runbook.testing.model import BUILDS, DEFAULT_OPTIONS, NOT_OPEN, SA_SID, Client, Database, Job
 from runbook.testing.refusals import refusal
+
+GONE = 596
+"""What a client of a dead server sees."""
 
 
 @dataclass
@@ -49,6 +52,8 @@ class Instance:
     waiting: list[Client] = field(default_factory=list)
     """Thrown out, and back soon after the door opens."""
     reconnect_after: float = 1.0
+    lingering: dict[str, Generator[object, None, None]] = field(default_factory=dict)
+    """Database -> what a dead executor asked for and the server still works on."""
     missing_permissions: tuple[str, ...] = ()
     foreign_backups: list[tuple[str, str]] = field(default_factory=list)
     """(command, database) of BACKUP or RESTORE statements somebody else runs."""
@@ -206,6 +211,38 @@ class Instance:
         found = ((self.locate(file.path), file.size_bytes) for file in database.files if not database.snapshot_of)
         return sum(size for place, size in found if place is not None and place[0] is shelf)
 
+    # -- the process
+
+    def die(self) -> None:
+        """The server process is gone; who was connected waits for it to come back."""
+        self.down = True
+        self.slot_held = False
+        self.waiting += [one for one in self.clients if one.reconnects]
+        self.clients.clear()
+        self.end_lingering()
+
+    def start(self, recovering: float) -> None:
+        """Databases recover; a revert that was cut off goes on to its end."""
+        self.down = False
+        for database in self.databases.values():
+            if database.state is DatabaseState.ONLINE and recovering:
+                database.state = DatabaseState.RECOVERING
+        self.clock.later(recovering, self._recovered)
+
+    def _recovered(self) -> None:
+        for database in self.databases.values():
+            if database.state is DatabaseState.RECOVERING:
+                database.state = DatabaseState.ONLINE
+        self.door_moved()
+
+    def end_lingering(self) -> int:
+        """End the statements of executors that are gone; returns how many there were."""
+        ended = len(self.lingering)
+        for work in self.lingering.values():
+            work.close()
+        self.lingering.clear()
+        return ended
+
     # -- clients
 
     def in_database(self, name: str) -> list[Client]:
@@ -215,7 +252,7 @@ class Instance:
     def admits(self, database: Database, *, privileged: bool) -> int:
         """0 when a new client may enter, else the number of the refusal."""
         if self.down:
-            return 596
+            return GONE
         if database.state in NOT_OPEN:
             return NOT_OPEN[database.state]
         access = database.settings.user_access
@@ -224,6 +261,12 @@ class Instance:
         if access is UserAccess.SINGLE_USER and (self.slot_held or self.in_database(database.name)):
             return 924
         return 0
+
+    def knows(self, login: str, database: Database) -> bool:
+        """True when that login exists, is enabled and is the one the database's user of that name belongs to."""
+        user = database.content.users.get(login)
+        found = self.logins.get(login)
+        return user is None or (found is not None and not found.is_disabled and found.sid == user)
 
     def usable(self, database: Database, *, privileged: bool = False) -> bool:
         """True when an ordinary client (or an administrator) gets in, or is in already."""
@@ -291,6 +334,15 @@ class Instance:
         job = Job(self.guid(), definition, definition.enabled)
         self.jobs[job.job_id] = job
         return job
+
+    def run_job(self, name: str, database: str, lasts: float) -> bool:
+        """The Agent starts a job if it is enabled; it inserts a row if the database lets an administrator in."""
+        job = next((one for one in self.jobs.values() if one.definition.name == name), None)
+        if self.down or job is None or not job.enabled:
+            return False
+        job.running_until = self.clock.now() + timedelta(seconds=lasts)
+        found = self.find(database)
+        return found is not None and not self.admits(found, privileged=True) and found.insert(f"job {name}")
 
     def running(self, job: Job) -> bool:
         """True while it runs."""

@@ -100,6 +100,18 @@ class Database:
         self.lsn += 1
         self.changes += 1
 
+    @property
+    def first_table(self) -> str:
+        """Where a client writes."""
+        return next(iter(self.content.tables), "")
+
+    def insert(self, text: str) -> bool:
+        """A client inserts a row; False where nobody can write."""
+        if self.snapshot_of or self.settings.is_read_only or not self.content.tables:
+            return False
+        self.write(self.content.with_row(self.first_table, text))
+        return True
+
     def set(self, **settings: object) -> None:
         """Change settings."""
         self.settings = replace(self.settings, **settings)  # type: ignore[arg-type]

@@ -135,6 +135,14 @@ TEXTS: dict[int, tuple[int, str]] = {
         " the file specified.).",
     ),
     6104: (16, "Cannot use KILL to kill your own process."),
+    1205: (
+        13,
+        "Transaction was deadlocked on lock resources with another process and has been chosen as the deadlock"
+        " victim. Rerun the transaction.",
+    ),
+    14234: (16, "The specified '@owner_login_name' is invalid (valid values are returned by sp_helplogins)."),
+    15063: (16, "The login already has an account under a different user name."),
+    15110: (16, "The proposed new database owner is already a user or aliased in the database."),
     14261: (16, "The specified @name ('{}') already exists."),
     14262: (16, "The specified @job_name ('{}') does not exist."),
     15025: (16, "The server principal '{}' already exists."),
@@ -150,8 +158,8 @@ TEXTS: dict[int, tuple[int, str]] = {
 
 def refusal(number: int, *arguments: object, hint: str = "", statement: str = "") -> ServerError:
     """The error as the adapter would raise it; to be raised by the caller."""
-    severity, text = TEXTS[number]
-    message = text.format(*arguments)
+    severity, text = TEXTS.get(number, (16, "error {}"))
+    message = text.format(*(arguments or (number,)))
     return ServerError(
         message[0].lower() + message[1:].rstrip("."), number=number, severity=severity, statement=statement, hint=hint
     )

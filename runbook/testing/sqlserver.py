@@ -193,9 +193,9 @@ class FakeSqlServer(Administration):
     # -- beyond the port: what the engine asks of an adapter
 
     def end_sessions_of(self, run_id: str, older_than_fence: int) -> int:
-        """End sessions an older executor of this run left behind; in this world they die with their process."""
+        """End what older executors of this run left behind; see ``World.lingering``."""
         self.look("end_sessions_of", f"KILL sessions of {run_id} before {older_than_fence}")
-        return 0
+        return self.instance.end_lingering()
 
     @contextmanager
     def application_lock(self, run_id: str) -> Iterator[None]:

@@ -110,7 +110,7 @@ class FakeWeb(Handle):
     def get(self, url: str, *, timeout: float = 10.0) -> WebAnswer:
         self._alive()
         self.control.checkpoint()
-        fault = self.world.fault_for(self.where, url)
+        fault = self.world.fault_for(self.where, url, effect=False)
         kind = None if fault is None else fault.kind
         self.world.pass_time(min(timeout, self.world.duration(self.where, "get", url, 0.0)), self.control)
         if kind in {Kind.HANG, Kind.SLOW, Kind.DROP}:

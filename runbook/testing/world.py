@@ -19,10 +19,13 @@ from runbook.testing.errors import ImpossibleWorld, PowerCut
 from runbook.testing.faults import Fault, Kind
 from runbook.testing.instance import Instance
 from runbook.testing.model import sample_job
+from runbook.testing.refusals import INJECTED
 
 DEFAULT_DURATION = 0.1
 """Seconds an effect takes unless ``World.durations`` says otherwise; looking takes none."""
 FOR_EVER = 10 * 86400.0
+APP_LOGIN = "mailer_app"
+"""Who the application logs in as."""
 
 
 class Moment(StrEnum):
@@ -47,7 +50,10 @@ class Effect:
 
 @dataclass
 class Site:
-    """What users see: the gate's page, the pointer's file, the application behind both."""
+    """What users see: the gate's page, the pointer's file, the application behind both.
+
+    The application works when it reaches all its databases as an ordinary user whose login fits the database user.
+    """
 
     url: str = "http://127.0.0.1:8090"
     page: str | None = None
@@ -90,6 +96,9 @@ class World:
         """Text of a query -> columns and rows."""
         self.commands: dict[tuple[str, ...], Callable[[], tuple[int, str]]] = {}
         """Argument list -> what it does, returning exit code and output."""
+        self.lingering = False
+        """The machine of the executor loses power: the server does not notice, and what it was told goes on to its end
+        unless somebody ends the session (``end_sessions_of``). Otherwise it notices and stops at once."""
         self.generation = 0
         self.dead = False
         self._plug: Callable[[Effect], bool] | None = None
@@ -191,15 +200,24 @@ class World:
 
     # -- time and faults
 
-    def fault(self, where: str, kind: Kind | str, match: str = "", *, times: int = 1, seconds: float = 0.0) -> Fault:
+    def fault(
+        self,
+        where: str,
+        kind: Kind | str,
+        match: str = "",
+        *,
+        times: int = 1,
+        seconds: float = 0.0,
+        number: int = INJECTED,
+    ) -> Fault:
         """Make something go wrong, as ``runbook sandbox fault`` does; returns it with its ``hits``."""
-        fault = Fault(where, Kind(kind), match, times, seconds)
+        fault = Fault(where, Kind(kind), match, times, seconds, number)
         self.faults.append(fault)
         return fault
 
-    def fault_for(self, where: str, text: str) -> Fault | None:
+    def fault_for(self, where: str, text: str, *, effect: bool) -> Fault | None:
         """The fault that strikes this statement."""
-        return next((fault for fault in self.faults if fault.strikes(where, text)), None)
+        return next((fault for fault in self.faults if fault.strikes(where, text, effect=effect)), None)
 
     def duration(self, where: str, name: str, key: str, default: float = DEFAULT_DURATION) -> float:
         """Seconds it takes, by the most exact entry of ``durations``."""
@@ -227,12 +245,22 @@ class World:
 
     def kill_server(self, role: str) -> None:
         """The server process dies: sessions end, unfinished work rolls back."""
-        self.servers[role].down = True
-        self.servers[role].clients.clear()
+        self.servers[role].die()
 
-    def start_server(self, role: str) -> None:
-        """It is started again."""
-        self.servers[role].down = False
+    def start_server(self, role: str, *, recovering: float = 0.0) -> None:
+        """It is started again; databases that were open are RECOVERING for that many seconds."""
+        self.servers[role].start(recovering)
+
+    def beating_job(self, role: str, name: str, database: str, *, every: float = 5.0, lasts: float = 1.0) -> None:
+        """An Agent job that runs ``every`` so often for ``lasts`` seconds and inserts a row each time, as long as it is
+        enabled; the Agent is an administrator, so a restricted database does not stop it."""
+        instance = self.servers[role]
+
+        def beat() -> None:
+            instance.run_job(name, database, lasts)
+            self.clock.later(every, beat)
+
+        self.clock.later(every, beat)
 
     def later(self, seconds: float, action: Callable[[], object]) -> None:
         """Something happens in the world in ``seconds``."""
@@ -240,18 +268,17 @@ class World:
 
     # -- people
 
-    def users_write(self, role: str | None = None, *, privileged: bool = False, text: str = "slipped in") -> list[str]:
-        """A client inserts a row into the first table of every database it gets into (on the server the pointer
-        names); returns ``server Database table`` of each row that really was written."""
+    def users_write(
+        self, role: str | None = None, database: str = "", *, privileged: bool = False, text: str = "slipped in"
+    ) -> list[str]:
+        """A client inserts a row into the first table of every database (or the one named) it gets into, on the server
+        the pointer names; returns ``server Database table`` of each row that really was written."""
         instance = self.servers[role or self.pointed_at()]
         written = []
-        for database in list(instance.databases.values()):
-            if database.snapshot_of or not database.content.tables or instance.down:
-                continue
-            if instance.usable(database, privileged=privileged):
-                table = next(iter(database.content.tables))
-                database.write(database.content.with_row(table, text))
-                written.append(f"{instance.role} {database.name} {table}")
+        for found in list(instance.databases.values()):
+            wanted = not database or database.lower() == found.name.lower()
+            if wanted and instance.usable(found, privileged=privileged) and found.insert(text):
+                written.append(f"{instance.role} {found.name} {found.first_table}")
         return written
 
     def pointed_at(self) -> str:
@@ -286,7 +313,7 @@ class World:
         if instance is None or instance.down or self.site.down:
             return False
         found = [instance.find(name) for name in self.site.databases]
-        return all(one is not None and instance.usable(one) for one in found)
+        return all(one is not None and instance.usable(one) and instance.knows(APP_LOGIN, one) for one in found)
 
 
 def differences(before: Any, after: Any, where: str = "") -> list[str]:

@@ -191,7 +191,9 @@ def test_logins(world, old):
     refused(15434, old.drop_login, "mailer_app")
     refused(15151, old.map_user, "Contacts", "nobody", "report_reader")
     before = old.objects("Contacts")
-    old.map_user("Contacts", "mailer_app", "report_reader")
+    refused(15063, old.map_user, "Contacts", "mailer_app", "report_reader")
+    refused(15110, old.set_owner, "Contacts", "report_reader")
+    old.map_user("Contacts", "mailer_app", "old_admin")
     assert old.objects("Contacts")["user mailer_app"] != before["user mailer_app"]
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from threading import Event
 
 import pytest
 
 from runbook.errors import Cancelled, HostError, ServerError
-from runbook.ports import GateState, ProofLevel, UserAccess
+from runbook.ports import DatabaseState, GateState, ProofLevel, UserAccess
 from runbook.testing import (
     FakeClock,
     FakeCommands,
@@ -260,7 +261,83 @@ def test_faults_strike_gate_and_pointer_too(world):
     assert FakePointer(world).observe() == "target"
 
 
+def test_a_refusal_of_any_number_can_be_injected(world, old):
+    """A lost deadlock, for one."""
+    world.fault("old", "fail", "AUTHORIZATION", number=1205)
+    refused(1205, old.set_owner, *OWNER)
+    world.fault("old", "fail", "AUTHORIZATION", number=7777)
+    refused(7777, old.set_owner, *OWNER)
+
+
+def test_looks_are_not_struck_by_what_only_effects_can_do(world, old):
+    """A lie waits for the effect; a lost answer strikes a look too."""
+    lie = world.fault("old", "lie")
+    old.databases()
+    assert lie.hits == []
+    old.set_owner(*OWNER)
+    assert len(lie.hits) == 1
+    world.fault("old", "lost", "sys.databases")
+    with pytest.raises(ServerError) as caught:
+        old.databases()
+    assert caught.value.in_doubt
+
+
+def test_a_server_may_not_notice_that_the_executor_died(world):
+    """Its statement goes on to the end, nobody else gets at the database meanwhile; ending its session ends it."""
+    world.lingering = True
+    for ended in (False, True):
+        name = f"/exchange/{ended}.bak"
+        world.durations["backup_full"] = 60
+        world.pull_plug(name="backup_full", moment="middle")
+        with pytest.raises(PowerCut):
+            FakeSqlServer(world, "old").backup_full("Contacts", name, name="c", copy_only=True)
+        world.next_process()
+        old = FakeSqlServer(world, "old")
+        refused(3101, old.set_owner, *OWNER)
+        assert not ended or old.end_sessions_of("run", 2) == 1
+        world.clock.advance(120)
+        assert (old.backup_header(name) is None) is ended
+        old.set_owner(*OWNER)
+    assert world.trace[2].endswith("(went on after the power cut)")
+
+
+def test_databases_recover_after_a_start(world, old):
+    """922 for a while, then open; the application's pool is back."""
+    world.kill_server("old")
+    world.start_server("old", recovering=30)
+    assert old.database("Contacts").state is DatabaseState.RECOVERING
+    refused(922, old.tables, "Contacts")
+    assert world.public() == "broken"
+    world.clock.advance(40)
+    assert old.database("Contacts").state is DatabaseState.ONLINE
+    assert len(old.sessions("Contacts")) == 1
+    assert world.public() == "old"
+
+
 # -- people
+
+
+def test_a_job_writes_until_it_is_disabled(world, old):
+    """The Agent is an administrator: restricting the database does not keep it out."""
+    world.beating_job("old", "scheduled-sends", "Contacts", every=5, lasts=2)
+    old.set_user_access("Contacts", UserAccess.RESTRICTED_USER)
+    job = old.jobs()[0]
+    world.clock.advance(11)
+    assert old.tables("Contacts")[0].rows == 7
+    assert old.jobs()[0].running
+    old.set_job_enabled(job.job_id, enabled=False)
+    world.clock.advance(60)
+    assert old.tables("Contacts")[0].rows == 7
+    assert not old.jobs()[0].running
+
+
+def test_the_application_needs_its_login(world, old):
+    """A login that is missing, disabled or of another SID is no login."""
+    world.servers["old"].logins["mailer_app"] = replace(world.servers["old"].logins["mailer_app"], sid="0x77")
+    assert world.public() == "broken"
+    old.map_user("Contacts", "mailer_app", "mailer_app")
+    world.site.databases = ("Contacts",)
+    assert world.public() == "old"
 
 
 def test_users_write_only_where_they_get_in(world, old):
