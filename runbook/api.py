@@ -48,7 +48,7 @@ from runbook.step import (
     Step,
     Undo,
 )
-from runbook.toolkit.aside import set_aside, writes_since_reference
+from runbook.toolkit.aside import rows_since_reference, set_aside, writes_since_reference
 from runbook.toolkit.carrying import job_clashes, jobs_of, login_clashes
 from runbook.toolkit.features import (
     BLOCKERS,
@@ -88,6 +88,7 @@ from runbook.toolkit.kept import (
     DatabaseBefore,
     ExchangePlaces,
     GateBefore,
+    GateOpened,
     JobMark,
     JobsBefore,
     KeptBackup,
@@ -106,6 +107,7 @@ from runbook.toolkit.pace import (
     seconds,
 )
 from runbook.toolkit.principals import (
+    OF_EVERY_SERVER,
     JobFacts,
     LoginMark,
     clash,
@@ -116,20 +118,22 @@ from runbook.toolkit.principals import (
     with_default,
 )
 from runbook.toolkit.probes import Page, await_pages, await_silence, complaints, gate_pages
-from runbook.toolkit.proof import Difference, ProofSet, differences, named_lines, prove
+from runbook.toolkit.proof import Difference, ProofSet, differences, gaps, grave, named_lines, prove
 from runbook.toolkit.returning import await_open, prove_return, reference_of
 from runbook.toolkit.scripts import Script, read_script, unchanged
-from runbook.toolkit.sessions import end_sessions, is_open, leave_single_user, settled
+from runbook.toolkit.sessions import BUSY, answers, end_sessions, is_open, leave_single_user, restrict, settled
 from runbook.toolkit.space import Need, Place, exchange_needs, restored_needs, scripts_needs, shortages, unmeasured
 from runbook.toolkit.witness import WitnessedStep
 
 __all__ = [
     "BACKUP_MIB_S",
     "BLOCKERS",
+    "BUSY",
     "CHECKDB_MIB_S",
     "ENTERPRISE",
     "FILESTREAM_ON_LINUX",
     "LEAST",
+    "OF_EVERY_SERVER",
     "PROOF_MIB_S",
     "READ_ONLY_FILES",
     "REMARKS",
@@ -157,6 +161,7 @@ __all__ = [
     "ExchangePlaces",
     "Finding",
     "GateBefore",
+    "GateOpened",
     "GateState",
     "HttpCheck",
     "JobDefinition",
@@ -205,6 +210,7 @@ __all__ = [
     "WebAnswer",
     "WitnessedStep",
     "WrongTarget",
+    "answers",
     "await_open",
     "await_pages",
     "await_silence",
@@ -220,7 +226,9 @@ __all__ = [
     "exchange_needs",
     "exchange_of",
     "free_path",
+    "gaps",
     "gate_pages",
+    "grave",
     "has_snapshots",
     "header_of",
     "is_backup",
@@ -248,6 +256,8 @@ __all__ = [
     "read_script",
     "reference_of",
     "restored_needs",
+    "restrict",
+    "rows_since_reference",
     "same_file",
     "scripts_needs",
     "seconds",

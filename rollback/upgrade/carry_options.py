@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runbook.api import Context, DatabaseInfo, Outcome, ReadContext, Undo, is_open
+from runbook.api import Context, DatabaseInfo, Outcome, ReadContext, Undo, answers, is_open
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,8 @@ class ReturnOwner(Undo):
     carried: str
 
     def run(self, ctx: Context) -> None:
+        if not answers(ctx, self.server):
+            return  # a new server that is gone must not keep the old one from coming back
         info = ctx.reader(self.server).database(self.database)
         if self._still_carried(info) and self.owner is not None:
             ctx.server(self.server).set_owner(self.database, self.owner)
@@ -25,5 +27,7 @@ class ReturnOwner(Undo):
         return is_open(info) and info.owner == self.carried
 
     def verify(self, ctx: ReadContext) -> Outcome:
+        if not answers(ctx, self.server):
+            return Outcome.REACHED
         carried = self._still_carried(ctx.reader(self.server).database(self.database))
         return Outcome.UNTOUCHED if carried and self.owner is not None else Outcome.REACHED

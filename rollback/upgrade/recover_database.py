@@ -1,7 +1,8 @@
 """The way back of ``recover-database``: nobody writes to the new database any more, and what was written is named.
 
-The copy of what was written is made by ``drop-restored``, right before the database goes: by then the old system is
-in service again, so that the copy costs no downtime.
+It stands between a failure and the old system's return, so it is quick, and a new server that does not answer does
+not stop it. The copy of what was written is made by ``drop-restored``, right before the database goes: by then the
+old system is in service again.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ from dataclasses import dataclass
 
 from runbook.api import (
     Context,
+    DatabaseInfo,
     Outcome,
     ReadContext,
     Undo,
     UserAccess,
-    end_sessions,
+    answers,
     is_open,
     named_lines,
+    restrict,
+    rows_since_reference,
     settled,
-    writes_since_reference,
 )
 
 
@@ -30,20 +33,33 @@ class SetAside(Undo):
     database: str
 
     def run(self, ctx: Context) -> None:
-        info = settled(ctx, self.server, self.database)
-        if info is None or not is_open(info):
+        if not answers(ctx, self.server):
+            ctx.note(f"{self.server} does not answer; {self.database} there stays as it is for now")
+            return
+        info = settled(ctx, self.server, self.database, seconds=1.0)
+        if not is_open(info):
             return
         if info.user_access is not UserAccess.RESTRICTED_USER:
-            ctx.server(self.server).set_user_access(self.database, UserAccess.RESTRICTED_USER)
-        end_sessions(ctx, self.server, self.database)
-        writes = writes_since_reference(ctx, self.server, self.database)
+            restrict(ctx, self.server, self.database)
+        self._throw_out(ctx)
+        writes = rows_since_reference(ctx, self.server, self.database)
         if writes:
             ctx.note(
                 f"{self.database} on {self.server} was written to before it was given up: {named_lines(writes)};"
                 " it is backed up before it is dropped"
             )
 
+    def _throw_out(self, ctx: Context) -> None:
+        """Administrators too; whoever stays is met again before the database is dropped."""
+        server = ctx.server(self.server)
+        for session in server.sessions(self.database):
+            server.kill(session.session_id)
+
     def verify(self, ctx: ReadContext) -> Outcome:
-        info = ctx.reader(self.server).database(self.database)
-        closed = info is None or not is_open(info) or info.user_access is UserAccess.RESTRICTED_USER
-        return Outcome.REACHED if closed else Outcome.UNTOUCHED
+        if not answers(ctx, self.server):
+            return Outcome.REACHED  # nobody gets in there now; drop-restored does not let it pass
+        return Outcome.REACHED if _closed(ctx.reader(self.server).database(self.database)) else Outcome.UNTOUCHED
+
+
+def _closed(info: DatabaseInfo | None) -> bool:
+    return not is_open(info) or info.user_access is UserAccess.RESTRICTED_USER

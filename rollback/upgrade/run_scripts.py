@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from runbook.api import (
+    BUSY,
     Context,
     DatabaseInfo,
     Outcome,
@@ -19,12 +20,11 @@ from runbook.api import (
     is_free,
     is_open,
     next_free,
+    restrict,
     settled,
     sound_attempt,
 )
 
-BUSY = frozenset({1205, 3101, 3102, 5061, 5064, 5070})
-"""Somebody got in between: lost deadlocks and refused exclusive access. Tried again after the door was cleared."""
 TRIES = 5
 PAUSE = 1.0
 """Seconds before another try."""
@@ -111,7 +111,7 @@ class RevertScripts(Undo):
             raise StepFailed(f"{self.database} did not come online after the revert", hint="Look at the error log.")
         server = ctx.server(self.server)
         if info.user_access is not UserAccess.RESTRICTED_USER:
-            server.set_user_access(self.database, UserAccess.RESTRICTED_USER)
+            restrict(ctx, self.server, self.database)
         path = next_free(server, self.rebase)
         server.backup_full(self.database, path, name=backup_name(ctx.run_id, "rebase"), copy_only=False)
         ctx.note(f"the backups of {self.database} begin anew with {path}")

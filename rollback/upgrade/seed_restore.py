@@ -15,6 +15,7 @@ from runbook.api import (
     UserAccess,
     end_sessions,
     is_open,
+    restrict,
     set_aside,
     settled,
     writes_since_reference,
@@ -60,7 +61,7 @@ class DropRestored(Undo):
         if not is_open(info):
             return
         if info.user_access is not UserAccess.RESTRICTED_USER:
-            server.set_user_access(self.database, UserAccess.RESTRICTED_USER)
+            restrict(ctx, self.server, self.database)
         end_sessions(ctx, self.server, self.database)
         writes = writes_since_reference(ctx, self.server, self.database)
         if writes:

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from runbook.step import Context, ReadContext
 from runbook.toolkit.files import backup_file, backup_name, free_path
-from runbook.toolkit.proof import ProofSet, counts, named_lines, written_since
+from runbook.toolkit.kept import GateOpened
+from runbook.toolkit.proof import ProofSet, counts, differences, grave, named_lines, prove, rows_written
+
+
+def rows_since_reference(ctx: ReadContext, server: str, database: str) -> tuple[str, ...]:
+    """In which tables rows came or went since the reference was taken: quick, and blind for changed rows."""
+    reference = ctx.find_kept(f"prove-reference[{database}]", ProofSet)
+    return () if reference is None else rows_written(reference, counts(ctx, server, database))
 
 
 def writes_since_reference(ctx: ReadContext, server: str, database: str) -> tuple[str, ...]:
-    """What was written to the upgraded database since the reference was taken; empty when there is no reference."""
+    """What the upgraded database holds that the old one does not, table by table, by the whole proof.
+
+    Takes as long as a proof: for the time when the old system serves again. Once users were let in it always holds
+    something.
+    """
     reference = ctx.find_kept(f"prove-reference[{database}]", ProofSet)
-    return () if reference is None else written_since(reference, counts(ctx, server, database))
+    found = () if reference is None else grave(differences(reference, prove(ctx, server, database, database)))
+    if not found and ctx.find_kept("open-gate", GateOpened) is not None:
+        return ("users were let in",)
+    return found
 
 
 def set_aside(ctx: Context, server: str, database: str, directory: str, writes: tuple[str, ...]) -> str:
@@ -19,6 +33,6 @@ def set_aside(ctx: Context, server: str, database: str, directory: str, writes: 
     path = free_path(handle, directory, backup_file(ctx.run_id, database, "aside"))
     handle.backup_full(database, path, name=backup_name(ctx.run_id, "aside"), copy_only=True)
     handle.verify_backup(path)
-    ctx.note(f"{database} on {server} held writes that the old setup does not have: {named_lines(writes)}")
+    ctx.note(f"{database} on {server} held what the old setup does not have: {named_lines(writes)}")
     ctx.note(f"{database} on {server} as it was then is kept in {path}")
     return path

@@ -17,6 +17,13 @@ class GateBefore:
 
 
 @dataclass(frozen=True)
+class GateOpened:
+    """Kept by ``open-gate``: from here on users write to the upgraded databases."""
+
+    earlier: str
+
+
+@dataclass(frozen=True)
 class JobMark:
     """One Agent job."""
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from runbook.ports import ProofLevel, TableInfo, TableProof
 from runbook.step import ReadContext
@@ -36,10 +36,13 @@ class ProofSet:
 
 @dataclass(frozen=True)
 class Difference:
-    """One difference. ``lost``: something that was there before is there no more."""
+    """One difference. ``lost``: something that was there before is there no more. ``gap``: an identity or sequence
+    stands further on while every row is what it was; SQL Server itself leaves such gaps when a database is closed
+    or restored, because it hands out numbers in blocks."""
 
     what: str
     lost: bool = False
+    gap: bool = False
 
     def __str__(self) -> str:
         return self.what
@@ -47,10 +50,9 @@ class Difference:
 
 @dataclass(frozen=True)
 class Counts:
-    """What is cheap to know of a database: rows per table, and positions."""
+    """What is cheap to know of a database: rows per table."""
 
     rows: Mapping[str, int] = field(default_factory=dict)
-    positions: Mapping[str, str] = field(default_factory=dict)
 
 
 def prove(ctx: ReadContext, server: str, database: str, planned: str) -> ProofSet:
@@ -91,9 +93,19 @@ def differences(before: ProofSet, after: ProofSet) -> tuple[Difference, ...]:
     """Everything in which ``after`` is not ``before``: tables first, then positions, then objects."""
     return (
         *_tables(before, after),
-        *_named(before.positions, after.positions, _moved),
+        *_positions(before, after),
         *_named(before.objects, after.objects, lambda _old, _new: "definition differs"),
     )
+
+
+def grave(found: Iterable[Difference]) -> tuple[str, ...]:
+    """The differences that are more than a gap in numbers, in words."""
+    return tuple(one.what for one in found if not one.gap)
+
+
+def gaps(found: Iterable[Difference]) -> tuple[str, ...]:
+    """The differences that are gaps in numbers, in words."""
+    return tuple(one.what for one in found if one.gap)
 
 
 def _tables(before: ProofSet, after: ProofSet) -> Iterator[Difference]:
@@ -117,6 +129,27 @@ def _table(old: TableProof, new: TableProof) -> Iterator[Difference]:
         yield Difference(f"{old.table}: content differs ({old.rows} rows both)")
 
 
+def _positions(before: ProofSet, after: ProofSet) -> Iterator[Difference]:
+    touched = {f"identity {name}" for name in _changed_tables(before, after)}
+    for one in _named(before.positions, after.positions, _moved):
+        name = one.what.rpartition(": ")[0]
+        further = _further(before.positions.get(name), after.positions.get(name))
+        yield replace(one, gap=further and name not in touched)
+
+
+def _changed_tables(before: ProofSet, after: ProofSet) -> set[str]:
+    old, new = ({one.table: one for one in proof.tables} for proof in (before, after))
+    return {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
+
+
+def _further(old: str | None, new: str | None) -> bool:
+    """True when a number went on, which is harmless; back, it would be handed out twice."""
+    try:
+        return int(old or "") < int(new or "")
+    except ValueError:
+        return False
+
+
 def _moved(old: str, new: str) -> str:
     return f"position {old} -> {new}"
 
@@ -138,15 +171,12 @@ def named_lines(found: Sequence[object], most: int = 20) -> str:
 
 
 def counts(ctx: ReadContext, server: str, database: str) -> Counts:
-    """Rows per table from the catalog, and positions: seconds even for the largest database."""
-    reader = ctx.reader(server)
-    rows = {table.name: table.rows for table in reader.tables(database)}
-    return Counts(rows, dict(reader.positions(database)))
+    """Rows per table from the catalog: a moment, even for the largest database."""
+    return Counts({table.name: table.rows for table in ctx.reader(server).tables(database)})
 
 
-def written_since(before: ProofSet, now: Counts) -> tuple[str, ...]:
-    """What was written since the proof, as far as counts and positions tell: ``dbo.Contact: rows 10 -> 11``."""
+def rows_written(before: ProofSet, now: Counts) -> tuple[str, ...]:
+    """In which tables rows were added or removed since the proof: ``dbo.Contact: rows 10 -> 11``."""
     old = {one.table: one.rows for one in before.tables}
     names = sorted(name for name in old.keys() | now.rows.keys() if old.get(name) != now.rows.get(name))
-    tables = [f"{name}: rows {old.get(name, 'none')} -> {now.rows.get(name, 'none')}" for name in names]
-    return (*tables, *map(str, _named(before.positions, now.positions, _moved)))
+    return tuple(f"{name}: rows {old.get(name, 'none')} -> {now.rows.get(name, 'none')}" for name in names)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TypeGuard
 
-from runbook.errors import ServerError, StepFailed
+from runbook.errors import ServerError, StepFailed, Unreachable
 from runbook.ports import DatabaseInfo, DatabaseState, UserAccess
 from runbook.step import Context, ReadContext
 
+BUSY = frozenset({924, 1205, 3101, 3102, 5061, 5064, 5070})
+"""Somebody got in between: lost deadlocks and refused exclusive access. Worth another try once the door is cleared."""
 ROUNDS = 10
 """How often sessions are killed before giving up on a pool that always comes back."""
 PAUSE = 0.5
@@ -32,10 +34,6 @@ def end_sessions(ctx: Context, server: str, database: str) -> None:
             f"sessions in {database} on {server} cannot be ended: {left}",
             hint="Stop that program or disable its login, then resume.",
         )
-
-
-BUSY = frozenset({924, 1205, 5061, 5064, 5070})
-"""Somebody else got in between: a slot that was taken, a lost deadlock. Cleared and tried again."""
 
 
 def leave_single_user(ctx: Context, server: str, database: str, access: UserAccess) -> None:
@@ -71,3 +69,26 @@ def settled(ctx: ReadContext, server: str, database: str, seconds: float = SETTL
 def is_open(info: DatabaseInfo | None) -> TypeGuard[DatabaseInfo]:
     """True when the database is there and ONLINE."""
     return info is not None and info.state is DatabaseState.ONLINE
+
+
+def answers(ctx: ReadContext, server: str) -> bool:
+    """False when nobody answers at that server."""
+    try:
+        ctx.reader(server).identity()
+    except Unreachable:
+        return False
+    except ServerError as error:
+        if error.number is not None:
+            raise
+        return False
+    return True
+
+
+def restrict(ctx: Context, server: str, database: str) -> None:
+    """Let nobody but administrators in; also out of SINGLE_USER when somebody else has taken the one place."""
+    try:
+        ctx.server(server).set_user_access(database, UserAccess.RESTRICTED_USER)
+    except ServerError as error:
+        if error.number not in BUSY or error.in_doubt:
+            raise
+        leave_single_user(ctx, server, database, UserAccess.RESTRICTED_USER)

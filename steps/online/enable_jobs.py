@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runbook.api import (
+    OF_EVERY_SERVER,
     AgentJob,
     Apply,
     Block,
@@ -74,7 +75,8 @@ class EnableJobs(Step):
             return Skip("no job was enabled before")
         if facts.moved and not facts.carried:
             return Skip("the plan carries no jobs: whoever brought them to the new server enables them")
-        found = [(mark, _find(mark, facts)) for mark in facts.before]
+        due_here = [mark for mark in facts.before if not (facts.moved and mark.name in OF_EVERY_SERVER)]
+        found = [(mark, _find(mark, facts)) for mark in due_here]
         missing = [mark.name for mark, job in found if job is None]
         if missing:
             return Block(

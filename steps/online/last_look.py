@@ -17,6 +17,7 @@ from runbook.api import (
     Sizes,
     Skip,
     differences,
+    grave,
     named_lines,
     prove,
     reference_of,
@@ -55,7 +56,7 @@ class LastLook(DatabaseStep):
             return Facts(server, self.key)
         before = reference_of(ctx, server, self.key)
         after = prove(ctx, server, self.key, self.key)
-        return Facts(server, self.key, tuple(map(str, differences(before, after))), after.summary())
+        return Facts(server, self.key, grave(differences(before, after)), after.summary())
 
     def decide(self, facts: Facts) -> Decision:
         if not facts.summary:

@@ -11,6 +11,7 @@ from runbook.api import (
     Context,
     Decision,
     GateBefore,
+    GateOpened,
     GateState,
     Outcome,
     Phase,
@@ -57,7 +58,7 @@ class OpenGate(Step):
                 "something stands at the gate that this run did not put there",
                 "Somebody keeps users out on purpose: talk to them, then start again.",
             )
-        return Apply(Goal(facts.earlier), undo=None)
+        return Apply(Goal(facts.earlier), undo=None, keep=GateOpened(facts.earlier))
 
     def apply(self, ctx: Context, intent: Goal) -> None:
         ctx.gate.open(intent.earlier)

@@ -53,7 +53,9 @@ class CarryJobs(Step):
     """Create the Agent jobs on the new server, all of them disabled."""
 
     phase = Phase.UPGRADE
-    after = ("carry-logins", "stop-jobs")
+    # Nothing of the offline phase comes before it: they are created disabled, whether or not the gate is closed by
+    # then, and a new server that is gone must not stand between the old one's jobs and their way back.
+    after = ("carry-logins",)
     strategies = frozenset({"side-by-side"})
     undoes_with = (DeleteCarriedJobs,)
     Intent = Goal
