@@ -1,0 +1,70 @@
+"""The plug is pulled at every durable write and every effect, before, in the middle and after; then once more.
+
+Promise 1: however the run is killed, once resumed it ends new, validated and open, or old, equal to before and
+open. Both strategies, the way forward and the way back.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.scenario.night import Night
+
+pytestmark = pytest.mark.crash
+
+CASES = [
+    pytest.param("side-by-side", "none", id="side-by-side-forward"),
+    pytest.param("side-by-side", "fail", id="side-by-side-back"),
+    pytest.param("scripts", "none", id="scripts-forward"),
+    pytest.param("scripts", "fail", id="scripts-back"),
+]
+SHARDS = 6
+STRIDE = 13
+"""Recovery from the n-th moment is cut at its own moment 13 n modulo its length: over all n, at every moment."""
+
+
+def night(directory: Path, strategy: str, trouble: str) -> Night:
+    """A night in which nothing goes wrong but the power, or in which the last check fails."""
+    made = Night(directory, strategy, databases=("Contacts", "Archive"))
+    made.world.site.databases = ("Contacts", "Archive")
+    if trouble == "fail":
+        made.world.site.overrides["http://127.0.0.1:8090/health?bypass=1"] = (500, "no")
+    return made
+
+
+def moments(directory: Path, strategy: str, trouble: str) -> int:
+    """How many moments there are to pull the plug at in an undisturbed run."""
+    made = night(directory, strategy, trouble)
+    made.open()
+    first = len(made.world.effects)
+    made.drive()
+    return len(made.world.effects) - first
+
+
+@pytest.mark.parametrize("shard", range(SHARDS))
+@pytest.mark.parametrize(("strategy", "trouble"), CASES)
+def test_killed_at_every_moment_and_once_more_in_recovery(
+    tmp_path: Path, strategy: str, trouble: str, shard: int
+) -> None:
+    """Every moment of the run; for each, a further cut at moments of the recovery."""
+    total = moments(tmp_path, strategy, trouble)
+    assert total > 100, "there is something to interrupt"
+    for at in range(shard, total, SHARDS):
+        recovery = _cut(tmp_path, strategy, trouble, [at])
+        if recovery:
+            _cut(tmp_path, strategy, trouble, [at, at * STRIDE % recovery])
+
+
+def _cut(directory: Path, strategy: str, trouble: str, cuts: list[int]) -> int:
+    """Run it with these cuts, check the ending; returns how many moments the last process had."""
+    made = night(directory, strategy, trouble)
+    made.open()
+    try:
+        ending, _ = made.drive_through(cuts)
+        made.assert_ending(ending)
+    except Exception as error:
+        where = [str(effect) for effect in made.world.effects if effect.number in cuts]
+        raise AssertionError(f"cut at {cuts} {where}: {error}") from error
+    return made.moments_of_last
