@@ -4,7 +4,7 @@ Everything a file in ``steps/`` or ``rollback/`` needs comes from here; nothing 
 imported by them (import-linter checks it).
 """
 
-from runbook.errors import NotSupported, ServerError, StepFailed, WrongTarget
+from runbook.errors import NotSupported, ServerError, StepFailed, Unreachable, WrongTarget
 from runbook.plan.batches import Batch, BatchError, split_batches
 from runbook.plan.models import Plan
 from runbook.plan.sections import HttpCheck, QueryCheck
@@ -205,6 +205,7 @@ __all__ = [
     "TableInfo",
     "TableProof",
     "Undo",
+    "Unreachable",
     "UserAccess",
     "Volume",
     "WebAnswer",

@@ -16,7 +16,6 @@ from runbook.api import (
     Pass,
     Phase,
     ReadContext,
-    ServerError,
     SqlServer,
     StepFailed,
     await_silence,
@@ -26,8 +25,6 @@ from runbook.api import (
 
 SOME_JOB = "00000000-0000-0000-0000-000000000000"
 """Stands for a job where only the form of a statement is shown."""
-NOT_RUNNING = 22022
-"""It ended by itself meanwhile."""
 STOPS_WITHIN = 60.0
 """Seconds a job gets to end once it was told to: sp_stop_job only asks, and its work is rolled back first."""
 
@@ -81,7 +78,7 @@ class StopJobs(LightStep):
             return
         for job in _running(ctx, intent.server):
             ctx.note(f"job {job.name} on {intent.server} was stopped while it ran; this run does not start it again")
-            _stop(ctx.server(intent.server), job)
+            ctx.server(intent.server).stop_job(job.job_id)
         left = await_silence(ctx, lambda: _names(ctx, intent.server), STOPS_WITHIN)
         if left:
             raise StepFailed(
@@ -95,14 +92,6 @@ class StopJobs(LightStep):
             return Outcome.REACHED
         meant = {job.job_id.lower() for job in intent.running}
         return Outcome.UNTOUCHED if meant <= running else Outcome.PARTIAL
-
-
-def _stop(server: SqlServer, job: AgentJob) -> None:
-    try:
-        server.stop_job(job.job_id)
-    except ServerError as error:
-        if error.number != NOT_RUNNING:
-            raise
 
 
 def _running(ctx: ReadContext, server: str) -> tuple[AgentJob, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from runbook.api import (
     YEARS,
@@ -15,6 +15,7 @@ from runbook.api import (
     PinnedIdentities,
     ReadContext,
     ServerIdentity,
+    Unreachable,
     judged,
     noted,
     version_text,
@@ -32,10 +33,12 @@ class ServerSeen:
 
 @dataclass(frozen=True)
 class Facts:
-    """Every server by the plan's name for it, and the plan's databases as far as the source has them."""
+    """Every server that answers by the plan's name for it, and the plan's databases as far as the source has them."""
 
     servers: Mapping[str, ServerSeen]
     databases: tuple[DatabasePin, ...] = ()
+    silent: Mapping[str, str] = field(default_factory=dict)
+    """Servers that do not answer, and what there was instead."""
 
 
 class PinIdentity(LightStep):
@@ -48,14 +51,16 @@ class PinIdentity(LightStep):
         return tuple(self.plan.servers)
 
     def observe(self, ctx: ReadContext) -> Facts:
-        servers = {
-            name: ServerSeen(ctx.reader(name).identity(), server.expect.server_name, server.expect.version)
-            for name, server in ctx.plan.servers.items()
-        }
-        reader = ctx.reader(ctx.plan.source)
-        found = [reader.database(database.name) for database in ctx.plan.databases]
-        pins = tuple(DatabasePin(info.name, info.family_guid, info.created_at) for info in found if info is not None)
-        facts = Facts(servers, pins)
+        servers: dict[str, ServerSeen] = {}
+        silent: dict[str, str] = {}
+        for name, server in ctx.plan.servers.items():
+            try:
+                identity = ctx.reader(name).identity()
+            except Unreachable as error:
+                silent[name] = error.message
+            else:
+                servers[name] = ServerSeen(identity, server.expect.server_name, server.expect.version)
+        facts = Facts(servers, _pins(ctx) if ctx.plan.source in servers else (), silent)
         noted(ctx, _remarks(facts))
         return facts
 
@@ -68,7 +73,15 @@ class PinIdentity(LightStep):
         return judged(_problems(facts), seen, PinnedIdentities(identities, facts.databases))
 
 
+def _pins(ctx: ReadContext) -> tuple[DatabasePin, ...]:
+    reader = ctx.reader(ctx.plan.source)
+    found = [reader.database(database.name) for database in ctx.plan.databases]
+    return tuple(DatabasePin(info.name, info.family_guid, info.created_at) for info in found if info is not None)
+
+
 def _problems(facts: Facts) -> Iterator[Finding]:
+    for name, why in facts.silent.items():
+        yield Finding(f"{name} does not answer: {why}", f"Start it, or correct servers.{name}.url in the plan.")
     for name, one in facts.servers.items():
         found, year = one.identity.server_name, YEARS.get(one.identity.major)
         if one.expected_name and one.expected_name.casefold() != found.casefold():
