@@ -108,11 +108,35 @@ class Book:
             self.save(record)
 
     def forget(self, record: DatabaseRecord) -> None:
-        """Remove the record, durably; the files are the caller's business."""
+        """Remove the record, durably; the files stay."""
         with self._lock:
             if self._records.get(record.name.lower()) is record:
                 del self._records[record.name.lower()]
         self._instance.store.remove("database", str(record.id))
+
+    def destroy(self, record: DatabaseRecord) -> None:
+        """Remove record and files. What a kill leaves of the files, the next start removes."""
+        paths = [record.path, *(f.physical for f in record.files)]
+        with self._instance.store.transaction():
+            for path in paths:
+                self._instance.store.put("trash", path, {})
+            self.forget(record)
+        self.empty_trash()
+
+    def give_up(self, record: DatabaseRecord, paths: list[str]) -> None:
+        """Save a record whose former content is lost from now on, and delete that content."""
+        with self._instance.store.transaction():
+            self.save(record)
+            for path in paths:
+                self._instance.store.put("trash", path, {})
+        self.empty_trash()
+
+    def empty_trash(self) -> None:
+        """Delete the files that were given up."""
+        for path in self._instance.store.items("trash"):
+            if not any(path == r.path for r in self.all()):
+                remove_file(path)
+            self._instance.store.remove("trash", path)
 
     def new_path(self, record: DatabaseRecord) -> tuple[int, str]:
         """A generation number never used before, and the file name that goes with it."""
@@ -185,6 +209,7 @@ def touch_others(record: DatabaseRecord) -> None:
 
 def start_up(instance: SandboxInstance) -> None:
     """Create system databases, recover, convert and tidy; called once before the first login."""
+    instance.book.empty_trash()
     for name, database_id in SYSTEM.items():
         _ensure_system(instance, name, database_id)
     for record in instance.book.all():
@@ -226,6 +251,7 @@ def _ensure_system(instance: SandboxInstance, name: str, database_id: int) -> No
 
 
 def _recover(instance: SandboxInstance, record: DatabaseRecord) -> None:
+    before = record.state
     if record.state == "RECOVERY_PENDING" and Path(record.path).exists():
         record.state = "ONLINE"
     if record.state in ("ONLINE", "EMERGENCY") and not Path(record.path).exists():
@@ -238,7 +264,8 @@ def _recover(instance: SandboxInstance, record: DatabaseRecord) -> None:
     if Path(record.path).exists():
         link(record)
         touch_others(record)
-    instance.book.save(record)
+    if record.state != before:
+        instance.book.save(record)
     instance.errorlog.write(f"Starting up database '{record.name}'.", "spid5s")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from runbook.sandbox.contract import LanguageSession, Sink
 from runbook.sandbox.errors import error
-from runbook.sandbox.instance import access, book
+from runbook.sandbox.instance import access
 from runbook.sandbox.instance.gate import Busy
 from runbook.sandbox.instance.parse import Reader
 from runbook.sandbox.instance.records import DatabaseRecord
@@ -59,8 +59,8 @@ def _drop_one(instance: SandboxInstance, session: LanguageSession, name: str, *,
 def drop_now(instance: SandboxInstance, record: DatabaseRecord) -> None:
     """Remove a database nobody uses. Files of an OFFLINE database stay behind, as on SQL Server."""
     keep_files = record.state == "OFFLINE" and Path(record.path).exists()
-    instance.book.forget(record)
     if keep_files:
+        instance.book.forget(record)
         Path(record.path).replace(record.physical)
     else:
-        book.remove_all_files(record)
+        instance.book.destroy(record)

@@ -164,10 +164,10 @@ def _new_record(job: Job, found: BackupSet, files: list[DataFile]) -> DatabaseRe
 
 def _begin(job: Job, record: DatabaseRecord, files: list[DataFile], *, is_new: bool) -> None:
     """From here on the former content is lost: a restore over a database is not atomic."""
-    if not is_new:
-        book.remove_all_files(record)
+    lost = [] if is_new else [record.path, *(f.physical for f in record.files)]
     record.state, record.redo, record.files, record.reverting = "RESTORING", None, files, None
-    job.instance.book.save(record)
+    record.generation = 0
+    job.instance.book.give_up(record, lost)
 
 
 def _roll_forward(job: Job, file: BinaryIO, found: BackupSet) -> None:
