@@ -38,11 +38,13 @@ def end_sessions(ctx: Context, server: str, database: str) -> None:
 
 def leave_single_user(ctx: Context, server: str, database: str, access: UserAccess) -> None:
     """Open a single-user database to ``access``. Its one slot may have been taken by a client that came back (trap: a
-    connection pool is faster than any of us), so whoever is in there is put out first, and again."""
+    connection pool is faster than any of us), so whoever is in there is put out in the same breath, and again."""
+    handle = ctx.server(server)
     for _ in range(ROUNDS):
-        end_sessions(ctx, server, database)
+        for session in handle.sessions(database):
+            handle.kill(session.session_id)
         try:
-            ctx.server(server).set_user_access(database, access)
+            handle.set_user_access(database, access)
         except ServerError as error:
             if error.number not in BUSY or error.in_doubt:
                 raise

@@ -20,6 +20,7 @@ from runbook.api import (
     Step,
     UserAccess,
 )
+from runbook.plan.load import load_plan
 from runbook.testing import PowerCut, World
 from runbook.testing.bench import RUN, BenchContext, StepBench
 from runbook.testing.plans import mailer_plan
@@ -93,6 +94,11 @@ class Night:
     def of(cls, directory: Path, strategy: str = "side-by-side", databases: tuple[str, ...] = ("Contacts",)) -> Night:
         """The usual world and the plan that fits it."""
         return cls(World.mailer(), mailer_plan(directory, strategy, databases=databases))
+
+    @staticmethod
+    def plan_at(path: Path) -> Plan:
+        """A plan that was changed after it was written."""
+        return load_plan(path)
 
     @property
     def ctx(self) -> BenchContext:
