@@ -145,7 +145,8 @@ class Engine:
         """Without threads the loop cannot watch the turn-back point itself while a step runs."""
         if not self._workers.inline or self.view.turned_back or self.view.pivot_at:
             return None
-        return self._clock.call_at(self.view.turn_back_at_after(step), lambda: token.cancel("turn-back point"))
+        left = (self.view.turn_back_at_after(step) - self.now()).total_seconds()
+        return self._clock.call_after(left, lambda: token.cancel("turn-back point"))
 
     def _cancel(self, reason: str) -> None:
         for token in list(self.busy.values()):

@@ -457,8 +457,8 @@ class Clock(Protocol):
     def wait(self, event: Event, seconds: float | None) -> bool:
         """Wait for the event, at most that long; True when it is set."""
 
-    def call_at(self, instant: datetime, action: Callable[[], None]) -> Timer:
-        """Call ``action`` on a thread of the clock's own once ``now() >= instant``."""
+    def call_after(self, seconds: float, action: Callable[[], None]) -> Timer:
+        """Call ``action`` on a thread of the clock's own in so many seconds, however the clock is set meanwhile."""
 
     def new_id(self) -> str:
         """A short unique id, sortable by time: ``20260321-100000-7f3a``."""

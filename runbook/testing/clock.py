@@ -1,6 +1,6 @@
 """Virtual time: a clock that moves only when somebody waits.
 
-Single-threaded by design: timers fire on the thread that lets time pass, in order of their instants. What would
+Single-threaded by design: timers fire on the thread that lets time pass, in the order in which they are due. What would
 wait for ever on a real clock fails here at once, with :class:`ImpossibleWorld`.
 """
 
@@ -21,9 +21,9 @@ MOST_AT_ONCE = 10_000
 
 @dataclass(order=True)
 class FakeTimer:
-    """A pending call; ordered by instant, then by the order of asking."""
+    """A pending call; ordered by when it is due on the monotonic clock, then by the order of asking."""
 
-    instant: datetime
+    due: float
     order: int
     action: Callable[[], None] = field(compare=False)
     lasting: bool = field(default=False, compare=False)
@@ -57,13 +57,13 @@ class FakeClock:
         self._ids += 1
         return f"{self._now:%Y%m%d-%H%M%S}-{self._ids:04x}"
 
-    def call_at(self, instant: datetime, action: Callable[[], None]) -> FakeTimer:
-        """Fires while time passes; an instant that has passed fires with the next move of the clock."""
-        return self._ask(instant, action, lasting=False)
+    def call_after(self, seconds: float, action: Callable[[], None]) -> FakeTimer:
+        """Fires while time passes; one that is due already fires with the next move of the clock."""
+        return self._ask(seconds, action, lasting=False)
 
     def later(self, seconds: float, action: Callable[[], None]) -> FakeTimer:
         """Something that happens in the world in ``seconds``, whatever becomes of the process."""
-        return self._ask(self._now + timedelta(seconds=seconds), action, lasting=True)
+        return self._ask(seconds, action, lasting=True)
 
     def wait(self, event: Event, seconds: float | None) -> bool:
         """Let time pass, timer by timer, until the event is set or the time is over."""
@@ -88,7 +88,7 @@ class FakeClock:
         due = self.next_timer()
         passed = limit
         if due is not None:
-            passed = min(limit, max(0.0, (due - self._now).total_seconds()))
+            passed = min(limit, max(0.0, due - self._monotonic))
         self._now += timedelta(seconds=passed)
         self._monotonic += passed
         self._fire_due()
@@ -97,22 +97,21 @@ class FakeClock:
     def step(self, seconds: float) -> None:
         """Somebody sets the wall clock: ``now`` jumps, ``monotonic`` does not."""
         self._now += timedelta(seconds=seconds)
-        self._fire_due()
 
-    def next_timer(self) -> datetime | None:
-        """When the next pending call is due."""
+    def next_timer(self) -> float | None:
+        """When the next pending call is due, on the monotonic clock."""
         while self._timers and self._timers[0].cancelled:
             heapq.heappop(self._timers)
-        return self._timers[0].instant if self._timers else None
+        return self._timers[0].due if self._timers else None
 
     def forget_timers(self) -> None:
         """The process that asked for them is gone; what happens in the world still happens."""
         self._timers = [timer for timer in self._timers if timer.lasting]
         heapq.heapify(self._timers)
 
-    def _ask(self, instant: datetime, action: Callable[[], None], *, lasting: bool) -> FakeTimer:
+    def _ask(self, seconds: float, action: Callable[[], None], *, lasting: bool) -> FakeTimer:
         self._asked += 1
-        timer = FakeTimer(instant, self._asked, action, lasting)
+        timer = FakeTimer(self._monotonic + seconds, self._asked, action, lasting)
         heapq.heappush(self._timers, timer)
         return timer
 
@@ -121,12 +120,12 @@ class FakeClock:
             due = self.next_timer()
             if due is None:
                 raise ImpossibleWorld("waits for ever: the event is not set and no timer is left to set it")
-            self.tick(max(0.0, (due - self._now).total_seconds()))
+            self.tick(max(0.0, due - self._monotonic))
         return True
 
     def _fire_due(self) -> None:
         fired = 0
-        while (due := self.next_timer()) is not None and due <= self._now:
+        while (due := self.next_timer()) is not None and due <= self._monotonic:
             fired += 1
             if fired > MOST_AT_ONCE:
                 raise ImpossibleWorld("a timer asks for itself again and again without time passing")

@@ -10,10 +10,12 @@ from runbook.journal.store import Head, LeaseRow
 
 
 class MemoryStore:
-    """Implements ``runbook.journal.store.Store``. ``hook`` is called before and after every write that must be durable."""
+    """Implements ``runbook.journal.store.Store``. ``hook`` is called before and after every write that must be durable;
+    ``alive`` before anything else is written: it raises in a process that is dead already."""
 
-    def __init__(self, hook: Callable[[str], None] | None = None) -> None:
+    def __init__(self, hook: Callable[[str], None] | None = None, alive: Callable[[], None] | None = None) -> None:
         self.hook = hook or (lambda _where: None)
+        self.alive = alive or (lambda: None)
         self._rows: dict[str, list[Row]] = {}
         self._heads: dict[str, Head] = {}
         self._leases: dict[str, LeaseRow] = {}
@@ -51,6 +53,7 @@ class MemoryStore:
 
     def take_lease(self, lease: LeaseRow, *, before: LeaseRow | None) -> bool:
         """See the protocol."""
+        self.alive()
         if self._leases.get(lease.run_id) != before:
             return False
         self._leases[lease.run_id] = lease
@@ -60,6 +63,7 @@ class MemoryStore:
 
     def beat(self, run_id: str, fence: int, at: str, *, released: bool = False) -> bool:
         """See the protocol."""
+        self.alive()
         lease = self._leases[run_id]
         if lease.fence != fence:
             return False

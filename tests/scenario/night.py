@@ -37,7 +37,7 @@ class Night:
         self.strategy = strategy
         self.plan = _plan(directory, strategy, repr(plan), **plan)
         self.window = window
-        self.store = MemoryStore(self._durable)
+        self.store = MemoryStore(self._durable, lambda: self.world.check_power(self.world.generation))
         self.before = self.world.content("old")
         self.data = self.world.data("old")
         self.run_id = ""
