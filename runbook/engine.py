@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -32,6 +33,15 @@ class Watcher(Protocol):
     """Whoever shows the run on a terminal; called on the engine's thread, must not block."""
 
     def tick(self, engine: Engine) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A move on a step, begun."""
+
+    step: str
+    how: Callable[[str, CancelToken], None]
+    token: CancelToken
 
 
 class Engine:
@@ -93,9 +103,10 @@ class Engine:
         return self.view.state
 
     def _over(self) -> bool:
-        if self.busy:
-            return False
-        return bool(self.view.ending or self._stopping or (self.view.held and not self.view.hold_requested))
+        with self.log.lock:
+            if self.busy:
+                return False
+            return bool(self.view.ending or self._stopping or (self.view.held and not self.view.hold_requested))
 
     def _advance(self) -> bool:
         """Perform what may be done now; False when there is nothing more until a step ends."""
@@ -109,12 +120,8 @@ class Engine:
 
     def _perform(self, move: Move) -> None:
         match move:
-            case Do(step):
-                self._begin(step, self._performer.do)
-            case Settle(step):
-                self._begin(step, self._performer.settle)
-            case Undo(step, again):
-                self._begin(step, self._performer.undo_again if again else self._performer.undo)
+            case Do() | Settle() | Undo():
+                self._begin(self._task(move))
             case Reset(step):
                 self.log.append(Draft(Kind.STEP_RESET, step))
             case TurnBack(reason):
@@ -125,21 +132,65 @@ class Engine:
             case Finish(ending, reason):
                 self.log.append(Draft(Kind.RUN_FINISHED, None, {"ending": ending.value, "reason": reason}))
 
-    def _begin(self, step: str, perform: Callable[[str, CancelToken], None]) -> None:
-        token = CancelToken(self._clock)
-        self.busy[step] = token
-        alarm = self._alarm(step, token)
+    def _task(self, move: Do | Settle | Undo) -> _Task:
+        """The step is busy from now on."""
+        task = _Task(move.step, self._how(move), CancelToken(self._clock))
+        self.busy[task.step] = task.token
+        return task
 
-        def done(error: BaseException | None) -> None:
+    def _how(self, move: Do | Settle | Undo) -> Callable[[str, CancelToken], None]:
+        match move:
+            case Do():
+                return self._performer.do
+            case Settle():
+                return self._performer.settle
+            case Undo():
+                return self._performer.undo_again if move.again else self._performer.undo
+
+    def _begin(self, task: _Task) -> None:
+        if not self._workers.inline:
+            self._workers.submit(task.step, lambda: self._work(task), lambda _: None)
+            return
+        alarm = self._alarm(task.step, task.token)
+
+        def done(_: BaseException | None) -> None:
             if alarm:
                 alarm.cancel()
-            with self.log.lock:
-                self._crash = self._crash or error
-                self.busy.pop(step, None)
-                self.progress.pop(step, None)
-            self._wake.set()
+            self._ended(task, None)
 
-        self._workers.submit(step, lambda: perform(step, token), done)
+        self._workers.submit(task.step, lambda: task.how(task.step, task.token), done)
+
+    def _work(self, task: _Task) -> None:
+        """On a worker's thread: perform a move, then one that it made ready; a chain needs no other thread."""
+        following: _Task | None = task
+        while following:
+            task, error = following, None
+            try:
+                task.how(task.step, task.token)
+            except BaseException as caught:  # noqa: BLE001  (handed to the engine's own thread, which raises it)
+                error = caught
+            with self.log.lock:
+                self._ended(task, error)
+                following = self._following()
+            if not following:
+                self._wake.set()
+
+    def _ended(self, task: _Task, error: BaseException | None) -> None:
+        with self.log.lock:
+            self._crash = self._crash or error
+            self.busy.pop(task.step, None)
+            self.progress.pop(task.step, None)
+
+    def _following(self) -> _Task | None:
+        """Begin what may begin, when that is steps and nothing else; one of them is for the thread that asks."""
+        if self._stopping or self._crash:
+            return None
+        first, *others = next_moves(self.view, self.busy, self.now()) or [None]
+        if not all(isinstance(move, Do) for move in (first, *others)):
+            return None  # an ending, a hold, the way back: for the engine's own thread
+        for move in others:
+            self._perform(move)
+        return self._task(first)
 
     def _alarm(self, step: str, token: CancelToken) -> Timer | None:
         """Without threads the loop cannot watch the turn-back point itself while a step runs."""

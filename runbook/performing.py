@@ -36,12 +36,14 @@ class Trouble:
 
     why: str
     hint: str = ""
+    in_doubt: bool = False
+    """The answer was lost: a look decides, and what was not done may be done again."""
 
     @classmethod
     def of(cls, error: BaseException) -> Trouble:
         """From whatever was raised; an error that is not ours is named as what it is: a defect."""
         if isinstance(error, RunbookError):
-            return cls(error.message, error.hint)
+            return cls(error.message, error.hint, bool(getattr(error, "in_doubt", False)))
         if isinstance(error, Cancelled):
             return cls(f"stopped: {error.reason}")
         return cls(f"unexpected {type(error).__name__}: {error}", "This is a defect of the step; please report it.")
@@ -123,8 +125,11 @@ class Performer:
         if outcome is Outcome.REACHED:
             self._append(Kind.STEP_DONE, step.id, **({"why": f"reached, although: {trouble.why}"} if trouble else {}))
             return
+        if trouble and trouble.in_doubt and not token.is_set:
+            kind, _ = self._settled(step.id, outcome)
+        else:
+            kind = Kind.STEP_UNTOUCHED if outcome is Outcome.UNTOUCHED else Kind.STEP_FAILED
         trouble = trouble or Trouble(f"it reported success, but a look shows it {outcome.value}")
-        kind = Kind.STEP_UNTOUCHED if outcome is Outcome.UNTOUCHED else Kind.STEP_FAILED
         self._append(kind, step.id, **trouble.data())
 
     # --- after an executor was lost ----------------------------------------------------------------------------
