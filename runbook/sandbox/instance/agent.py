@@ -192,9 +192,16 @@ class Agent:
         if run is None:
             return False
         run.stop.set()
-        if run.session is not None:
-            run.session.cancel()
+        threading.Thread(target=self._cancel_until_ended, args=(run,), name="stop job", daemon=True).start()
         return True
+
+    def _cancel_until_ended(self, run: Run) -> None:
+        """A cancel that arrives between two statements is forgotten by the session: repeat it."""
+        while self._running.get(run.job.job_id) is run:
+            session = run.session
+            if session is not None:
+                session.cancel()
+            time.sleep(0.05)
 
     # --- running -------------------------------------------------------------------------------------------
 
@@ -259,7 +266,7 @@ class Agent:
             run.session = session
             if run.stop.is_set():
                 return CANCELLED, who + "The step was cancelled."
-            session.run_sql(step.database, step.command, collector)
+            session.batch(step.command, collector)
         except SqlError as problem:
             collector.error(problem)
         except (Cancelled, ConnectionCut):
@@ -314,11 +321,12 @@ class Agent:
         return row_id
 
     def _end(self, run: Run, outcome: int, message: str) -> None:
-        try:
-            row_id = self._history(run.job, None, outcome, message, run.started, run.clock, 0)
-            self._note(run.job, {"stop_execution_date": clock.stamp(), "job_history_id": row_id})
-        finally:
-            with self._lock:
+        with self._lock:  # who sees the outcome also finds that the job does not run any more
+            try:
+                with self._instance.store.transaction():
+                    row_id = self._history(run.job, None, outcome, message, run.started, run.clock, 0)
+                    self._note(run.job, {"stop_execution_date": clock.stamp(), "job_history_id": row_id})
+            finally:
                 self._running.pop(run.job.job_id, None)
 
 

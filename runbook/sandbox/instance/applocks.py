@@ -62,7 +62,10 @@ class AppLocks:
         holds.append(Hold(spid, mode, owner))
 
     def release(self, session: LanguageSession, resource: str) -> int:
-        """0 released, -999 when the session holds no such lock."""
+        """0 released, -999 when the session holds no such lock. No resource: all of the session's."""
+        if not resource:
+            self.forget(session.spid)
+            return 0
         with self._gate.changed:
             holds = self._held.get(resource, [])
             mine = next((h for h in reversed(holds) if h.spid == session.spid), None)

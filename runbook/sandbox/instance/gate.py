@@ -34,6 +34,7 @@ class Gate:
         self._statements: dict[DatabaseRecord, Counter[int]] = {}
         self._written: dict[int, set[DatabaseRecord]] = {}
         self._claims: dict[DatabaseRecord, int] = {}
+        self._waiting: dict[int, set[int]] = {}
 
     def users(self, database: DatabaseRecord) -> set[int]:
         """Session ids that use the database now."""
@@ -67,15 +68,29 @@ class Gate:
                     found.append((database, self._claims[database], "X", "GRANT" if alone else "WAIT"))
             return found
 
-    def wait(self, session: LanguageSession | None, ready: Callable[[], bool], timeout: float | None = None) -> bool:
+    def blockers(self, spid: int) -> set[int]:
+        """The sessions a waiting session waits for; empty when it does not wait here."""
+        with self.changed:
+            return set(self._waiting.get(spid, ()))
+
+    def wait(
+        self,
+        session: LanguageSession,
+        ready: Callable[[], bool],
+        timeout: float | None = None,
+        blockers: Callable[[], set[int]] = set,
+    ) -> bool:
         """Wait until ``ready()``, ``changed`` being held; False after ``timeout`` seconds. Raises Cancelled."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        while not ready():
-            if deadline is not None and time.monotonic() >= deadline:
-                return False
-            self.changed.wait(POLL)
-            if session is not None:
+        try:
+            while not ready():
+                if deadline is not None and time.monotonic() >= deadline:
+                    return False
+                self._waiting[session.spid] = blockers()
+                self.changed.wait(POLL)
                 session.check()
+        finally:
+            self._waiting.pop(session.spid, None)
         return True
 
     def admit(
@@ -91,7 +106,10 @@ class Gate:
         """
         with self.changed:
             if not self.wait(
-                session, lambda: self._may_pass(session.spid, database) or database.state == "RESTORING", timeout
+                session,
+                lambda: self._may_pass(session.spid, database) or database.state == "RESTORING",
+                timeout,
+                lambda: {self._claims.get(database, session.spid)},
             ):
                 raise error(952, database.name)
             check()
@@ -204,4 +222,4 @@ class Gate:
     ) -> None:
         """Until nobody is left, or somebody new has come who has to be evicted as well."""
         with self.changed:
-            self.wait(session, lambda: not others() or (evicting and bool(others() - evicted)))
+            self.wait(session, lambda: not others() or (evicting and bool(others() - evicted)), blockers=others)

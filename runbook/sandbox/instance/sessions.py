@@ -47,7 +47,6 @@ class Request:
     clock: float = field(default_factory=time.monotonic)
     percent: float = 0.0
     wait_type: str | None = None
-    blocked_by: int = 0
     disk_full: bool = False
     lie: bool = False
     concerns: Any = None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from runbook.sandbox.contract import LanguageSession
-from runbook.sandbox.instance.views_sessions import visible
+from runbook.sandbox.instance.views_sessions import blocker_of, visible
 
 if TYPE_CHECKING:
     from runbook.sandbox.instance.instance import SandboxInstance
@@ -135,7 +135,7 @@ def processes(instance: SandboxInstance, session: LanguageSession, _: Sequence[A
             {
                 "spid": entry.spid,
                 "kpid": 0,
-                "blocked": 0 if request is None else request.blocked_by,
+                "blocked": 0 if request is None else blocker_of(instance, entry),
                 "waittime": 0,
                 "lastwaittype": "MISCELLANEOUS",
                 "dbid": 0 if where is None else where.id,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook.sandbox.contract import LanguageSession
 from runbook.sandbox.instance.sessions import Entry
+from runbook.sandbox.language.engine.locks import LOCKS
 
 if TYPE_CHECKING:
     from runbook.sandbox.instance.instance import SandboxInstance
@@ -181,17 +182,25 @@ def requests(instance: SandboxInstance, session: LanguageSession, _: Sequence[An
     return [r for r in (_request_row(instance, e) for e in visible(instance, session)) if r is not None]
 
 
+def blocker_of(instance: SandboxInstance, entry: Entry) -> int:
+    """The session that keeps this one waiting: for a database, or for its turn to write; 0 for none."""
+    found = instance.gate.blockers(entry.spid) - {entry.spid}
+    return min(found) if found else LOCKS.blocker(entry.session)
+
+
 def _request_row(instance: SandboxInstance, entry: Entry) -> dict[str, Any] | None:
     request = entry.request
     if request is None:
         return None
     where = instance.gate.context(entry.spid)
     spent = int((time.monotonic() - request.clock) * 1000)
+    blocker = blocker_of(instance, entry)
+    wait_type = request.wait_type or ("LCK_M_X" if blocker else None)
     return {
         "session_id": entry.spid,
         "request_id": 0,
         "start_time": request.started,
-        "status": "suspended" if request.wait_type else "running",
+        "status": "suspended" if wait_type else "running",
         "command": request.command,
         "sql_handle": handle_of(entry.spid),
         "statement_start_offset": 0,
@@ -199,10 +208,10 @@ def _request_row(instance: SandboxInstance, entry: Entry) -> dict[str, Any] | No
         "database_id": 1 if where is None else where.id,
         "user_id": 1,
         "connection_id": connection_id(entry),
-        "blocking_session_id": request.blocked_by,
-        "wait_type": request.wait_type,
-        "wait_time": spent if request.wait_type else 0,
-        "last_wait_type": request.wait_type or "MISCELLANEOUS",
+        "blocking_session_id": blocker,
+        "wait_type": wait_type,
+        "wait_time": spent if wait_type else 0,
+        "last_wait_type": wait_type or "MISCELLANEOUS",
         "wait_resource": "",
         "open_transaction_count": entry.session.trancount,
         "transaction_id": 0,
