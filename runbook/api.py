@@ -49,7 +49,7 @@ from runbook.step import (
     Undo,
 )
 from runbook.toolkit.aside import rows_since_reference, set_aside, writes_since_reference
-from runbook.toolkit.carrying import job_clashes, jobs_of, login_clashes
+from runbook.toolkit.carrying import SurveyedJob, job_clashes, jobs_of, left_behind, login_clashes
 from runbook.toolkit.features import (
     BLOCKERS,
     ENTERPRISE,
@@ -202,6 +202,7 @@ __all__ = [
     "SqlServerReader",
     "Step",
     "StepFailed",
+    "SurveyedJob",
     "TableInfo",
     "TableProof",
     "Undo",
@@ -243,6 +244,7 @@ __all__ = [
     "join",
     "judged",
     "leave_single_user",
+    "left_behind",
     "login_clashes",
     "login_marks",
     "looked_at",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runbook.api import (
     BLOCKERS,
@@ -66,17 +66,13 @@ class CheckFeatures(LightDatabaseStep):
         if info is None or not is_open(info):
             return facts
         files = reader.files(self.key)
-        facts = Facts(
-            database=self.key,
-            strategy=ctx.plan.strategy,
+        facts = replace(
+            facts,
+            is_open=True,
             features=info.features,
             edition_features=reader.edition_features(self.key),
             snapshots=reader.snapshots(self.key),
             data_bytes=sum(file.size_bytes for file in files if file.kind == "ROWS"),
-            source_version=facts.source_version,
-            version=facts.version,
-            engine_edition=facts.engine_edition,
-            platform=facts.platform,
         )
         noted(ctx, _remarks(facts))
         return facts

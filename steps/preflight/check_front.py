@@ -78,6 +78,6 @@ def _problems(facts: Facts) -> Iterator[Finding]:
 
 def _remarks(facts: Facts) -> Iterator[str]:
     if facts.kind == "none":
-        yield "there is no gate: what users write during the window is lost by turning back"
+        yield "there is no gate: what users write during the window may be lost by turning back"
     elif not facts.probes:
         yield "the gate has no probes: nobody looks from outside whether users are kept out"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runbook.api import (
     YEARS,
@@ -18,6 +18,7 @@ from runbook.api import (
     SqlServerReader,
     UserAccess,
     build_of,
+    is_local,
     judged,
     login_clashes,
     login_marks,
@@ -75,6 +76,8 @@ class Facts:
     target: ServerSeen | None
     databases: tuple[DatabaseSeen, ...]
     clashes: tuple[str, ...] = ()
+    local: tuple[str, ...] = ()
+    """Windows accounts of the old machine itself, which mean nothing elsewhere."""
 
 
 class CheckPath(LightStep):
@@ -91,14 +94,13 @@ class CheckPath(LightStep):
         source, target = ctx.reader(ctx.plan.source), None
         identity = source.identity()
         new: ServerSeen | None = None
-        clashes: tuple[str, ...] = ()
         if ctx.plan.target is not None:
             target = ctx.reader(ctx.plan.target)
             new = ServerSeen.of(ctx.plan.target, target.identity())
-            if ctx.plan.carry.logins:
-                clashes = login_clashes(login_marks(source), login_marks(target), identity.machine_name)
         databases = tuple(_seen(database.name, source, target) for database in ctx.plan.databases)
-        facts = Facts(ServerSeen.of(ctx.plan.source, identity), new, databases, clashes)
+        facts = Facts(ServerSeen.of(ctx.plan.source, identity), new, databases)
+        if target is not None and ctx.plan.carry.logins:
+            facts = _logins(facts, source, target, identity.machine_name)
         noted(ctx, _remarks(facts))
         return facts
 
@@ -106,6 +108,12 @@ class CheckPath(LightStep):
         names = ", ".join(database.planned for database in facts.databases)
         to = "" if facts.target is None else f" and can go from there to {facts.target.version}"
         return judged(_problems(facts), f"{names} on {facts.source.name} ({facts.source.version}) can be upgraded{to}")
+
+
+def _logins(facts: Facts, source: SqlServerReader, target: SqlServerReader, machine: str) -> Facts:
+    logins = login_marks(source)
+    local = tuple(login.name for login in logins if is_local(login, machine))
+    return replace(facts, clashes=login_clashes(logins, login_marks(target), machine), local=local)
 
 
 def _seen(planned: str, source: SqlServerReader, target: SqlServerReader | None) -> DatabaseSeen:
@@ -209,5 +217,7 @@ def _remarks(facts: Facts) -> Iterator[str]:
         )
     if source.build[0] == target.build[0] and target.build < source.build:
         yield f"{target.name} runs an older build ({target.version}) than {source.name} ({source.version})"
+    if facts.local:
+        yield f"accounts of the old machine itself stay behind: {', '.join(facts.local)}"
     if source.platform != target.platform:
         yield f"{source.name} runs on {source.platform}, {target.name} on {target.platform}: paths and accounts differ"

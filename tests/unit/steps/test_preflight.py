@@ -352,6 +352,32 @@ def test_the_job_every_server_has_is_no_clash(afternoon: Afternoon) -> None:
     assert isinstance(afternoon.ask(CheckJobs), Pass)
 
 
+def test_a_job_of_somebody_who_stays_behind(afternoon: Afternoon) -> None:
+    """Its owner is a Windows account of the old machine: it could not be created in the night."""
+    old = afternoon.world.servers["old"]
+    definition = next(job.definition for job in old.jobs.values())
+    account = replace(old.logins["mailer_app"], name="OLDSQL\\agent", kind="U", sid="0x0B01", password_hash=None)
+    old.logins[account.name] = account
+    old.add_job(replace(definition, name="local-clean-up", owner=account.name))
+    assert "local-clean-up is owned by OLDSQL\\agent" in afternoon.blocked(CheckJobs)
+    assert isinstance(afternoon.ask(CheckPath), Pass)
+    assert "accounts of the old machine itself stay behind: OLDSQL\\agent" in afternoon.notes
+
+
+def test_a_job_of_a_database_that_stays(afternoon: Afternoon) -> None:
+    """Campaigns is not in this plan: its jobs would stay disabled on the old server, and that is said."""
+    assert isinstance(afternoon.ask(CheckJobs), Pass)
+    assert "job nightly-rollup works in Campaigns, which the plan does not move" in afternoon.notes
+    assert "old-import" not in afternoon.notes
+
+
+def test_jobs_that_nobody_carries(tmp_path: Path) -> None:
+    """They stay disabled on the old server: said before it is so."""
+    afternoon = Afternoon(tmp_path, more="carry: {jobs: false}\n")
+    assert isinstance(afternoon.ask(CheckJobs), Pass)
+    assert "2 enabled jobs of old are disabled and stay so" in afternoon.notes
+
+
 def test_no_agent_to_carry_jobs_to(afternoon: Afternoon) -> None:
     """Express has none."""
     afternoon.world.servers["new"].agent = False
