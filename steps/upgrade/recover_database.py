@@ -17,9 +17,11 @@ from runbook.api import (
     Outcome,
     Phase,
     ReadContext,
+    ServerError,
     Sizes,
     UserAccess,
     is_open,
+    restrict,
     settled,
     target_of,
 )
@@ -80,10 +82,21 @@ class RecoverDatabase(DatabaseStep):
         server = ctx.server(intent.server)
         info = server.database(intent.database)
         if info is not None and info.state is DatabaseState.RESTORING:
-            server.recover(intent.database)
-            info = settled(ctx, intent.server, intent.database)
-        if info is not None and is_open(info) and info.user_access is not UserAccess.RESTRICTED_USER:
-            server.set_user_access(intent.database, UserAccess.RESTRICTED_USER)
+            info = self._recovered(ctx, intent)
+        # A backup of a database in SINGLE_USER comes back in SINGLE_USER: so it is after the cut by a differential.
+        if is_open(info) and info.user_access is not UserAccess.RESTRICTED_USER:
+            restrict(ctx, intent.server, intent.database)
+
+    def _recovered(self, ctx: Context, intent: Goal) -> DatabaseInfo | None:
+        """Recover; when the answer is lost, what counts is whether the database is open."""
+        try:
+            ctx.server(intent.server).recover(intent.database)
+        except ServerError as error:
+            info = settled(ctx, intent.server, intent.database) if error.in_doubt else None
+            if not is_open(info):
+                raise
+            return info
+        return settled(ctx, intent.server, intent.database)
 
     def verify(self, ctx: ReadContext, intent: Goal) -> Outcome:
         info = ctx.reader(intent.server).database(intent.database)

@@ -115,16 +115,23 @@ class RestoreTail(WitnessedStep):
         return Apply(Goal(facts.server, facts.info.name, facts.path, kind), undo=None)
 
     def apply(self, ctx: Context, intent: Goal) -> None:
-        server = ctx.server(intent.server)
         try:
-            if intent.kind == "log":
-                server.restore_log(intent.database, intent.path)
-            else:
-                server.restore_differential(intent.database, intent.path)
+            self._restore(ctx, intent)
+        except ServerError as error:
+            if not error.in_doubt:
+                raise
+            # The answer was lost. Restored once more, the server itself says whether it was there already.
+            self._restore(ctx, intent)
+        self.saw(intent)
+
+    def _restore(self, ctx: Context, intent: Goal) -> None:
+        server = ctx.server(intent.server)
+        restore = server.restore_log if intent.kind == "log" else server.restore_differential
+        try:
+            restore(intent.database, intent.path)
         except ServerError as error:
             if error.number != ALREADY_THERE:
                 raise
-        self.saw(intent)
 
     def verify(self, ctx: ReadContext, intent: Goal) -> Outcome:
         info = ctx.reader(intent.server).database(intent.database)

@@ -13,6 +13,7 @@ from runbook.api import (
     Budget,
     Context,
     DatabaseInfo,
+    DatabaseStep,
     Decision,
     Outcome,
     Phase,
@@ -20,7 +21,6 @@ from runbook.api import (
     Sizes,
     SqlServer,
     StepFailed,
-    WitnessedStep,
     is_open,
     named_lines,
     seconds,
@@ -47,7 +47,7 @@ class Goal:
     last_good: datetime | None = None
 
 
-class CheckDatabase(WitnessedStep):
+class CheckDatabase(DatabaseStep):
     """Run DBCC CHECKDB on the upgraded database."""
 
     phase = Phase.VALIDATE
@@ -84,14 +84,11 @@ class CheckDatabase(WitnessedStep):
                 f"CHECKDB of {intent.database} on {intent.server} found: {named_lines(findings)}",
                 hint="The old server is checked as well before the next run: find out where the damage comes from.",
             )
-        self.saw(intent)
 
     def verify(self, ctx: ReadContext, intent: Goal) -> Outcome:
         reader = ctx.reader(intent.server)
         if not is_open(reader.database(intent.database)):
             return Outcome.UNTOUCHED
         now = reader.last_good_checkdb(intent.database)
-        if now is None and intent.last_good is None:  # a server that does not note it
-            return Outcome.REACHED if self.has_seen(intent) else Outcome.UNTOUCHED
         later = now is not None and (intent.last_good is None or now > intent.last_good)
         return Outcome.REACHED if later else Outcome.UNTOUCHED

@@ -358,7 +358,7 @@ def test_what_a_revert_did_not_bring_back_is_named(tmp_path: Path) -> None:
     """After a revert no difference is innocent."""
     night = Night.of(tmp_path, "scripts").until("run-scripts")
     slip_in(night, "old")
-    with pytest.raises(StepFailed, match="dbo.Contacts: rows 5 -> 6"):
+    with pytest.raises(StepFailed, match=r"dbo\.Contacts: rows 5 -> 6"):
         night.bench.undo(night.step("expect-return[Contacts]"))
 
 
@@ -375,6 +375,7 @@ def test_what_a_revert_did_not_bring_back_is_named(tmp_path: Path) -> None:
         ("side-by-side", "cut-database[Contacts]", "BACKUP LOG"),
         ("side-by-side", "recover-database[Contacts]", "WITH RECOVERY"),
         ("side-by-side", "carry-options[Contacts]", "TRUSTWORTHY"),
+        ("side-by-side", "check-database[Contacts]", "CHECKDB"),
         ("side-by-side", "release-database[Contacts]", "MULTI_USER"),
         ("scripts", "create-snapshot[Contacts]", "AS SNAPSHOT"),
     ],
