@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import apsw
+
 from runbook.sandbox.contract import LanguageSession, Sink, Token
 from runbook.sandbox.errors import error
 from runbook.sandbox.instance import (
@@ -59,14 +61,18 @@ def run(instance: SandboxInstance, session: LanguageSession, text: str, tokens: 
         return
     for words, handler in STATEMENTS:
         if reader.accept(*words):
-            _log_restore_refusal(session, words)
-            handler(instance, session, reader, sink)
+            _refuse_in_transaction(session, words)
+            try:
+                handler(instance, session, reader, sink)
+            except apsw.FullError:
+                instance.book.reload()
+                raise error(1105, "server catalog", "master") from None
             return
     first = " ".join(t.value for t in reader.tokens[:3])
     raise reader.refuse(f"the statement {first}")
 
 
-def _log_restore_refusal(session: LanguageSession, words: tuple[str, ...]) -> None:
+def _refuse_in_transaction(session: LanguageSession, words: tuple[str, ...]) -> None:
     """What may not run in a transaction is refused before anything is read."""
     if not session.trancount:
         return

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+import apsw
+
 from runbook.sandbox.contract import LanguageSession, Sink, SqlError
 from runbook.sandbox.errors import error, text, with_companion
 from runbook.sandbox.instance import access, backup_options, book, clock, headers, media
@@ -174,7 +176,9 @@ def _perform(job: Job) -> None:
                 _unfence(job)
             _undo(job.path, file, keep)
             if isinstance(problem, OSError):
-                raise media.translate_write(job.path, problem) from None
+                raise error(3202, job.path, media.os_error(problem)) from None
+            if isinstance(problem, apsw.FullError):
+                raise error(3202, job.path, media.DISK_FULL) from None
             raise
     _record(job, header, position)
     _announce(job, header, position)

@@ -102,17 +102,30 @@ class Book:
             other = self._records.get(name.lower())
             if other is not None and other is not record:
                 raise error(1801, name, state=3)
-            del self._records[record.name.lower()]
-            record.name = name
-            self._records[name.lower()] = record
+            old, record.name = record.name, name
             self.save(record)
+            del self._records[old.lower()]
+            self._records[name.lower()] = record
 
     def forget(self, record: DatabaseRecord) -> None:
         """Remove the record, durably; the files stay."""
+        self._instance.store.remove("database", str(record.id))
+        self._drop(record)
+
+    def _drop(self, record: DatabaseRecord) -> None:
         with self._lock:
             if self._records.get(record.name.lower()) is record:
                 del self._records[record.name.lower()]
-        self._instance.store.remove("database", str(record.id))
+
+    def reload(self) -> None:
+        """After a write that failed: what is remembered becomes again what is durable."""
+        docs = self._instance.store.items("database")
+        with self._lock:
+            for record in self.all():
+                doc = docs.get(str(record.id))
+                if doc is not None:
+                    record.__dict__.update(DatabaseRecord.from_doc(doc).__dict__)
+            self._records = {r.name.lower(): r for r in self._records.values()}
 
     def destroy(self, record: DatabaseRecord) -> None:
         """Remove record and files. What a kill leaves of the files, the next start removes."""
@@ -120,7 +133,8 @@ class Book:
         with self._instance.store.transaction():
             for path in paths:
                 self._instance.store.put("trash", path, {})
-            self.forget(record)
+            self._instance.store.remove("database", str(record.id))
+        self._drop(record)
         self.empty_trash()
 
     def give_up(self, record: DatabaseRecord, paths: list[str]) -> None:

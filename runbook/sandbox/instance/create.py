@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import apsw
+
 from runbook.sandbox.contract import LanguageSession, Sink
 from runbook.sandbox.errors import error, unsupported
 from runbook.sandbox.instance import access, attach, book, media
@@ -181,6 +183,9 @@ def _new(instance: SandboxInstance, session: LanguageSession, request: Request, 
         _check_targets(record)
         _fill(instance, session, record.physical)
         instance.build(record)
+    except apsw.FullError:
+        instance.book.forget(record)
+        raise error(5123, media.DISK_FULL, record.physical, also=(error(1802, state=4),)) from None
     except BaseException:
         instance.book.forget(record)
         raise
@@ -262,6 +267,9 @@ def _copy_snapshot(
             instance.book.save(source)
         instance.book.publish(record, generation)
         book.touch_others(record)
+    except apsw.FullError:
+        book.remove_file(path)
+        raise error(5128, record.physical, also=(error(1802, state=4),)) from None
     except BaseException:
         book.remove_file(path)
         raise

@@ -141,7 +141,8 @@ class Faults:
                 if fault.times is not None:
                     fault.times -= 1
             if any(f.times is not None for f in struck):
-                _write(self._directory, [f for f in faults if f.times is None or f.times > 0])
+                with contextlib.suppress(OSError):  # on a full disk a fault strikes once more
+                    _write(self._directory, [f for f in faults if f.times is None or f.times > 0])
         return struck
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import threading
 from datetime import datetime
@@ -36,10 +38,10 @@ class ErrorLog:
                     older.replace(self.path.with_name(f"errorlog.{number}"))
 
     def write(self, text: str, process: str = "Server") -> None:
-        """Append a line."""
+        """Append a line; on a full disk it is lost."""
         moment = clock.now()
         head = f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 10_000:02d} {process:<11} "
-        with self._lock, self.path.open("a", encoding="utf-8") as file:
+        with self._lock, contextlib.suppress(OSError), self.path.open("a", encoding="utf-8") as file:
             file.write(head + text.replace("\n", " ") + "\n")
 
     def entries(self, number: int = 0) -> list[tuple[datetime, str, str]]:
@@ -52,20 +54,20 @@ class ErrorLog:
 
 
 class StatementLog:
-    """JSON lines: what every session ran, and how it ended."""
+    """JSON lines: what every session ran, and how it ended. A full disk loses lines, not statements."""
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
-        self._file = path.open("a", encoding="utf-8")
+        self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def write(self, entry: dict[str, Any]) -> None:
         """Append an entry; it is in the file when the call returns, so a killed server leaves it behind."""
-        line = json.dumps({"at": clock.stamp(), **entry}, ensure_ascii=False)
-        with self._lock:
-            self._file.write(line + "\n")
-            self._file.flush()
+        line = json.dumps({"at": clock.stamp(), **entry}, ensure_ascii=False) + "\n"
+        with self._lock, contextlib.suppress(OSError):
+            os.write(self._handle, line.encode("utf-8", "backslashreplace"))
 
     def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._file.close()
+        """Close the file; what is written later is lost."""
+        with self._lock, contextlib.suppress(OSError):
+            os.close(self._handle)
+            self._handle = -1

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from runbook.sandbox.contract import SqlError
 from runbook.sandbox.errors import error
 
 MAGIC = b"RBTAPE01"
@@ -234,8 +233,3 @@ def choose(media: Media, position: int) -> BackupSet:
     if not found.complete:
         raise error(3256, media.path)
     return found
-
-
-def translate_write(path: str, problem: OSError) -> SqlError:
-    """The SQL error of a failed write on a device."""
-    return error(3202, path, os_error(problem))

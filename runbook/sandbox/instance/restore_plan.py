@@ -73,7 +73,7 @@ def check_target(
         return
     if record.family != found.header["settings"]["family"]:
         raise error(3154, name)
-    if record.is_logged and record.state == "ONLINE":
+    if record.is_logged and record.state != "RESTORING":
         raise error(3159, name)
 
 
