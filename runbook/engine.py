@@ -149,7 +149,7 @@ class Engine:
 
     def _begin(self, task: _Task) -> None:
         if not self._workers.inline:
-            self._workers.submit(task.step, lambda: self._work(task), lambda _: None)
+            self._workers.submit(task.step, lambda: self._work(task), self._idle)
             return
         alarm = self._alarm(task.step, task.token)
 
@@ -172,8 +172,10 @@ class Engine:
             with self.log.lock:
                 self._ended(task, error)
                 following = self._following()
-            if not following:
-                self._wake.set()
+
+    def _idle(self, error: BaseException | None) -> None:
+        self._crash = self._crash or error
+        self._wake.set()
 
     def _ended(self, task: _Task, error: BaseException | None) -> None:
         with self.log.lock:
@@ -185,12 +187,13 @@ class Engine:
         """Begin what may begin, when that is steps and nothing else; one of them is for the thread that asks."""
         if self._stopping or self._crash:
             return None
-        first, *others = next_moves(self.view, self.busy, self.now()) or [None]
-        if not all(isinstance(move, Do) for move in (first, *others)):
+        moves = next_moves(self.view, self.busy, self.now())
+        steps = [move for move in moves if isinstance(move, Do)]
+        if not steps or len(steps) < len(moves):
             return None  # an ending, a hold, the way back: for the engine's own thread
-        for move in others:
-            self._perform(move)
-        return self._task(first)
+        for move in steps[1:]:
+            self._begin(self._task(move))
+        return self._task(steps[0])
 
     def _alarm(self, step: str, token: CancelToken) -> Timer | None:
         """Without threads the loop cannot watch the turn-back point itself while a step runs."""
