@@ -26,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     directory = Path(options.dir).resolve()
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.chdir("/")
     lock = manage.take_server_lock(directory)
     if lock is None:
         sys.stderr.write(f"another server runs in {directory}\nHINT: stop it first, or use its server.json\n")

@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -166,36 +165,41 @@ def _spawn(directory: Path, name: str, version: str, edition: str, port: int, ti
     root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
     with (directory / CONSOLE).open("ab") as console:
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=console,
-            stderr=console,
-            start_new_session=True,
-            cwd="/",
-            env={**os.environ, "PYTHONPATH": path},
-        )
-    running = _wait_ready(directory, process, timeout)
+        actions = [
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_DUP2, console.fileno(), 1),
+            (os.POSIX_SPAWN_DUP2, console.fileno(), 2),
+        ]
+        environment = {**os.environ, "PYTHONPATH": path}
+        pid = os.posix_spawn(sys.executable, command, environment, file_actions=actions, setsid=True)
+    running = _wait_ready(directory, pid, timeout)
     if running is None:
         raise SandboxError(f"the sandbox server {name} did not come up: {_last_words(directory)}", _hint(directory))
     return running
 
 
-def _wait_ready(directory: Path, process: subprocess.Popen[bytes] | None, timeout: float) -> ServerInfo | None:
+def _wait_ready(directory: Path, pid: int | None, timeout: float) -> ServerInfo | None:
+    """Wait until the server accepts logins; None when it ended (``pid`` is this process's child) or took too long."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         found = status(directory)
         if found is not None:
             return found
-        if process is not None and process.poll() is not None:
-            return None
-        if process is None and not _is_running(directory):
+        if _has_ended(pid) if pid is not None else not _is_running(directory):
             return None
         time.sleep(POLL)
-    if process is not None:
-        process.kill()
-        process.wait()
+    if pid is not None:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
     return None
+
+
+def _has_ended(pid: int) -> bool:
+    """Has this child ended? It is reaped then."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True
 
 
 def _last_words(directory: Path) -> str:
@@ -218,17 +222,11 @@ def stop(directory: str | Path, *, timeout: float = STOP_SECONDS) -> bool:
             os.kill(pid, number)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            _reap(pid)
+            _has_ended(pid)  # a server started by this very process would stay a zombie
             if not _is_running(directory):
                 return True
             time.sleep(POLL)
     raise SandboxError(f"the server in {directory} (process {pid}) does not end", "end it by hand")
-
-
-def _reap(pid: int) -> None:
-    """A server started by this very process would stay a zombie."""
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
 
 
 def reset(directory: str | Path) -> None:
