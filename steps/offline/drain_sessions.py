@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from runbook.api import (
@@ -14,7 +13,6 @@ from runbook.api import (
     Pass,
     Phase,
     ReadContext,
-    SqlServer,
     await_silence,
     end_sessions,
     named_lines,
@@ -52,9 +50,6 @@ class DrainSessions(LightDatabaseStep):
     @property
     def servers(self) -> tuple[str, ...]:
         return (self.plan.source,)
-
-    def preview(self, server: Callable[[str], SqlServer]) -> None:
-        server(source_of(self.plan)).kill(0)
 
     def observe(self, ctx: ReadContext) -> Facts:
         server = source_of(ctx.plan)
