@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rollback.online.release_database import RestrictAgain
@@ -19,6 +20,7 @@ from runbook.api import (
     ReadContext,
     Sizes,
     Skip,
+    SqlServer,
     UserAccess,
     is_open,
     upgraded_of,
@@ -58,6 +60,9 @@ class ReleaseDatabase(DatabaseStep):
 
     def budget(self, sizes: Sizes) -> Budget:  # noqa: ARG002  (does not depend on size)
         return Budget(0.5, 0.5)
+
+    def preview(self, server: Callable[[str], SqlServer]) -> None:
+        server(upgraded_of(self.plan)).set_user_access(self.key, UserAccess.MULTI_USER)
 
     def observe(self, ctx: ReadContext) -> Facts:
         server = upgraded_of(ctx.plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -28,6 +29,7 @@ from runbook.api import (
     RecoveryModel,
     ServerError,
     Sizes,
+    SqlServer,
     UserAccess,
     backup_file,
     backup_name,
@@ -38,6 +40,7 @@ from runbook.api import (
     is_backup,
     is_open,
     named_lines,
+    preview_path,
     seconds,
     source_of,
 )
@@ -85,6 +88,11 @@ class CutDatabase(DatabaseStep):
 
     def budget(self, sizes: Sizes) -> Budget:
         return Budget(seconds(sizes, self.key, BACKUP_MIB_S, TAIL_SHARE), 1.0)
+
+    def preview(self, server: Callable[[str], SqlServer]) -> None:
+        source = source_of(self.plan)
+        path = preview_path(self.plan, source, self.key, "tail")
+        server(source).cut_tail(self.key, path, name=backup_name("RUN", "tail"))
 
     def observe(self, ctx: ReadContext) -> Facts:
         server = source_of(ctx.plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rollback.upgrade.recover_database import SetAside
@@ -19,6 +20,7 @@ from runbook.api import (
     ReadContext,
     ServerError,
     Sizes,
+    SqlServer,
     UserAccess,
     is_open,
     restrict,
@@ -62,6 +64,11 @@ class RecoverDatabase(DatabaseStep):
 
     def budget(self, sizes: Sizes) -> Budget:  # noqa: ARG002  (fixed work)
         return Budget(CONVERSION, 0.5)
+
+    def preview(self, server: Callable[[str], SqlServer]) -> None:
+        target = server(target_of(self.plan))
+        target.recover(self.key)
+        target.set_user_access(self.key, UserAccess.RESTRICTED_USER)
 
     def observe(self, ctx: ReadContext) -> Facts:
         server = target_of(ctx.plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,10 +24,12 @@ from runbook.api import (
     ReadContext,
     ServerError,
     Sizes,
+    SqlServer,
     WitnessedStep,
     exchange_of,
     header_of,
     is_backup,
+    preview_path,
     same_file,
     seconds,
     target_of,
@@ -73,6 +76,10 @@ class RestoreTail(WitnessedStep):
 
     def budget(self, sizes: Sizes) -> Budget:
         return Budget(seconds(sizes, self.key, RESTORE_MIB_S, TAIL_SHARE))
+
+    def preview(self, server: Callable[[str], SqlServer]) -> None:
+        target = target_of(self.plan)
+        server(target).restore_log(self.key, preview_path(self.plan, target, self.key, "tail"))
 
     def observe(self, ctx: ReadContext) -> Facts:
         server = target_of(ctx.plan)

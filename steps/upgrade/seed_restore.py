@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from rollback.upgrade.seed_restore import DropRestored, restored_here
@@ -21,11 +21,14 @@ from runbook.api import (
     Phase,
     ReadContext,
     Sizes,
+    SqlServer,
     WitnessedStep,
     exchange_of,
     header_of,
     is_backup,
+    join,
     moved_files,
+    preview_path,
     same_file,
     seconds,
     source_of,
@@ -73,6 +76,12 @@ class SeedRestore(WitnessedStep):
 
     def budget(self, sizes: Sizes) -> Budget:
         return Budget(seconds(sizes, self.key, RESTORE_MIB_S), 2.0)
+
+    def preview(self, server: Callable[[str], SqlServer]) -> None:
+        target = target_of(self.plan)
+        directory = self.plan.servers[target].data_directory or "DATA-DIRECTORY"
+        moves = {"<every file>": join(directory, f"{self.key}_RUN.mdf")}
+        server(target).restore_full(self.key, preview_path(self.plan, target, self.key, "full"), moves=moves)
 
     def observe(self, ctx: ReadContext) -> Facts:
         target = target_of(ctx.plan)
