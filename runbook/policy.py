@@ -1,12 +1,12 @@
 """The judgement: what to do next. Pure; the engine performs what is returned and records it, it decides nothing.
 
-    nothing is open any more                     -> nothing
-    a step or undo whose executor was lost       -> settle it by looking, before anything else
-    before the pivot, a reason to turn back      -> turn back (or refuse, while nothing was touched)
-    going back                                   -> every undo whose followers are put back, side by side
-    nothing can go back any further              -> finish as reverted, or hold what is stuck
-    past the pivot, something failed             -> the rest goes on, then hold; nothing reverts by itself
-    going forward                                -> every ready step that the limits and the window admit
+nothing is open any more                     -> nothing
+a step or undo whose executor was lost       -> settle it by looking, before anything else
+before the pivot, a reason to turn back      -> turn back (or refuse, while nothing was touched)
+going back                                   -> every undo whose followers are put back, side by side
+nothing can go back any further              -> finish as reverted, or hold what is stuck
+past the pivot, something failed             -> the rest goes on, then hold; nothing reverts by itself
+going forward                                -> every ready step that the limits and the window admit
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from runbook.graph import Graph
 from runbook.runview import RunView
 from runbook.states import RunState, StepState
 
+PREFLIGHT = "preflight"
+"""The phase of steps that only look."""
 ATTEMPTS = 3
 """How often a step is begun when each time its executor was lost."""
 UNDO_ATTEMPTS = 2
@@ -111,10 +113,12 @@ def reason_to_turn_back(run: RunView, now: datetime) -> str:
 
 
 def _turn(run: RunView, busy: Collection[str], reason: str) -> list[Move]:
-    """Turn back; while nothing was touched, let the checks under way finish (all findings at once) and refuse."""
+    """Turn back; while nothing was touched, let the checks go on (all findings at once), then refuse."""
     if run.touched:
         return [TurnBack(reason)]
-    return [] if busy else [Finish(RunState.REFUSED, reason)]
+    checks = [identity for identity in run.ready if run.graph[identity].phase == PREFLIGHT]
+    moves: list[Move] = [Do(identity) for identity in _admitted(run.graph, checks, busy)]
+    return moves if moves or busy else [Finish(RunState.REFUSED, reason)]
 
 
 # --- forward -------------------------------------------------------------------------------------------------------

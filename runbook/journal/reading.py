@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from runbook.errors import JournalError
+from runbook.errors import UsageError
 
 COLUMNS = (
     "run_id",

@@ -40,6 +40,9 @@ class Scribe:
     def set_user_access(self, database: str, access: UserAccess) -> None:
         self._write(state.user_access(database, access))
 
+    def kill(self, session_id: int) -> None:  # noqa: ARG002  (which sessions is known on the night only)
+        self._write("-- KILL <every session that is left>")
+
     def backup_full(self, database: str, path: str, *, name: str, copy_only: bool) -> None:
         self._write(backup.full(database, path, title=name, copy_only=copy_only))
 

@@ -1,0 +1,86 @@
+"""One fixture for the servers: the sandbox by default, two servers of the environment when they are named."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from examples.mailer import prepare
+from examples.mailer.seed import connector, seed
+from tests.e2e.servers import NamedServers, SandboxServers
+from tests.e2e.system import System
+
+SCALE = 0.01
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder is end to end."""
+    for item in items:
+        if "tests/e2e" in str(item.path):
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sandbox servers with the example's data, made once and copied for each test."""
+    home = tmp_path_factory.mktemp("template")
+    servers = SandboxServers(home)
+    try:
+        servers.start("old")
+        servers.start("new")
+        seed(connector(None, servers.json("old")), SCALE)
+    finally:
+        servers.stop()
+    return home
+
+
+@pytest.fixture
+def make_system(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., System]]:
+    """Makes the example system for a test, and ends it afterwards."""
+    made: list[System] = []
+
+    def make(plan: str = "runbook.yaml", edit: Callable[[str], str] = lambda text: text) -> System:
+        home = tmp_path / "home"
+        home.mkdir()
+        servers: SandboxServers | NamedServers
+        if NamedServers.configured():
+            servers = NamedServers(home)
+            seed(servers.server("old").connect, SCALE, reset=True)
+        else:
+            servers = SandboxServers(home)
+            servers.copy_from(request.getfixturevalue("template"))
+        port = _free_port()
+        app_directory = prepare.lay_out(home / "mailer", app_port=port)
+        path = home / "mailer" / plan
+        path.write_text(edit(servers.plan(path.read_text(encoding="utf-8"))), encoding="utf-8")
+        prepare.render_config(app_directory, servers.json("old"), servers.json("new"), port)
+        system = System(home, servers, path, port, prepare.start_app(app_directory, port))
+        made.append(system)
+        return system
+
+    yield make
+    for system in made:
+        system.close()
+
+
+@pytest.fixture
+def system(make_system: Callable[..., System]) -> System:
+    """The example system with its side-by-side plan."""
+    return make_system()
+
+
+@pytest.fixture
+def sandbox(system: System) -> System:
+    """The same where faults can be set; other servers are skipped by name."""
+    if not system.servers.is_sandbox:
+        pytest.skip("faults can be set on the sandbox only, these servers are named by RUNBOOK_TEST_OLD")
+    return system
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

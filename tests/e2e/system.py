@@ -1,0 +1,178 @@
+"""The example system as a whole, on real processes: servers, data, application, and the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from examples.mailer import prepare
+from tests.e2e.servers import Servers, rows
+
+ROOT = Path(__file__).resolve().parents[2]
+DATABASES = ("Contacts", "Campaigns", "Tracking", "Surveys", "Billing", "Archive")
+
+
+@dataclass
+class Outcome:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Its output, read."""
+        return json.loads(self.out)
+
+
+@dataclass
+class System:
+    """One test's system. ``plan`` is the plan file that commands get."""
+
+    home: Path
+    servers: Servers
+    plan: Path
+    port: int
+    app: prepare.RunningApp
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    # --- the command line ----------------------------------------------------------------------------------------
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """State of its own."""
+        return {**os.environ, "RUNBOOK_HOME": str(self.home), "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+
+    def runbook(self, *arguments: str, timeout: float = 240) -> Outcome:
+        """Run a command to its end."""
+        done = subprocess.run(
+            [sys.executable, "-m", "runbook", *arguments],
+            env=self.environment,
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        assert "Traceback" not in done.stderr, done.stderr
+        return Outcome(done.returncode, done.stdout, done.stderr)
+
+    def execute(self, window: str = "10m") -> Outcome:
+        """The night."""
+        return self.runbook("execute", str(self.plan), "--window", window, "--yes")
+
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command and leave it running."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "runbook", *arguments],
+            env=self.environment,
+            cwd=self.home,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
+        self.started.append(process)
+        return process
+
+    def kill_when(self, process: subprocess.Popen[str], condition: Callable[[], bool], timeout: float = 120) -> None:
+        """``kill -9`` once the condition holds."""
+        wait_until(lambda: condition() or process.poll() is not None, timeout)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    def status(self) -> dict[str, Any]:
+        """The newest run."""
+        found: dict[str, Any] = self.runbook("status", "--json").json
+        return found
+
+    def step(self, identity: str) -> str:
+        """Where a step of the newest run stands; empty while there is none."""
+        done = self.runbook("status", "--json")
+        if done.code:
+            return ""
+        return next((step["state"] for step in done.json["steps"] if step["id"] == identity), "")
+
+    # --- the world -----------------------------------------------------------------------------------------------
+
+    def get(self, path: str) -> tuple[int, str]:
+        """What a user sees."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def serves_from(self) -> str:
+        """``@@SERVERNAME`` of the server the application uses."""
+        return str(json.loads(self.get(f"/health?bypass={prepare.BYPASS_TOKEN}")[1])["server"])
+
+    def jobs(self, role: str) -> dict[str, bool]:
+        """Agent jobs -> enabled."""
+        with self.servers.server(role).connect() as cnx:
+            return {name: bool(on) for name, on in rows(cnx, "SELECT name, enabled FROM msdb.dbo.sysjobs")}
+
+    def sql(self, role: str, statement: str, database: str = "master") -> list[tuple[Any, ...]]:
+        """Ask (or tell) a server something as its administrator."""
+        cnx = self.servers.server(role).connect(database, "somebody else")
+        try:
+            cursor = cnx.execute(statement)
+            return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
+        finally:
+            cnx.close()
+
+    def content(self, role: str) -> dict[str, list[tuple[Any, ...]]]:
+        """Every row of every table but those that Agent jobs write by themselves."""
+        found = {}
+        cnx = self.servers.server(role).connect()
+        try:
+            for database in DATABASES:
+                names = rows(cnx, f"SELECT s.name, t.name FROM {database}.sys.tables t "
+                                  f"JOIN {database}.sys.schemas s ON s.schema_id = t.schema_id")  # fmt: skip
+                for schema, table in names:
+                    if table.lower() not in WRITTEN_BY_JOBS:
+                        found[f"{database}.{schema}.{table}"] = sorted(
+                            map(repr, rows(cnx, f"SELECT * FROM [{database}].[{schema}].[{table}]"))
+                        )
+        finally:
+            cnx.close()
+        return found  # type: ignore[return-value]
+
+    def states(self, role: str) -> dict[str, tuple[str, str]]:
+        """Database -> (state, user access)."""
+        found = self.sql(role, "SELECT name, state_desc, user_access_desc FROM sys.databases")
+        return {name: (state, access) for name, state, access in found if name in DATABASES}
+
+    def close(self) -> None:
+        """End everything."""
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+            process.wait()
+            if process.stdout:
+                process.stdout.close()
+        prepare.stop_app(self.app)
+        self.servers.stop()
+
+
+WRITTEN_BY_JOBS = frozenset({"heartbeat", "agentheartbeat", "jobheartbeat"})
+
+
+def wait_until(condition: Callable[[], bool], timeout: float = 60) -> None:
+    """Await a condition; AssertionError when it does not come."""
+    give_up_at = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < give_up_at, "waited in vain"
+        time.sleep(0.05)

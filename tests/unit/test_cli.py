@@ -1,0 +1,97 @@
+"""Wrong command lines: exit 2 or 30, what is wrong and what to do, never a traceback, nothing touched."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "RUNBOOK_HOME": str(home / "state"), "PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-m", "runbook", *arguments],
+        cwd=home, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+WRONG = [
+    (["exekute"], 2, "exekute"),
+    (["execute", "no-such.yaml", "--yes"], 2, "no-such.yaml"),
+    (["execute", "empty.yaml", "--yes"], 30, "empty.yaml:1"),
+    (["execute", "tabs.yaml", "--yes"], 30, "tabs.yaml:2"),
+    (["execute", "list.yaml", "--yes"], 30, "list.yaml:1"),
+    (["execute", "empty.yaml"], 2, "confirmation"),
+    (["execute", "--window", "soon", "--yes"], 2, "soon"),
+    (["execute", "--window", "-4h", "--yes"], 2, "-4h"),
+    (["execute", "--window"], 2, "--window"),
+    (["execute", "a.yaml", "b.yaml", "--yes"], 2, "b.yaml"),
+    (["check", "no-such.yaml"], 2, "no-such.yaml"),
+    (["plan", "empty.yaml"], 30, "empty.yaml:1"),
+    (["plan", "--sequel"], 2, "--sequel"),
+    (["status"], 2, "journal"),
+    (["status", "2026"], 2, "journal"),
+    (["resume"], 2, "run"),
+    (["resume", "nobody"], 2, "nobody"),
+    (["revert", "--yes"], 2, "run"),
+    (["revert"], 2, "confirmation"),
+    (["hold"], 2, "run"),
+    (["audit", "verify", "nobody"], 2, "journal"),
+    (["audit", "forge"], 2, "forge"),
+    (["sandbox", "start", "no-such.yaml"], 2, "no-such.yaml"),
+    (["sandbox", "fault", "old", "explode"], 2, "explode"),
+    (["sandbox", "fault", "older", "hang", "--plan", "good.yaml"], 2, "older"),
+    (["init", "empty.yaml"], 2, "exists"),
+    (["--journal", "nonsense", "runs"], 20, "journal"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code", "named"), WRONG, ids=[" ".join(one[0]) for one in WRONG])
+def test_a_wrong_command_line(tmp_path: Path, arguments: list[str], code: int, named: str) -> None:
+    """The code, the thing that is wrong, and a line of remedy; no traceback, no state left behind."""
+    (tmp_path / "empty.yaml").write_text("", encoding="utf-8")
+    (tmp_path / "tabs.yaml").write_text("runbook: 1\n\tname: x\n", encoding="utf-8")
+    (tmp_path / "list.yaml").write_text("- runbook\n", encoding="utf-8")
+    (tmp_path / "good.yaml").write_text(_good(), encoding="utf-8")
+    done = run(tmp_path, *arguments)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.startswith("error: ")
+    assert named in done.stderr
+    assert "HINT: " in done.stderr
+    assert not list((tmp_path / "state").glob("sandbox/*")), "no server was started"
+
+
+def _good() -> str:
+    plan = (ROOT / "examples" / "mailer" / "runbook.yaml").read_text(encoding="utf-8")
+    return plan.replace("  content: maintenance.html\n", "  text: planned maintenance\n")
+
+
+def test_help_names_every_verb() -> None:
+    """And none that does not work yet."""
+    done = subprocess.run([sys.executable, "-m", "runbook", "--help"], capture_output=True, text=True, check=True)
+    verbs = "init check plan execute status resume revert hold runs audit sandbox schema"
+    for verb in verbs.split(" "):
+        assert f"\n  {verb} " in done.stdout
+    for verb in ("rehearse", "report", "approve", "extend", "finalize", "guard"):
+        assert f"\n  {verb} " not in done.stdout
+
+
+def test_the_schema_is_one(tmp_path: Path) -> None:
+    """``runbook schema`` prints a JSON Schema that knows the plan's keys."""
+    schema = json.loads(run(tmp_path, "schema").stdout)
+    assert {"servers", "databases", "gate", "window"} <= set(schema["properties"])
+
+
+def test_a_first_plan_says_what_is_left_to_fill_in(tmp_path: Path) -> None:
+    """``init`` writes a plan that ``check`` refuses only for what nobody but a person knows."""
+    assert run(tmp_path, "init").returncode == 0
+    done = run(tmp_path, "check")
+    assert done.returncode == 30
+    assert "fill" in done.stderr
