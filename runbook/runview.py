@@ -87,6 +87,9 @@ class RunView:
     _path: dict[str, float] = field(default_factory=dict)
     _owed: dict[str, float] = field(default_factory=dict)
     _longest: float = 0.0
+    _shared: float = 0.0
+    """What is owed on each server and in the whole run, each divided by its limit."""
+    _indexes: dict[StepState, dict[str, None]] = field(default_factory=dict)
 
     @classmethod
     def opened(cls, event: Event) -> RunView:
@@ -106,6 +109,14 @@ class RunView:
         view.steps = {identity: StepView() for identity in graph.nodes}
         view._waiting = {node.id: len(node.after) for node in graph}
         view.ready = {node.id: None for node in graph if not node.after}
+        view._indexes = {
+            StepState.STARTED: view.started,
+            StepState.UNDOING: view.undoing,
+            StepState.PARTIAL: view.partial,
+            StepState.UNDONE: view.repaired,
+            StepState.STUCK: view.stuck,
+            **dict.fromkeys(BAD, view.bad),
+        }
         return view
 
     # --- what the policy asks ------------------------------------------------------------------------------
@@ -128,9 +139,7 @@ class RunView:
         used to the full, so no order of starting (and no undo that ends early) can make it longer: R. L. Graham,
         Bounds on Multiprocessing Timing Anomalies, SIAM J. Appl. Math. 17 (1969), applied per resource.
         """
-        limits = self.graph.limits
-        shared = sum(seconds / limits.of(server) for server, seconds in self._owed.items() if server)
-        return self._longest + shared + self._owed.get("", 0.0) / limits.workers
+        return self._longest + self._shared
 
     @property
     def turn_back_at(self) -> datetime:
@@ -266,6 +275,9 @@ class RunView:
         sign = 1 if step.owes else -1
         for server in (*node.servers, ""):
             self._owed[server] = max(0.0, self._owed.get(server, 0.0) + sign * node.undo_budget)
+        limits = self.graph.limits
+        shared = sum(seconds / limits.of(server) for server, seconds in self._owed.items() if server)
+        self._shared = shared + self._owed.get("", 0.0) / limits.workers
         if step.owes:
             self._path[node.id] = node.undo_budget + self._path_before(node)
             self._longest = max(self._longest, self._path[node.id])
@@ -280,18 +292,9 @@ class RunView:
 
     def _index(self, identity: str, step: StepView, before: StepState) -> None:
         state = step.state
-        for index, states in (
-            (self.started, (StepState.STARTED,)),
-            (self.undoing, (StepState.UNDOING,)),
-            (self.partial, (StepState.PARTIAL,)),
-            (self.bad, BAD),
-            (self.repaired, (StepState.UNDONE,)),
-            (self.stuck, (StepState.STUCK,)),
-        ):
-            if state in states:
-                index[identity] = None
-            else:
-                index.pop(identity, None)
+        self._indexes.get(before, {}).pop(identity, None)
+        if state in self._indexes:
+            self._indexes[state][identity] = None
         self._index_ready(identity, state, before)
         if self.turned_back:
             self._settle_way_back(identity)

@@ -21,20 +21,16 @@ from runbook.runview import RunView
 Now = Callable[[], datetime]
 
 
+_KINDS = {kind.value: kind for kind in Kind}
+_decode = json.JSONDecoder().decode
+
+
 def to_event(row: Row) -> Event:
-    """A stored row as an event."""
-    return Event(
-        run_id=row.run_id,
-        n=row.n,
-        at=datetime.fromisoformat(row.at),
-        kind=Kind(row.kind),
-        step=row.step or None,
-        actor=row.actor,
-        fence=row.fence,
-        data=json.loads(row.body),
-        previous=row.previous,
-        hash=row.hash,
-    )
+    """A stored row as an event; ValueError for one that is none."""
+    run_id, n, at, kind, step, actor, fence, body, previous, digest = row
+    known = _KINDS.get(kind) or Kind(kind)
+    data = {} if body == "{}" else _decode(body)
+    return Event(run_id, n, datetime.fromisoformat(at), known, step or None, actor, fence, data, previous, digest)
 
 
 def fold(rows: Sequence[Row]) -> RunView:
