@@ -62,6 +62,7 @@ MESSAGES: dict[int, tuple[int, str]] = {
     1821: (16, "Cannot create a database snapshot on another database snapshot."),
     1822: (16, "The database must be online to have a database snapshot."),
     1834: (16, "The file '{0}' cannot be overwritten.  It is being used by database '{1}'."),
+    1844: (16, "{0} is not supported on {1}."),
     2501: (16, 'Cannot find a table or object with the name "{0}". Check the system catalog.'),
     2520: (
         16,

@@ -50,6 +50,12 @@ class AppLocks:
             self._take(session.spid, resource, wanted, owner.lower())
             return 0
 
+    def would_grant(self, spid: int, resource: str, mode: str) -> bool:
+        """APPLOCK_TEST: would the lock be granted at once?"""
+        wanted = next((m for m in MODES if m.lower() == mode.lower()), None)
+        with self._gate.changed:
+            return wanted is not None and not self._blocked(spid, resource, wanted)
+
     def _blocked(self, spid: int, resource: str, mode: str) -> bool:
         return any(h.spid != spid and h.mode not in COMPATIBLE[mode] for h in self._held.get(resource, ()))
 

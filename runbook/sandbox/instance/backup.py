@@ -115,6 +115,8 @@ def _demand(instance: SandboxInstance, session: LanguageSession, name: str, word
 
 def _check_chain(job: Job) -> None:
     record = job.record
+    if "COMPRESSION" in job.options and "Express" in job.instance.edition:
+        raise error(1844, "BACKUP DATABASE WITH COMPRESSION", job.instance.edition)
     if job.kind == "I" and record.base_guid is None:
         raise error(3035, record.name)
     if job.kind != "L":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from runbook.sandbox.contract import LanguageSession, SqlError
 from runbook.sandbox.instance import access, clock
 from runbook.sandbox.instance.logins import ROLES
+from runbook.sandbox.instance.progress import pages_of
 from runbook.sandbox.instance.records import DatabaseRecord
 
 if TYPE_CHECKING:
@@ -251,12 +252,63 @@ def _original_login(instance: SandboxInstance, session: LanguageSession, args: S
     return session.login
 
 
+def _original_database(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:  # noqa: ARG001
+    return instance.entry(session).database
+
+
 def _applock_mode(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:
     return instance.applocks.mode_of(session.spid, str(args[1]))
 
 
-def _file_exists(_: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:  # noqa: ARG001
-    return int(Path(str(args[0])).is_file())
+def _connection_property(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:  # noqa: ARG001
+    found: dict[str, Any] = {
+        "net_transport": "TCP",
+        "protocol_type": "TSQL",
+        "auth_scheme": "SQL",
+        "local_net_address": "127.0.0.1",
+        "local_tcp_port": instance.port,
+        "client_net_address": "127.0.0.1",
+        "physical_net_transport": "TCP",
+    }
+    return found.get(str(args[0]).lower())
+
+
+def _login_id(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:
+    login = instance.logins.find(str(args[0]) if args and args[0] is not None else session.login)
+    return None if login is None else login.principal_id
+
+
+def _file_property(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:
+    record = instance.find(session.database)
+    file = next((f for f in record.files if f.name.lower() == str(args[0]).lower()), None) if record else None
+    if record is None or file is None:
+        return None
+    size = Path(record.path).stat().st_size if file is record.primary else 8192
+    found = {
+        "isreadonly": int(record.is_read_only),
+        "isprimaryfile": int(file is record.primary),
+        "islogfile": int(file.kind == "LOG"),
+        "spaceused": pages_of(size),
+    }
+    return found.get(str(args[1]).lower())
+
+
+def _applock_test(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:
+    return int(instance.applocks.would_grant(session.spid, str(args[1]), str(args[2])))
+
+
+def _compare_password(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:  # noqa: ARG001
+    if args[0] is None or not isinstance(args[1], bytes) or not instance.logins.accepts(args[1]):
+        return 0
+    return int(instance.logins.verifier.matches(str(args[0]), args[1]))
+
+
+def _zero(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:  # noqa: ARG001
+    return 0
+
+
+def _nothing(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Any:  # noqa: ARG001
+    return None
 
 
 FUNCTIONS: dict[str, Function] = {
@@ -275,6 +327,16 @@ FUNCTIONS: dict[str, Function] = {
     "HAS_DBACCESS": _may_enter,
     "HAS_PERMS_BY_NAME": _has_permission,
     "APPLOCK_MODE": _applock_mode,
+    "APPLOCK_TEST": _applock_test,
+    "CONNECTIONPROPERTY": _connection_property,
+    "SUSER_ID": _login_id,
+    "FILEPROPERTY": _file_property,
+    "PWDCOMPARE": _compare_password,
+    "ORIGINAL_DB_NAME": _original_database,
+    "@@CPU_BUSY": _zero,
+    "@@IDLE": _zero,
+    "@@IO_BUSY": _zero,
+    "@@REMSERVER": _nothing,
     "@@VERSION": _version,
     "@@SERVERNAME": _server_name,
     "@@SERVICENAME": _service_name,

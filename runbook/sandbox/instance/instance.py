@@ -248,7 +248,7 @@ class SandboxInstance:
         except BaseException:
             self.registry.release(spid)
             raise
-        self.registry.add(Entry(session, login.name, login.sid, request.library, is_user=is_user))
+        self.registry.add(Entry(session, login.name, login.sid, request.library, database, is_user=is_user))
         return session
 
     def ended(self, session: LanguageSession) -> None:

@@ -65,6 +65,7 @@ class Entry:
     login: str
     sid: str
     library: str = ""
+    database: str = ""
     is_user: bool = True
     login_time: datetime = field(default_factory=clock.now)
     last_start: datetime = field(default_factory=clock.now)

@@ -7,6 +7,7 @@ import platform
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from runbook.sandbox import errors
 from runbook.sandbox.contract import LanguageSession
 from runbook.sandbox.instance import clock
 from runbook.sandbox.instance.configuration import SETTINGS
@@ -214,6 +215,23 @@ def endpoints(_: SandboxInstance, session: LanguageSession, args: Sequence[Any])
     ]
 
 
+MESSAGES_VIEW = (
+    "message_id int not null",
+    "language_id smallint not null",
+    "severity tinyint",
+    "is_event_logged bit not null",
+    "text nvarchar(2048) not null",
+)
+
+
+def messages(_: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Rows:  # noqa: ARG001
+    """sys.messages: those the sandbox raises; no user-defined ones."""
+    return [
+        {"message_id": number, "language_id": 1033, "severity": severity, "is_event_logged": False, "text": message}
+        for number, (severity, message) in sorted(errors.MESSAGES.items())
+    ]
+
+
 VIEWS: dict[str, tuple[Sequence[str], Callable[..., Rows]]] = {
     "sys.dm_os_host_info": (HOST, host),
     "sys.dm_os_sys_info": (SYSTEM, system),
@@ -221,4 +239,5 @@ VIEWS: dict[str, tuple[Sequence[str], Callable[..., Rows]]] = {
     "sys.configurations": (CONFIGURATIONS, configurations),
     "sys.servers": (SERVERS, servers),
     "sys.endpoints": (ENDPOINTS, endpoints),
+    "sys.messages": (MESSAGES_VIEW, messages),
 }
