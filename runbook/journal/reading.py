@@ -62,7 +62,7 @@ class SqliteReader:
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
-            raise JournalError(
+            raise UsageError(
                 f"there is no journal at {path}", hint="Nothing has been run with this RUNBOOK_HOME yet."
             )
         self._connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30)
