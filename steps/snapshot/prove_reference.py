@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from rollback.snapshot.prove_reference import ProveReturn
 from runbook.api import (
-    LEAST,
     PROOF_MIB_S,
     Apply,
     Budget,
@@ -58,7 +57,7 @@ class ProveReference(DatabaseStep):
 
     def budget(self, sizes: Sizes) -> Budget:
         took = seconds(sizes, self.key, PROOF_MIB_S)
-        return Budget(took, LEAST if self.plan.strategy == "scripts" else took)
+        return Budget(took, 0.0 if self.plan.strategy == "scripts" else took)
 
     def observe(self, ctx: ReadContext) -> Facts:
         server = source_of(ctx.plan)

@@ -96,6 +96,15 @@ def test_once_users_were_in_a_copy_is_always_made(tmp_path: Path) -> None:
     assert len(kept_files(night, "aside")) == 1
 
 
+def test_what_cannot_be_read_is_kept_as_it_is(tmp_path: Path) -> None:
+    """A table that cannot be read tells nothing of what was written: the copy is made to be on the safe side."""
+    night = Night.of(tmp_path).until("last-look")
+    night.world.fault("new", "fail", "PROVE Contacts dbo.Contacts ")
+    night.back()
+    assert len(kept_files(night, "aside")) == 1
+    assert any("cannot be read to its end" in note for note in night.ctx.notes)
+
+
 def test_a_full_disk_keeps_the_database_instead(tmp_path: Path) -> None:
     """When the copy cannot be written, the database is not dropped: the way back fails and can be tried again."""
     night = Night.of(tmp_path).until("last-look")
