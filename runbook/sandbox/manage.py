@@ -144,7 +144,7 @@ def start(
         raise SandboxError(
             f"the server in {directory} is {running.name} ({running.version} {running.edition}), "
             f"not {name} ({version} {edition})",
-            "stop it first, or use another directory",
+            "Stop it first, or use another directory.",
         )
     return running
 
@@ -208,7 +208,7 @@ def _last_words(directory: Path) -> str:
 
 
 def _hint(directory: Path) -> str:
-    return f"read {directory / CONSOLE} and {directory / 'errorlog'}"
+    return f"Read {directory / CONSOLE} and {directory / 'errorlog'}."
 
 
 def stop(directory: str | Path, *, timeout: float = STOP_SECONDS) -> bool:
@@ -226,7 +226,7 @@ def stop(directory: str | Path, *, timeout: float = STOP_SECONDS) -> bool:
             if not _is_running(directory):
                 return True
             time.sleep(POLL)
-    raise SandboxError(f"the server in {directory} (process {pid}) does not end", "end it by hand")
+    raise SandboxError(f"the server in {directory} (process {pid}) does not end", "End it by hand.")
 
 
 def reset(directory: str | Path) -> None:
@@ -239,7 +239,7 @@ def reset(directory: str | Path) -> None:
             p.name != START_LOCK for p in directory.iterdir()
         ):
             (directory / START_LOCK).unlink(missing_ok=True)
-            raise SandboxError(f"{directory} holds no sandbox server", "name the directory of a server")
+            raise SandboxError(f"{directory} holds no sandbox server", "Name the directory of a server.")
         stop(directory)
         for path in directory.iterdir():
             if path.is_dir() and not path.is_symlink():
@@ -254,11 +254,11 @@ def fault(
     """Set a fault in a server, running or not; see :mod:`runbook.sandbox.instance.faults`. Raises SandboxError."""
     directory = Path(directory).resolve()
     if not directory.is_dir():
-        raise SandboxError(f"there is no sandbox server in {directory}", "start it first")
+        raise SandboxError(f"there is no sandbox server in {directory}", "Start it first.")
     try:
         return faults.add(directory, kind, match, seconds=seconds, times=times)
     except Exception as problem:
-        raise SandboxError(str(problem), f"kinds are {', '.join(KINDS)}; match is a regular expression") from problem
+        raise SandboxError(str(problem), f"Kinds are {', '.join(KINDS)}; match is a regular expression.") from problem
 
 
 def list_faults(directory: str | Path) -> list[Fault]:

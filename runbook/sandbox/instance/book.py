@@ -223,6 +223,7 @@ def touch_others(record: DatabaseRecord) -> None:
 
 def start_up(instance: SandboxInstance) -> None:
     """Create system databases, recover, convert and tidy; called once before the first login."""
+    _move_house(instance)
     instance.book.empty_trash()
     for name, database_id in SYSTEM.items():
         _ensure_system(instance, name, database_id)
@@ -233,6 +234,23 @@ def start_up(instance: SandboxInstance) -> None:
             revert.resume(instance, record)
     _tidy(instance)
     instance.errorlog.write("Recovery is complete. This is an informational message only. No user action is required.")
+
+
+def _move_house(instance: SandboxInstance) -> None:
+    """The whole directory may have been copied or moved while nothing ran: its files are where it is now."""
+    here = str(instance.directory)
+    before = instance.store.get("place", "directory")
+    if before is not None and before != here:
+        for record in instance.book.all():
+            for file in record.files:
+                if file.physical.startswith(before + os.sep):
+                    file.physical = here + file.physical[len(before) :]
+            instance.book.save(record)
+        for path in instance.store.items("trash"):
+            instance.store.remove("trash", path)
+            if path.startswith(before + os.sep):
+                instance.store.put("trash", here + path[len(before) :], {})
+    instance.store.put("place", "directory", here)
 
 
 def _ensure_system(instance: SandboxInstance, name: str, database_id: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runbook.sandbox.contract import LanguageSession, Sink, SqlError
@@ -52,6 +53,8 @@ CHECK_OPTIONS = {
     "TABLERESULTS",
     "ESTIMATEONLY",
 }
+CHECK_BYTES_PER_SECOND = 100_000_000
+"""Speed from which the progress of CHECKDB is guessed."""
 REPAIR = ("REPAIR_REBUILD", "REPAIR_ALLOW_DATA_LOSS", "REPAIR_FAST")
 
 
@@ -140,9 +143,14 @@ def _check_file(instance: SandboxInstance, session: LanguageSession, path: str) 
 
     worker = threading.Thread(target=work, name="checkdb", daemon=True)
     worker.start()
+    request, started = instance.entry(session).request, time.monotonic()
+    expected = Path(path).stat().st_size / CHECK_BYTES_PER_SECOND + 0.1
     while worker.is_alive():
         worker.join(0.02)
         session.check()
+        if request is not None:
+            spent = time.monotonic() - started
+            request.percent = 100 * spent / (spent + expected)
     return found
 
 

@@ -36,6 +36,16 @@ class Fault:
     times: int | None = None
     until: float | None = None
 
+    def __str__(self) -> str:
+        words = [self.kind, f"when {self.match!r} is met" if self.match else "with every statement"]
+        if self.kind == "slow":
+            words.append(f"by {self.seconds:g} s")
+        if self.times is not None:
+            words.append(f"{self.times} times")
+        if self.until is not None:
+            words.append(f"for {max(0.0, self.until - time.time()):.0f} s")
+        return " ".join(words)
+
 
 @contextlib.contextmanager
 def _locked(directory: Path) -> Iterator[None]:

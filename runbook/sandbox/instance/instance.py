@@ -114,6 +114,9 @@ class SandboxInstance:
         self.agent.stop()
         for entry in self.registry.all():
             entry.session.close()
+        for record in self.book.all():
+            if record.state == "ONLINE":
+                self.storage.settle(record.path)
         self.errorlog.write("SQL Server is terminating because of a system shutdown.")
         self._close_files()
 

@@ -141,7 +141,12 @@ def _restore_full(job: Job, file: BinaryIO, found: BackupSet) -> None:
     with _alone(job, record):
         if not is_new:
             restore_plan.check_target(job.instance, job.session, job.name, record, found, job.options)
-        _begin(job, record, files, is_new=is_new)
+        try:
+            _begin(job, record, files, is_new=is_new)
+        except BaseException:
+            if is_new:
+                job.instance.book.forget(record)
+            raise
         _apply(job, record, file, found)
         _finish(job, record, found)
 

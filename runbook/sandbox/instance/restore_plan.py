@@ -126,7 +126,7 @@ def _in_use_elsewhere(path: Path) -> bool:
     """Files of another sandbox server are links into that server's generations; it holds them open."""
     if path.is_symlink():
         return path.exists()
-    return any(path.parent.glob(f".{path.stem.removesuffix('_log')}*.[0-9]*"))
+    return any(path.parent.glob(f".{path.stem.removesuffix('_log')}.*.[0-9]*"))
 
 
 def check_space(instance: SandboxInstance, session: LanguageSession, files: list[DataFile], found: BackupSet) -> None:

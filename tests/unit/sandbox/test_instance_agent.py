@@ -210,7 +210,7 @@ def at(text: str) -> datetime:
             "2026-01-31T18:00",
             "2026-02-01T08:00",
         ),
-        ({"freq_type": 8, "freq_interval": 1 | 64, "freq_recurrence_factor": 1}, "2026-01-30T00:00", "2026-01-31T00:00"),
+        ({"freq_type": 8, "freq_interval": 65, "freq_recurrence_factor": 1}, "2026-01-30T00:00", "2026-01-31T00:00"),
         ({"freq_type": 16, "freq_interval": 31, "freq_recurrence_factor": 1}, "2026-01-31T01:00", "2026-03-31T00:00"),
         ({"freq_type": 1, "active_start_date": 20260131, "active_start_time": 93000}, "2026-01-01", "2026-01-31T09:30"),
         ({"freq_type": 1, "active_start_date": 20260131}, "2026-02-01", None),

@@ -226,7 +226,7 @@ class Background:
     def _work(self) -> None:
         try:
             self.session.batch(self._sql, self.sink)
-        except BaseException as problem:
+        except BaseException as problem:  # noqa: BLE001 - kept for the test to look at
             self.problem = problem
 
     @property

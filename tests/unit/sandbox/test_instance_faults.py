@@ -162,7 +162,7 @@ def test_unknown_kind_and_broken_expression_are_refused(tmp_path: Path) -> None:
     """Setting a fault checks kind and expression before anything is written."""
     with pytest.raises(ValueError, match="unknown fault"):
         faults.add(tmp_path, "explode")
-    with pytest.raises(Exception, match="unterminated|missing"):
+    with pytest.raises(Exception, match=r"unterminated|missing"):
         faults.add(tmp_path, "fail", "(")
     assert not (tmp_path / "faults.json").exists()
 

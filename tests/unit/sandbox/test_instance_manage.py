@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -124,6 +125,21 @@ def test_second_server_on_one_directory_is_refused(folder: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert "another server runs" in done.stderr
+
+
+def test_copied_directory_is_a_server_of_its_own(folder: Path, tmp_path: Path) -> None:
+    """A copy of a stopped server's directory has its own files: the original is not touched by it."""
+    manage.start(folder, "OLD")
+    manage.stop(folder)
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    try:
+        first, second = manage.start(folder, "OLD"), manage.start(copy, "OLD")
+        assert first.port != second.port
+        names = {str(handle.readlink()) for handle in Path(f"/proc/{second.pid}/fd").iterdir()}
+        assert not any(name.startswith(f"{folder}/") for name in names)
+    finally:
+        manage.stop(copy)
 
 
 def test_faults_from_outside(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -303,6 +304,23 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
     with pytest.raises(SqlError, match="4064"):
         second.login(LoginRequest("app", "x"), lambda: None)
     second.stop()
+
+
+def test_directory_may_be_moved_and_copied(tmp_path: Path) -> None:
+    """A copy answers with the same rows from its own files; writes to it do not reach the original."""
+    first = server(tmp_path / "s")
+    session = connect(first)
+    session.run("CREATE DATABASE db")
+    session.write("db", "both")
+    first.stop()
+    shutil.copytree(tmp_path / "s", tmp_path / "copy")
+    copy, original = server(tmp_path / "copy"), server(tmp_path / "s")
+    connect(copy).write("db", "copy only")
+    assert connect(original).read("db") == ["both"]
+    assert connect(copy).read("db") == ["both", "copy only"]
+    assert {Path(str(r["physical_name"])).parts[-3] for r in connect(copy).view("sys.master_files")} == {"copy"}
+    copy.stop()
+    original.stop()
 
 
 def test_in_place_upgrade_converts_and_never_goes_back(tmp_path: Path) -> None:

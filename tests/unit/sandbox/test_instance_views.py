@@ -103,9 +103,9 @@ def test_database_properties(instance: SandboxInstance, sa: FakeSession) -> None
         return instance.function("DATABASEPROPERTYEX", sa, ["db", key])
 
     assert (prop("Status"), prop("Version"), prop("Recovery")) == ("ONLINE", 904, "FULL")
-    assert prop("LastGoodCheckDbTime") == datetime(1900, 1, 1)
+    assert prop("LastGoodCheckDbTime") == datetime.fromisoformat("1900-01-01")
     sa.run("DBCC CHECKDB ('db') WITH NO_INFOMSGS")
-    assert prop("LastGoodCheckDbTime") > datetime(2020, 1, 1)
+    assert prop("LastGoodCheckDbTime") > datetime.fromisoformat("2020-01-01")
     sa.run("ALTER DATABASE db SET OFFLINE")
     assert (prop("Status"), prop("Version")) == ("OFFLINE", None)
     assert instance.function("DB_ID", sa, ["nowhere"]) is None
