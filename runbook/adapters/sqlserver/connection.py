@@ -231,6 +231,8 @@ def refusal(role: str, address: target.Address, diagnosis: Diagnosis) -> Runbook
     if "ncryption not supported" in said:
         hint = f"Enable TLS on the server, or set encrypt of servers.{role} to false."
         return Unreachable(f"{where} does not encrypt connections: {said}", hint=hint)
+    if diagnosis.number is not None:
+        said = f"error {diagnosis.number}: {said}"
     patient = diagnosis.is_transient and diagnosis.state != "HYT00"  # then the driver has tried long enough
     kind = Transient if patient else Unreachable
     return kind(f"{where} cannot be reached: {said}", hint=REACH_HINT)

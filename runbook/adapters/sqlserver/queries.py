@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 from runbook.adapters.sqlserver.client import Client, Session
 from runbook.adapters.sqlserver.tsql import session as text
 from runbook.adapters.sqlserver.tsql import state as state_text
@@ -31,16 +34,24 @@ def query(client: Client, database: str, sql: str, max_rows: int) -> QueryResult
     return client.repeat_read(attempt)
 
 
-def run_batch(session: Session, role: str, database: str, sql: str) -> None:
-    """Run one batch of an upgrade script."""
+@contextmanager
+def script(session: Session, role: str, database: str) -> Iterator[Callable[[str], None]]:
+    """Run the batches of a script file on this one connection."""
     session.read(text.use(database))
-    session.effect(sql, max_rows=0)  # what it selects is nobody's, and may be of types a client cannot read
+    last = ""
+
+    def run(sql: str) -> None:
+        nonlocal last
+        last = sql
+        session.effect(sql, max_rows=0)  # what it selects is nobody's, and may be of types a client cannot read
+
+    yield run
     if session.read(text.open_transactions()).value():
         session.effect(text.roll_back())
         raise ServerError(
-            f"{role}: a batch left a transaction open, it was rolled back: {first_line(sql)}",
-            statement=sql,
-            hint="End every transaction in the batch that begins it.",
+            f"{role}: a script left a transaction open, it was rolled back: {first_line(last)}",
+            statement=last,
+            hint="End every transaction in the file that begins it.",
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -265,11 +265,14 @@ class Server(Reader):
     def map_user(self, database: str, user: str, login: str) -> None:
         self._effect(database, state_text.map_user(user, login), inside=True)
 
+    @contextmanager
+    def script(self, database: str) -> Iterator[Callable[[str], None]]:
+        with self._checked(database) as session, queries.script(session, self.role, database) as run:
+            yield run
+
     def run_batch(self, database: str, sql: str) -> None:
-        """On a connection of its own: temporary tables and SET options of a batch end with it. A transaction that the
-        batch leaves open is rolled back and reported."""
-        with self._checked(database) as session:
-            queries.run_batch(session, self.role, database, sql)
+        with self.script(database) as run:
+            run(sql)
 
     def check_database(self, database: str) -> tuple[str, ...]:
         return queries.check_database(self._client, database)

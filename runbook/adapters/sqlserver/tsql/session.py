@@ -11,7 +11,8 @@ LOCK = "runbook"
 def settings() -> str:
     """The options every connection is pinned to, whatever driver, login or server would default to.
 
-    They are those that indexed views and computed columns ask for; XACT_ABORT ends a batch at its first error, so
+    Isolation level and lock timeout need no pin: every session begins with READ COMMITTED and waits. The options are
+    those that indexed views and computed columns ask for; XACT_ABORT ends a batch at its first error, so
     that no statement runs after one that failed. English, so that messages in the record can be looked up.
     """
     return (
@@ -19,9 +20,7 @@ def settings() -> str:
         "SET NUMERIC_ROUNDABORT OFF;\n"
         "SET IMPLICIT_TRANSACTIONS OFF;\n"
         "SET XACT_ABORT ON;\n"
-        "SET LANGUAGE us_english;\n"
-        "SET LOCK_TIMEOUT -1;\n"
-        "SET TRANSACTION ISOLATION LEVEL READ COMMITTED;"
+        "SET LANGUAGE us_english;"
     )
 
 
