@@ -386,8 +386,13 @@ class SqlServer(SqlServerReader, Protocol):
     def map_user(self, database: str, user: str, login: str) -> None:
         """ALTER USER ... WITH LOGIN."""
 
+    def script(self, database: str) -> AbstractContextManager[Callable[[str], None]]:
+        """A connection for the batches of one script file: temporary tables, SET options and transactions reach from
+        batch to batch, as they do in sqlcmd. Gives the function that runs a batch, under the pinned SET options. A
+        transaction that is open at the end of the file is rolled back and reported."""
+
     def run_batch(self, database: str, sql: str) -> None:
-        """One T-SQL batch of an upgrade script under the pinned SET options."""
+        """A script of one batch."""
 
     def check_database(self, database: str) -> tuple[str, ...]:
         """DBCC CHECKDB: the findings, empty when clean."""

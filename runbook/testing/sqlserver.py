@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -162,6 +162,10 @@ class FakeSqlServer(Administration):
         self._do("drop_snapshot", snapshot, f"DROP DATABASE {snapshot}", gone)
 
     # -- batches and checks
+
+    @contextmanager
+    def script(self, database: str) -> Iterator[Callable[[str], None]]:
+        yield lambda sql: self.run_batch(database, sql)
 
     def run_batch(self, database: str, sql: str) -> None:
         words = " ".join(sql.split())

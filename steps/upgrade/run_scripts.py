@@ -156,12 +156,13 @@ class RunScripts(WitnessedStep):
         total = sum(batch.count for _, batches in files for batch in batches)
         done = 0
         for script, batches in files:
-            for batch in batches:
-                for _ in range(batch.count):
+            name = Path(script.path).name
+            with ctx.server(intent.server).script(intent.database) as run:
+                for batch in (one for one in batches for _ in range(one.count)):
                     ctx.checkpoint()
-                    _run(ctx, intent, Path(script.path).name, batch)
+                    _run(run, name, batch)
                     done += 1
-                    ctx.progress(done, total, f"{Path(script.path).name}:{batch.line}")
+                    ctx.progress(done, total, f"{name}:{batch.line}")
         self.saw(intent)
 
     def verify(self, ctx: ReadContext, intent: Goal) -> Outcome:
@@ -177,9 +178,9 @@ class RunScripts(WitnessedStep):
         return Outcome.UNTOUCHED if untouched else Outcome.PARTIAL
 
 
-def _run(ctx: Context, intent: Goal, file: str, batch: Batch) -> None:
+def _run(run: Callable[[str], None], file: str, batch: Batch) -> None:
     try:
-        ctx.server(intent.server).run_batch(intent.database, batch.sql)
+        run(batch.sql)
     except ServerError as error:
         raise ServerError(
             f"{file}: batch at line {batch.line}: {error.message}",
