@@ -85,7 +85,7 @@ def start_app(directory: Path, port: int = APP_PORT, *, timeout: float = 15.0) -
     log = directory / "app.log"
     command = [sys.executable, str(HERE / "app.py"), "--config", str(directory), "--port", str(port)]
     with log.open("ab") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603
+        process = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True)
     give_up_at = time.monotonic() + timeout
     while time.monotonic() < give_up_at and process.poll() is None:
         if port_file.exists():

@@ -160,9 +160,8 @@ def record(rows: Sequence[dict[str, Any]]) -> None:
     for row in rows:
         data = {key: value for key, value in row["data"].items() if key not in _LONG}
         text = json.dumps(data, ensure_ascii=False) if data else ""
-        click.echo(
-            f"{row['n']:>6} {row['at'][:23]} #{row['fence']} {row['actor']} {row['kind']} {row['step'] or ''} {text}".rstrip()
-        )
+        who = f"{row['at'][:23]} #{row['fence']} {row['actor']}"
+        click.echo(f"{row['n']:>6} {who} {row['kind']} {row['step'] or ''} {text}".rstrip())
 
 
 _LONG = frozenset({"graph", "plan", "keep", "intent", "undo", "sizes"})

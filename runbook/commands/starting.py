@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from runbook.adapters.clock import SystemClock
 from runbook.adapters import files
+from runbook.adapters.clock import SystemClock
 from runbook.adapters.sqlserver import ServerTarget, open_server
 from runbook.cancel import CancelToken
 from runbook.errors import UsageError
