@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from runbook.sandbox.contract import LanguageSession, Sink, SqlError
 from runbook.sandbox.errors import error, text, unsupported, with_companion
-from runbook.sandbox.instance import access, create
+from runbook.sandbox.instance import access, create, sessions
 from runbook.sandbox.instance.gate import Busy
 from runbook.sandbox.instance.options import Option, parse_option
 from runbook.sandbox.instance.parse import Reader
@@ -142,7 +142,9 @@ def _set_alone(
     def evict(spids: set[int]) -> None:
         session.wait(max(0.0, deadline - time.monotonic()))
         sink.info(5060, text(5060, 0))
-        instance.registry.kill(spids & instance.gate.users(record))
+        with instance.gate.changed:
+            inside = instance.registry.some(spids & instance.gate.users(record))
+        sessions.kill(inside)
 
     tolerate: Callable[[int], bool] = lambda _: False  # noqa: E731
     if option.name == "RESTRICTED_USER":

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from runbook.sandbox.contract import (
+    Cancelled,
     Column,
+    ConnectionCut,
     LanguageSession,
     LoginReply,
     LoginRequest,
@@ -226,6 +228,10 @@ class SandboxInstance:
             session.close()
             self.ended(session)
             raise access.refuse_database(self, request, database, problem) from None
+        except Cancelled:
+            session.close()
+            self.ended(session)
+            raise ConnectionCut from None
         except BaseException:
             session.close()
             self.ended(session)
@@ -256,12 +262,13 @@ class SandboxInstance:
 
     def ended(self, session: LanguageSession) -> None:
         """The session is gone: forget it, release its locks."""
-        entry = self.registry.get(session.spid)
-        if entry is None or entry.session is not session:
-            return
-        self.registry.remove(session.spid)
-        self.applocks.forget(session.spid)
-        self.gate.forget(session.spid)
+        with self.gate.changed:  # its number may go to another session only when nothing is held under it any more
+            entry = self.registry.get(session.spid)
+            if entry is None or entry.session is not session:
+                return
+            self.applocks.forget(session.spid)
+            self.gate.forget(session.spid)
+            self.registry.remove(session.spid)
         self.corrupter.strike_later(entry)
 
     def entry(self, session: LanguageSession) -> Entry:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from runbook.sandbox.contract import LanguageSession, Sink
 from runbook.sandbox.errors import error, text, unsupported
+from runbook.sandbox.instance import sessions
 from runbook.sandbox.instance.parse import Reader
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def kill(instance: SandboxInstance, session: LanguageSession, reader: Reader, si
             f"Process ID {spid} was killed by hostname {session.host}, host process ID {os.getpid()}.",
             f"spid{session.spid}",
         )
-        instance.registry.kill({spid})
+        sessions.kill([entry])
     sink.done()
 
 

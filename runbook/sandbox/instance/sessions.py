@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -124,18 +124,18 @@ class Registry:
         with self._lock:
             return sorted(self._entries.values(), key=lambda e: e.spid)
 
-    def kill(self, spids: set[int], spawn: Callable[[Callable[[], None]], None] | None = None) -> None:
-        """End these sessions. A session's own ``kill`` may have to wait for its rollback, so each gets a thread."""
-        for spid in spids:
-            entry = self.get(spid)
-            if entry is None or entry.killed:
-                continue
-            entry.killed = True
-            if entry.request is not None:
-                entry.request.command = "KILLED/ROLLBACK"
-            run = spawn or _spawn
-            run(entry.session.kill)
+    def some(self, spids: set[int]) -> list[Entry]:
+        """Those of these sessions that are still there."""
+        with self._lock:
+            return [self._entries[s] for s in spids if s in self._entries]
 
 
-def _spawn(work: Callable[[], None]) -> None:
-    threading.Thread(target=work, name="kill", daemon=True).start()
+def kill(entries: Sequence[Entry]) -> None:
+    """End these sessions. A session's own ``kill`` may have to wait for its rollback, so each gets a thread."""
+    for entry in entries:
+        if entry.killed:
+            continue
+        entry.killed = True
+        if entry.request is not None:
+            entry.request.command = "KILLED/ROLLBACK"
+        threading.Thread(target=entry.session.kill, name="kill", daemon=True).start()

@@ -192,6 +192,7 @@ class FakeSession:
 @contextmanager
 def opened(path: str) -> Iterator[apsw.Connection]:
     connection = apsw.Connection(path, flags=apsw.SQLITE_OPEN_READWRITE)
+    connection.set_busy_timeout(5000)
     try:
         yield connection
     finally:
