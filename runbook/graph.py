@@ -6,8 +6,9 @@ steps or the servers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from typing import Any
 
 
@@ -111,6 +112,53 @@ class Graph:
         """The inverse of :meth:`to_json`."""
         limits = Limits(data["limits"]["workers"], data["limits"]["servers"])
         return cls((Node.from_json(node) for node in data["nodes"]), limits)
+
+
+class Waiting:
+    """Steps in the order in which they came, one queue for each set of servers they need.
+
+    Who looks for what may begin looks at the front of each queue, and past it only while its servers have room:
+    five hundred databases that wait for one server cost no more to ask than five.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._queues: dict[tuple[str, ...], dict[str, int]] = {}
+        self._came = 0
+
+    def add(self, identity: str) -> None:
+        """At the end; one that waits already keeps its place."""
+        queue = self._queues.setdefault(self._graph[identity].servers, {})
+        if identity not in queue:
+            self._came += 1
+            queue[identity] = self._came
+
+    def discard(self, identity: str) -> None:
+        """Whether it waits or not."""
+        self._queues.get(self._graph[identity].servers, {}).pop(identity, None)
+
+    def __contains__(self, identity: str) -> bool:
+        return identity in self._queues.get(self._graph[identity].servers, {})
+
+    def first_come(self, full: Callable[[tuple[str, ...]], bool]) -> Iterator[str]:
+        """First come first served; a queue ends where ``full`` says that its servers have no room."""
+        fronts: list[_Front] = []
+        for servers, queue in self._queues.items():
+            _next_front(fronts, servers, iter(queue.items()))
+        while fronts:
+            _, identity, servers, rest = heappop(fronts)
+            if not full(servers):
+                _next_front(fronts, servers, rest)
+                yield identity
+
+
+_Front = tuple[int, str, tuple[str, ...], Iterator[tuple[str, int]]]
+
+
+def _next_front(fronts: list[_Front], servers: tuple[str, ...], rest: Iterator[tuple[str, int]]) -> None:
+    for identity, number in rest:
+        heappush(fronts, (number, identity, servers, rest))
+        return
 
 
 def _sorted(nodes: Mapping[str, Node]) -> list[str]:

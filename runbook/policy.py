@@ -11,11 +11,12 @@ going forward                                -> every ready step that the limits
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from runbook.graph import Graph
+from runbook.graph import Graph, Waiting
 from runbook.runview import RunView
 from runbook.states import RunState, StepState
 
@@ -116,8 +117,8 @@ def _turn(run: RunView, busy: Collection[str], reason: str) -> list[Move]:
     """Turn back; while nothing was touched, let the checks go on (all findings at once), then refuse."""
     if run.touched:
         return [TurnBack(reason)]
-    checks = [identity for identity in run.ready if run.graph[identity].phase == PREFLIGHT]
-    moves: list[Move] = [Do(identity) for identity in _admitted(run.graph, checks, busy)]
+    checks = _admitted(run.graph, run.ready, busy, lambda identity: run.graph[identity].phase == PREFLIGHT)
+    moves: list[Move] = [Do(identity) for identity in checks]
     return moves if moves or busy else [Finish(RunState.REFUSED, reason)]
 
 
@@ -131,7 +132,7 @@ def _forward(run: RunView, busy: Collection[str], now: datetime) -> list[Move]:
     if run.hold_requested and run.pivot_at is None:
         return [] if busy or run.held else [Hold(run.hold_requested, "Let it go on with: runbook resume", live=True)]
     moves: list[Move] = []
-    for step in _admitted(run.graph, run.ready, busy):
+    for step in _admitted(run.graph, run.ready, busy, lambda _: True):
         late = _too_late(run, step, now)
         if late:
             return _turn(run, busy, late)
@@ -182,8 +183,8 @@ def _too_late(run: RunView, identity: str, now: datetime) -> str:
 
 
 def _way_back(run: RunView, busy: Collection[str]) -> list[Move]:
-    candidates = [identity for identity in run.undoable if _may_try(run, identity)]
-    moves: list[Move] = [Undo(step) for step in _admitted(run.graph, candidates, busy)]
+    admitted = _admitted(run.graph, run.undoable, busy, lambda identity: _may_try(run, identity))
+    moves: list[Move] = [Undo(step) for step in admitted]
     if moves or busy:
         return moves
     if run.unclear == 0:
@@ -206,23 +207,19 @@ def _held(run: RunView) -> Hold:
 # --- limits ----------------------------------------------------------------------------------------------------------
 
 
-def _admitted(graph: Graph, candidates: Collection[str], busy: Collection[str]) -> Iterator[str]:
-    """Those of the candidates that the limits of the run and of each server leave room for."""
+def _admitted(graph: Graph, waiting: Waiting, busy: Collection[str], wanted: Callable[[str], bool]) -> Iterator[str]:
+    """Those of the waiting that the limits of the run and of each server leave room for."""
     room = graph.limits.workers - len(busy)
-    load: dict[str, int] = {}
-    for identity in busy:
-        for server in graph[identity].servers:
-            load[server] = load.get(server, 0) + 1
-    for identity in candidates:
-        if room <= 0:
-            return
-        servers = graph[identity].servers
-        if identity in busy or any(load.get(server, 0) >= graph.limits.of(server) for server in servers):
-            continue
-        for server in servers:
-            load[server] = load.get(server, 0) + 1
-        room -= 1
-        yield identity
+    load = Counter(server for identity in busy for server in graph[identity].servers)
+
+    def full(servers: tuple[str, ...]) -> bool:
+        return room <= 0 or any(load[server] >= graph.limits.of(server) for server in servers)
+
+    for identity in waiting.first_come(full):
+        if identity not in busy and wanted(identity):
+            load.update(graph[identity].servers)
+            room -= 1
+            yield identity
 
 
 def _clock(instant: datetime) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from runbook.errors import IllegalTransition
 from runbook.events import RECORD_ONLY, STEP_STATE_AFTER, Event, Kind
-from runbook.graph import Graph, Node
+from runbook.graph import Graph, Node, Waiting
 from runbook.states import BAD, ENDINGS, OWING, RESTING, TRANSITIONS, RunState, StepState
 
 
@@ -71,7 +71,7 @@ class RunView:
     findings: list[str] = field(default_factory=list)
 
     # indexes, kept by apply
-    ready: dict[str, None] = field(default_factory=dict)
+    ready: Waiting = field(init=False)
     started: dict[str, None] = field(default_factory=dict)
     undoing: dict[str, None] = field(default_factory=dict)
     bad: dict[str, None] = field(default_factory=dict)
@@ -79,7 +79,9 @@ class RunView:
     repaired: dict[str, None] = field(default_factory=dict)
     """Put back while the run goes forward."""
     stuck: dict[str, None] = field(default_factory=dict)
-    undoable: dict[str, None] = field(default_factory=dict)
+    undoable: Waiting = field(init=False)
+    touched: bool = False
+    """Something was started since the run opened."""
     unclear: int = 0
     """On the way back: steps that are not put back yet."""
     _waiting: dict[str, int] = field(default_factory=dict)
@@ -108,7 +110,10 @@ class RunView:
         )
         view.steps = {identity: StepView() for identity in graph.nodes}
         view._waiting = {node.id: len(node.after) for node in graph}
-        view.ready = {node.id: None for node in graph if not node.after}
+        view.ready, view.undoable = Waiting(graph), Waiting(graph)
+        for node in graph:
+            if not node.after:
+                view.ready.add(node.id)
         view._indexes = {
             StepState.STARTED: view.started,
             StepState.UNDOING: view.undoing,
@@ -154,11 +159,6 @@ class RunView:
         more = node.undo_budget / limits.workers + sum(node.undo_budget / limits.of(server) for server in node.servers)
         seconds = self.way_back - self._longest + longest + more
         return self.closes_at - timedelta(seconds=seconds + self.reserve)
-
-    @property
-    def touched(self) -> bool:
-        """Something was started since the run opened."""
-        return any(step.attempts for step in self.steps.values())
 
     @property
     def gate(self) -> str:
@@ -258,6 +258,7 @@ class RunView:
 
     def _began(self, step: StepView, node: Node, event: Event) -> None:
         step.attempts += 1
+        self.touched = True
         step.started_at, step.ended_at = event.at, None
         step.intent, step.undo = event.data.get("intent"), event.data.get("undo")
         if node.pivot:
@@ -301,18 +302,18 @@ class RunView:
 
     def _index_ready(self, identity: str, state: StepState, before: StepState) -> None:
         if state is StepState.PENDING:
-            self.ready[identity] = None
+            self.ready.add(identity)
         else:
-            self.ready.pop(identity, None)
+            self.ready.discard(identity)
         if (state in RESTING) == (before in RESTING):
             return
         change = -1 if state in RESTING else 1
         for after in self.graph.dependents[identity]:
             self._waiting[after] += change
             if self._waiting[after] == 0 and self.steps[after].state is StepState.PENDING:
-                self.ready[after] = None
+                self.ready.add(after)
             elif self._waiting[after]:
-                self.ready.pop(after, None)
+                self.ready.discard(after)
 
     # --- the way back: a step is clear when it owes nothing and everything after it is clear ------------------
 
@@ -329,11 +330,11 @@ class RunView:
         while todo:
             current = todo.pop()
             step = self.steps[current]
-            self.undoable.pop(current, None)
+            self.undoable.discard(current)
             if self._open_after[current] != 0:
                 continue
             if step.owes and step.state not in (StepState.STARTED, StepState.UNDOING):
-                self.undoable[current] = None
+                self.undoable.add(current)
             elif not step.owes and step.state not in (StepState.STARTED, StepState.UNDOING):
                 self._open_after[current] = -1
                 self.unclear -= 1
