@@ -324,6 +324,7 @@ MESSAGES: dict[int, tuple[int, str]] = {
     6115: (16, "KILL command cannot be used inside user transactions."),
     6120: (16, "Status report cannot be obtained. Rollback operation for Process ID {0} is not in progress."),
     7983: (14, "User '{0}' does not have permission to run DBCC {1} for database '{2}'."),
+    7997: (16, "'{0}' does not contain an identity column."),
     8928: (
         16,
         "Object ID {0}, index ID {1}, partition ID 0, alloc unit ID 0 (type In-row data): Page (1:{2}) could not be "

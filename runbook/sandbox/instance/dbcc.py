@@ -12,6 +12,7 @@ from runbook.sandbox.contract import LanguageSession, Sink, SqlError
 from runbook.sandbox.errors import error, text, unsupported
 from runbook.sandbox.instance import access, clock
 from runbook.sandbox.instance.columns import columns
+from runbook.sandbox.instance.dbcc_identity import checkident
 from runbook.sandbox.instance.parse import Reader
 from runbook.sandbox.instance.records import DatabaseRecord
 
@@ -306,6 +307,7 @@ def useroptions(_: SandboxInstance, session: LanguageSession, reader: Reader, si
 
 COMMANDS: dict[str, Callable[[Any, LanguageSession, Reader, Sink], None]] = {
     "CHECKDB": checkdb,
+    "CHECKIDENT": checkident,
     "OPENTRAN": opentran,
     "INPUTBUFFER": inputbuffer,
     "DBINFO": dbinfo,
