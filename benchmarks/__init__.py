@@ -1,0 +1,1 @@
+"""What the journal, the engine and the command line cost, as ratios measured within one run."""

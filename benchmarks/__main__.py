@@ -1,0 +1,110 @@
+"""``python -m benchmarks``: every target in one table; exit 1 when one is missed, unless ``--lenient``.
+
+All numbers are ratios of what was measured in turns within this run (medians), apart from seconds to turn back and
+mebibytes. ``--only a,b,c,d`` measures a part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+
+from benchmarks import journal, scale, starting, turning
+from benchmarks.measure import Line, Samples
+
+
+def part_a() -> list[Line]:
+    """What a step costs."""
+    samples = Samples()
+    journal.against_bare(samples, 25)
+    journal.against_dbos(samples, 20)
+    lines = [
+        Line(
+            f"a  {name}: engine and journal / bare commits",
+            samples.ratio(name),
+            1.5,
+            "x",
+            f"{_us(samples.measured(name))} against {_us(samples.baseline(name))} for {commits} durable commits",
+        )
+        for name, commits in ((journal.PLAIN, 2), (journal.SPEAKING, 3))
+    ]
+    theirs, ours = samples.measured("dbos"), samples.baseline("dbos")
+    detail = f"{_us(theirs)} a step under DBOS on SQLite, {_us(ours)} here"
+    return [*lines, Line("a  DBOS / step", samples.ratio("dbos"), 3.0, "x", detail, at_least=True)]
+
+
+def part_b() -> list[Line]:
+    """Large plans."""
+    samples = Samples()
+    scale.against_small(samples, 25)
+    lines = [
+        Line(
+            f"b  {scale.LARGE} steps / {scale.SMALL} steps, {shape}, a step",
+            samples.ratio(shape),
+            1.5,
+            "x",
+            f"{_us(samples.measured(shape))} against {_us(samples.baseline(shape))} a step",
+        )
+        for shape in scale.SHAPES
+    ]
+    peak = max(measured for measured, _ in samples.pairs["memory"])
+    return [*lines, Line(f"d  peak memory of {scale.LARGE} steps", peak, 150.0, "MiB", "of a process of its own")]
+
+
+def part_c() -> list[Line]:
+    """Turning back."""
+    samples = Samples()
+    turning.hanging(samples, 10)
+    detail = f"{_ms(samples.measured('hang'))}, {_ms(samples.baseline('hang'))} since the decision was recorded"
+    what = "c  turn-back point to first undo effect, a statement hanging"
+    return [Line(what, samples.measured("hang"), 1.0, "s", detail)]
+
+
+def part_d() -> list[Line]:
+    """The command line."""
+    samples = Samples()
+    starting.against_nothing(samples, 20)
+    events = samples.notes["events"]
+    return [
+        Line("d  runbook --help / python -c pass", samples.ratio("--help"), 10.0, "x", _both(samples, "--help")),
+        Line(
+            f"d  status on {events:,.0f} events / --help", samples.ratio("status"), 3.0, "x", _both(samples, "status")
+        ),
+    ]
+
+
+PARTS: dict[str, Callable[[], list[Line]]] = {"a": part_a, "b": part_b, "c": part_c, "d": part_d}
+
+
+def _us(seconds: float) -> str:
+    return f"{seconds * 1e6:.0f} us"
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms"
+
+
+def _both(samples: Samples, name: str) -> str:
+    return f"{_ms(samples.measured(name))} against {_ms(samples.baseline(name))}"
+
+
+def main() -> int:
+    """Measure, print, judge."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--lenient", action="store_true", help="print only, always exit 0")
+    parser.add_argument("--only", default=",".join(PARTS), help="parts to measure, e.g. a,d")
+    options = parser.parse_args()
+    begun = time.perf_counter()
+    missed = 0
+    for name in options.only.split(","):
+        for line in PARTS[name]():
+            missed += not line.met
+            print(line, flush=True)
+    print(f"{missed} targets missed, {time.perf_counter() - begun:.0f} s")
+    return 1 if missed and not options.lenient else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
