@@ -208,10 +208,12 @@ class OrderItem(Node):
 
 @dataclass(slots=True, eq=False)
 class TypeName(Node):
-    """A type as written; ``type`` is set for built-in types, else ``parts`` name a user-defined one."""
+    """A type as written; ``type`` is set for built-in types, else ``parts`` name a user-defined one. ``sized``: whether
+    a length was given (CAST without one means 30, a column 1)."""
 
     parts: tuple[str, ...]
     type: SqlType | None
+    sized: bool = True
 
 
 # --- queries -----------------------------------------------------------------------------------------------

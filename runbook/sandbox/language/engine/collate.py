@@ -135,3 +135,9 @@ def register(connection: Any) -> None:
     """Give a SQLite connection the collations; every connection that opens a database file needs them."""
     for name, function in COLLATIONS.items():
         connection.create_collation(name, function)
+    for name, key in (("_sk", sort_key), ("_skcs", sort_key_cs), ("_skbin", _trim)):
+        connection.create_scalar_function(name, _null_safe(key), 1, deterministic=True)
+
+
+def _null_safe(function: Callable[[str], str]) -> Callable[[str | None], str | None]:
+    return lambda value: None if value is None else function(value)

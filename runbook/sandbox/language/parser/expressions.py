@@ -279,7 +279,7 @@ class ExpressionParser(Cursor):
         found = builtin_type(parts[-1], args)
         if found is None and args:
             raise SqlError(243, f"Type {parts[-1]} is not a defined system type.")
-        return n.TypeName(parts, found)
+        return n.TypeName(parts, found, bool(args))
 
     def _spelled_out(self, first: str) -> str:
         if first == "double":

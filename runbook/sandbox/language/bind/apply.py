@@ -1,0 +1,257 @@
+"""CROSS and OUTER APPLY, and table functions.
+
+SQLite has no LATERAL. What APPLY is used for mostly can be said otherwise: a filter on another table is a join, a single
+row is one scalar subquery for each column, a list of VALUES is a join with their numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from runbook.sandbox.contract import SqlError
+from runbook.sandbox.language import nodes as n
+from runbook.sandbox.language import types as t
+from runbook.sandbox.language.bind.bound import NO_CONST, Bound
+from runbook.sandbox.language.bind.conversion import convert
+from runbook.sandbox.language.bind.environment import Inline
+from runbook.sandbox.language.bind.scope import Scope, Source, SourceColumn
+from runbook.sandbox.language.engine import specs
+from runbook.sandbox.language.functions import rowsets
+from runbook.sandbox.language.parser.base import unsupported
+from runbook.sandbox.language.parser.fragments import parse_module
+
+if TYPE_CHECKING:
+    from runbook.sandbox.language.bind.query import BoundQuery, SelectQuery
+    from runbook.sandbox.language.bind.sources import SourceBinder
+
+
+def apply(binder: SourceBinder, node: n.Join, scope: Scope) -> str:
+    """``left CROSS|OUTER APPLY right``."""
+    left = binder.from_clause(node.left, scope)
+    outer = node.kind.startswith("OUTER")
+    right = node.right
+    if isinstance(right, n.FunctionTable):
+        return _apply_function(binder, left, right, scope, outer=outer)
+    if isinstance(right, n.Derived):
+        return _apply_query(binder, left, right.query, right.alias, right.columns, scope, outer=outer)
+    text = binder.from_clause(right, scope)
+    return f"{left} LEFT JOIN {text} ON 1" if outer else f"{left} CROSS JOIN {text}"
+
+
+def _apply_query(
+    binder: SourceBinder,
+    left: str,
+    query: n.Query,
+    alias: str,
+    columns: list[str],
+    scope: Scope,
+    *,
+    outer: bool,
+) -> str:
+    if isinstance(query.body, n.Values):
+        return _apply_values(binder, left, query.body, alias, columns, scope, outer=outer)
+    between = Scope(parent=scope)
+    bound = binder.subquery(query, between)
+    return _joined(binder, left, bound, alias, columns, scope, between, outer=outer)
+
+
+def _joined(
+    binder: SourceBinder,
+    left: str,
+    bound: BoundQuery,
+    alias: str,
+    columns: list[str],
+    scope: Scope,
+    between: Scope,
+    *,
+    outer: bool,
+) -> str:
+    names = columns or [i.name for i in bound.items]
+    if not between.correlated:
+        text = binder.derived_text(bound, alias, names, (), scope)
+        return f"{left} LEFT JOIN {text} ON 1" if outer else f"{left} CROSS JOIN {text}"
+    from runbook.sandbox.language.bind.query import SelectQuery
+
+    if isinstance(bound, SelectQuery) and _is_plain(bound):
+        return _as_join(binder, left, bound, alias, names, scope, outer=outer)
+    if bound.at_most_one:
+        return _as_scalars(binder, left, bound, alias, names, scope, outer=outer)
+    raise unsupported("APPLY with a correlated query of this form")
+
+
+def _is_plain(bound: SelectQuery) -> bool:
+    special = bound.distinct or bound.group_by or bound.having or bound.limit or bound.offset or bound.percent
+    return not special and not bound.ties and not bound.prefix and not _aggregates(bound)
+
+
+def _aggregates(bound: SelectQuery) -> bool:
+    return bound.at_most_one and bool(bound.source)
+
+
+def _as_join(
+    binder: SourceBinder, left: str, bound: SelectQuery, alias: str, names: list[str], scope: Scope, *, outer: bool
+) -> str:
+    if outer and any(not i.bound.is_column for i in bound.items) and bound.source:
+        raise unsupported("OUTER APPLY with expressions in a correlated query")
+    columns = [
+        SourceColumn(name, replace(item.bound, nullable=item.bound.nullable or outer, const=NO_CONST))
+        for name, item in zip(names, bound.items, strict=True)
+    ]
+    scope.add(Source(alias, columns))
+    test = " AND ".join(x for x in (bound.where, bound.check) if x)
+    if not bound.source:
+        if test and outer:
+            raise unsupported("OUTER APPLY of a query without FROM")
+        binder.require(test)
+        return left
+    kind = "LEFT JOIN" if outer else "JOIN"
+    return f"{left} {kind} ({bound.source}) ON {test or '1'}"
+
+
+def _as_scalars(
+    binder: SourceBinder, left: str, bound: BoundQuery, alias: str, names: list[str], scope: Scope, *, outer: bool
+) -> str:
+    from runbook.sandbox.language.bind.query import SelectQuery
+
+    text = bound.render()
+    columns = []
+    for i, (name, item) in enumerate(zip(names, bound.items, strict=True), 1):
+        sql = f"(SELECT c{i} FROM ({text}))"
+        columns.append(SourceColumn(name, Bound(sql, item.bound.type, True, item.bound.coll, 1, is_heavy=True)))
+    scope.add(Source(alias, columns))
+    always_one = isinstance(bound, SelectQuery) and not bound.limit and not bound.where and not bound.source
+    if not outer and not (always_one or _counts(bound)):
+        binder.require(f"EXISTS({text})")
+    return left
+
+
+def _counts(bound: BoundQuery) -> bool:
+    """Whether the query gives exactly one row: an aggregate without GROUP BY and HAVING."""
+    from runbook.sandbox.language.bind.query import SelectQuery
+
+    return isinstance(bound, SelectQuery) and not bound.limit and not bound.having and not bound.group_by
+
+
+def _apply_values(
+    binder: SourceBinder,
+    left: str,
+    values: n.Values,
+    alias: str,
+    columns: list[str],
+    scope: Scope,
+    *,
+    outer: bool,
+) -> str:
+    from runbook.sandbox.language.bind.query import common_of
+
+    rows = [[binder.value(v, scope) for v in row] for row in values.rows]
+    numbers = binder.plan.alias()
+    found = []
+    for i, name in enumerate(columns):
+        kind = common_of([row[i] for row in rows])
+        whens = " ".join(f"WHEN {k} THEN {convert(row[i], kind).sql}" for k, row in enumerate(rows, 1))
+        nullable = outer or any(row[i].nullable for row in rows)
+        found.append(SourceColumn(name, Bound(f"(CASE {numbers}.n {whens} END)", kind, nullable, rows[0][i].coll, 1)))
+    scope.add(Source(alias, found))
+    lines = " UNION ALL ".join(f"SELECT {k} AS n" for k in range(1, len(rows) + 1))
+    return f"{left} CROSS JOIN ({lines}) AS {numbers}"
+
+
+# --- functions ---------------------------------------------------------------------------------------------
+
+
+def _apply_function(binder: SourceBinder, left: str, node: n.FunctionTable, scope: Scope, *, outer: bool) -> str:
+    made = rowsets.find(node.call.name)
+    alias = node.alias or node.call.name[-1]
+    if made is not None:
+        text = _rowset(binder, made, node, alias, scope, scope)
+        return f"{left} LEFT JOIN {text} ON 1" if outer else f"{left} CROSS JOIN {text}"
+    inline = binder.env.user_function(node.call.name, binder.plan)
+    if inline is not None and inline.module.kind == "IF":
+        between = Scope(parent=scope)
+        bound = expand(binder, inline, node.call.args, between)
+        return _joined(binder, left, bound, alias, node.columns, scope, between, outer=outer)
+    if inline is not None:
+        raise unsupported("APPLY of a multi-statement function")
+    args = [binder.value(a, scope) if not _is_default(a) else Bound("NULL", t.INT, const=None) for a in node.call.args]
+    relation = binder.env.table_function(node.call.name, len(args), binder.plan)
+    if relation is None:
+        raise unknown(node.call.name)
+    text, test = binder.matched(relation, alias, args, scope)
+    return f"{left} {'LEFT' if outer else 'INNER'} JOIN {text} ON {test or '1'}"
+
+
+def _is_default(node: n.Node) -> bool:
+    return isinstance(node, n.Name) and node.parts == ("default",)
+
+
+def unknown(name: tuple[str, ...]) -> SqlError:
+    """Error 208 for a table function."""
+    return SqlError(208, f"Invalid object name '{'.'.join(name)}'.")
+
+
+def function_table(binder: SourceBinder, node: n.FunctionTable, scope: Scope, outside: Scope | None) -> str:
+    """A table function that does not depend on its neighbours."""
+    alias = node.alias or node.call.name[-1]
+    made = rowsets.find(node.call.name)
+    if made is not None:
+        return _rowset(binder, made, node, alias, scope, outside or Scope())
+    inline = binder.env.user_function(node.call.name, binder.plan)
+    if inline is not None:
+        if inline.module.kind == "IF":
+            bound = expand(binder, inline, node.call.args, outside or Scope())
+            return binder.derived_text(bound, alias, node.columns or [i.name for i in bound.items], (), scope)
+        raise unsupported("a multi-statement table-valued function")
+    args = [
+        Bound("NULL", t.INT, const=None) if _is_default(a) else binder.value(a, outside or Scope())
+        for a in node.call.args
+    ]
+    relation = binder.env.table_function(node.call.name, len(args), binder.plan)
+    if relation is None:
+        raise unknown(node.call.name)
+    text, test = binder.matched(relation, alias, args, scope)
+    binder.require(test)
+    return text
+
+
+def expand(binder: SourceBinder, inline: Inline, args: list[n.Node], scope: Scope) -> BoundQuery:
+    """The query of an inline function with the arguments in place of its parameters."""
+    parsed = parse_module(inline.module.text)
+    assert parsed.query is not None
+    if len(args) > len(parsed.parameters):
+        raise SqlError(8144, f"Procedure or function {inline.module.name} has too many arguments specified.", 16, 3)
+    if len(args) < len(parsed.parameters):
+        raise SqlError(313, f"An insufficient number of arguments were supplied for the procedure or function {inline.module.name}.", 16, 3)
+    values = {}
+    for parameter, arg in zip(parsed.parameters, args, strict=True):
+        node = parameter.default if _is_default(arg) else arg
+        if node is None:
+            raise SqlError(201, f"Procedure or function '{inline.module.name}' expects parameter '{parameter.name}'.")
+        bound = convert(binder.value(node, scope), binder.env.type_of(parameter.type))
+        values[parameter.name] = replace(bound, strength=0, is_column=False)
+    environment = binder.env.inside(inline.database, inline.schema, values)
+    found: BoundQuery = binder.nested(environment).subquery(parsed.query, scope if _refers(values) else None)
+    return found
+
+
+def _refers(values: dict[str, Bound]) -> bool:
+    return any(not v.is_const for v in values.values())
+
+
+def _rowset(
+    binder: SourceBinder, made: rowsets.Rowset, node: n.FunctionTable, alias: str, scope: Scope, argument_scope: Scope
+) -> str:
+    args = [convert(binder.value(a, argument_scope), k) for a, k in zip(node.call.args, made.kinds, strict=False)]
+    if not made.minimum <= len(node.call.args) <= len(made.kinds):
+        raise SqlError(174, f"The {node.call.name[-1].lower()} function requires {made.minimum} argument(s).", 15)
+    sql_alias = binder.plan.alias()
+    key = specs.number(made.function)
+    columns = made.columns if len(args) == len(made.kinds) or not made.optional else made.columns[: -made.optional]
+    names = node.columns or [name for name, _, _ in columns]
+    found = [
+        SourceColumn(name, Bound(sql.format(a=sql_alias), kind, True, is_column=True, strength=1))
+        for name, (_, kind, sql) in zip(names, columns, strict=True)
+    ]
+    scope.add(Source(alias, found, (), sql_alias))
+    return f"json_each(_n({key},{','.join(a.sql for a in args)})) AS {sql_alias}"

@@ -1,0 +1,394 @@
+"""Functions about objects: OBJECT_ID, COLUMNPROPERTY, SCHEMA_NAME and the like, on physical values."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from runbook.sandbox.contract import SqlError
+from runbook.sandbox.language import types as t
+from runbook.sandbox.language.catalog import model as m
+from runbook.sandbox.language.catalog.catalog import Catalog, fold
+from runbook.sandbox.language.catalog.describe import SYSTEM_TYPES, all_objects, measures
+from runbook.sandbox.language.catalog.system_objects import system_views
+from runbook.sandbox.language.lexer import parse_name
+from runbook.sandbox.language.values import numbers
+
+if TYPE_CHECKING:
+    from runbook.sandbox.language.session import LanguageSession
+
+
+def _catalog(session: LanguageSession, database: str = "") -> Catalog:
+    return session.open(database or session.database)[2]
+
+
+def _by_database_id(session: LanguageSession, number: int | None) -> Catalog | None:
+    if number is None or number == session.database_id():
+        return _catalog(session)
+    name = session.instance.function("DB_NAME", session, [number])
+    return None if name is None else _catalog(session, str(name))
+
+
+def _entry(catalog: Catalog, number: int | None) -> tuple[Any, ...] | None:
+    return next((e for e in all_objects(catalog) if e[0] == number), None)
+
+
+def object_id(session: LanguageSession, name: str | None, kind: str | None = None) -> int | None:
+    """OBJECT_ID('name', 'type')."""
+    if name is None:
+        return None
+    try:
+        parts = parse_name(name)
+    except SqlError:
+        return None
+    if parts[-1].startswith("#"):
+        stored = session.temp_table(parts[-1])
+        return stored.table.id if stored is not None and (kind or "U").strip().upper() == "U" else None
+    database, schema, short = (*([""] * (3 - len(parts))), *parts[-3:])
+    if database and session.instance.find(database) is None:
+        return None
+    catalog = _catalog(session, database)
+    return _find_id(session, catalog, schema, short, kind)
+
+
+def _find_id(session: LanguageSession, catalog: Catalog, schema: str, name: str, kind: str | None) -> int | None:
+    folded, wanted = fold(name), None if kind is None else kind.strip().upper()
+    schemas = [schema] if schema else [session.frame.schema, "dbo"]
+    for tried in schemas:
+        if tried.lower() in ("sys", "information_schema"):
+            found = next((r[1] for r in system_views() if fold(r[0]) == folded), None)
+            return found if wanted in (None, "V") else None
+        one = catalog.schema(tried)
+        for entry in all_objects(catalog) if one is not None else ():
+            if entry[2] == one.id and fold(entry[1]) == folded and (wanted is None or entry[4] == wanted):
+                return int(entry[0])
+    return None
+
+
+def object_name(session: LanguageSession, number: int | None, database: int | None = None) -> str | None:
+    """OBJECT_NAME."""
+    catalog = _by_database_id(session, database)
+    entry = None if catalog is None else _entry(catalog, number)
+    if entry is not None:
+        return str(entry[1])
+    system = next((r[0] for r in system_views() if r[1] == number), None)
+    if system is None:
+        return next((s.name for s in session.temp_tables.values() if s.table.id == number), None)
+    return str(system)
+
+
+def object_schema_name(session: LanguageSession, number: int | None, database: int | None = None) -> str | None:
+    """OBJECT_SCHEMA_NAME."""
+    catalog = _by_database_id(session, database)
+    entry = None if catalog is None else _entry(catalog, number)
+    return None if entry is None or catalog is None else catalog.schema_name(entry[2])
+
+
+def object_definition(session: LanguageSession, number: int | None) -> str | None:
+    """OBJECT_DEFINITION."""
+    entry = _entry(_catalog(session), number)
+    item = None if entry is None else entry[7]
+    return item.text if isinstance(item, (m.Module, m.Check, m.Default)) else None
+
+
+def schema_name(session: LanguageSession, number: int | None = None) -> str | None:
+    """SCHEMA_NAME."""
+    if number is None:
+        return session.frame.schema
+    found = _catalog(session).schemas.get(number)
+    return None if found is None else found.name
+
+
+def schema_id(session: LanguageSession, name: str | None = None) -> int | None:
+    """SCHEMA_ID."""
+    found = _catalog(session).schema(session.frame.schema if name is None else name)
+    return None if found is None else found.id
+
+
+def _columns(session: LanguageSession, number: int | None) -> list[m.Column]:
+    from runbook.sandbox.language.catalog.view_objects import view_columns
+
+    item = _catalog(session).objects.get(number or 0)
+    if item is None:
+        stored = next((s.table for s in session.temp_tables.values() if s.table.id == number), None)
+        return [] if stored is None else stored.columns
+    if isinstance(item, m.Table):
+        return item.columns
+    return view_columns(item) if isinstance(item, m.Module) and item.kind == "V" else []
+
+
+def col_name(session: LanguageSession, number: int | None, column: int | None) -> str | None:
+    """COL_NAME."""
+    return next((c.name for c in _columns(session, number) if c.id == column), None)
+
+
+def col_length(session: LanguageSession, name: str | None, column: str | None) -> int | None:
+    """COL_LENGTH."""
+    number = object_id(session, name)
+    found = next((c for c in _columns(session, number) if column and fold(c.name) == fold(column)), None)
+    return None if found is None else measures(found.type)[0]
+
+
+def columnproperty(session: LanguageSession, number: int | None, column: str | None, name: str | None) -> int | None:
+    """COLUMNPROPERTY."""
+    found = next((c for c in _columns(session, number) if column and fold(c.name) == fold(column)), None)
+    if found is None or name is None:
+        return None
+    length, precision, scale = measures(found.type)
+    values = {
+        "allowsnull": int(found.nullable), "columnid": found.id, "isidentity": int(bool(found.identity)),
+        "iscomputed": int(bool(found.computed)), "isrowguidcol": int(found.rowguid), "issparse": int(found.sparse),
+        "precision": (found.type.length if found.type.length is not None else precision), "scale": scale,
+        "charmaxlen": found.type.length if found.type.name in t.STRINGS else None, "isidnotforrepl": 0, "ishidden": 0,
+        "generatedalwaystype": 0, "usesansitrim": int(found.type.name in t.STRINGS), "isindexable": 1, "isdeterministic": 1,
+        "isprecise": 1, "isfulltextindexed": 0, "isxmlindexable": 0,
+    }
+    del length
+    return values.get(name.lower())
+
+
+_IS = {
+    "istable": ("U",), "isusertable": ("U",), "isview": ("V",), "isprocedure": ("P",), "istrigger": ("TR",),
+    "isscalarfunction": ("FN",), "isinlinefunction": ("IF",), "istablefunction": ("IF", "TF"),
+    "isconstraint": ("PK", "UQ", "C", "F", "D"), "isprimarykey": ("PK",), "isuniquecnst": ("UQ",), "ischeckcnst": ("C",),
+    "isdefaultcnst": ("D",), "isforeignkey": ("F",), "isdefault": ("D",),
+}
+
+
+def objectproperty(session: LanguageSession, number: int | None, name: str | None) -> int | None:
+    """OBJECTPROPERTY."""
+    entry = _entry(_catalog(session), number)
+    if entry is None or name is None:
+        return None
+    key, kind, item = name.lower(), entry[4], entry[7]
+    if key in _IS:
+        return int(kind in _IS[key])
+    if isinstance(item, m.Table):
+        return _table_property(session, item, key)
+    if isinstance(item, m.Module):
+        return _module_property(item, key)
+    if key in ("cnstisdisabled", "cnstisnottrusted"):
+        return int(bool(getattr(item, "disabled" if key == "cnstisdisabled" else "not_trusted", False)))
+    return {"ismsshipped": 0, "ownerid": 1, "schemaid": entry[2]}.get(key)
+
+
+def _table_property(session: LanguageSession, table: m.Table, key: str) -> int | None:
+    values = {
+        "tablehasidentity": bool(table.identity()), "tablehasprimarykey": table.primary_key() is not None,
+        "tablehasclustindex": any(i.clustered for i in table.indexes), "tablehasindex": bool(table.indexes),
+        "tablehasforeignkey": bool(table.foreign_keys), "tablehascheckcnst": bool(table.checks),
+        "tablehasuniquecnst": any(i.kind == "UQ" for i in table.indexes), "tablehastimestamp": table.rowversion() is not None,
+        "tablehasforeignref": any(True for _ in _catalog(session).referencing(table.id)),
+        "tablehasdeletetrigger": _has_trigger(session, table, "DELETE"),
+        "tablehasinserttrigger": _has_trigger(session, table, "INSERT"),
+        "tablehasupdatetrigger": _has_trigger(session, table, "UPDATE"), "tablehasrowguidcol": any(c.rowguid for c in table.columns),
+        "ismsshipped": False, "tabletextinrowlimit": False, "tablehastextimage": False, "ownerid": True,
+        "tableisfake": False, "tableismemoryoptimized": False, "tabletemporaltype": False,
+    }
+    if key == "schemaid":
+        return table.schema
+    return None if key not in values else int(values[key])
+
+
+def _has_trigger(session: LanguageSession, table: m.Table, event: str) -> bool:
+    return any(event in x.events for x in _catalog(session).triggers(table.id))
+
+
+def _module_property(module: m.Module, key: str) -> int | None:
+    values = {
+        "execisansinullson": module.ansi_nulls, "execisquotedidenton": module.quoted, "execistriggerdisabled": module.disabled,
+        "execisinsteadoftrigger": module.instead_of, "execisaftertrigger": module.kind == "TR" and not module.instead_of,
+        "execisinserttrigger": "INSERT" in module.events, "execisupdatetrigger": "UPDATE" in module.events,
+        "execisdeletetrigger": "DELETE" in module.events, "isschemabound": "SCHEMABINDING" in module.options,
+        "ismsshipped": False, "isencrypted": False, "execisstartup": False, "ownerid": True,
+    }
+    if key == "schemaid":
+        return module.schema
+    return None if key not in values else int(values[key])
+
+
+def objectpropertyex(session: LanguageSession, number: int | None, name: str | None) -> Any:
+    """OBJECTPROPERTYEX."""
+    if name is not None and name.lower() == "basetype":
+        entry = _entry(_catalog(session), number)
+        return None if entry is None else entry[4]
+    if name is not None and name.lower() == "cardinality":
+        table = _catalog(session).objects.get(number or 0)
+        _, prefix, _ = session.open(session.database)
+        return session.engine.value(f"SELECT count(*) FROM {prefix}.{table.phys}") if isinstance(table, m.Table) else None
+    return objectproperty(session, number, name)
+
+
+def indexproperty(session: LanguageSession, number: int | None, name: str | None, key: str | None) -> int | None:
+    """INDEXPROPERTY."""
+    table = _catalog(session).objects.get(number or 0)
+    if not isinstance(table, m.Table) or name is None or key is None:
+        return None
+    index = next((i for i in table.indexes if fold(i.name) == fold(name)), None)
+    if index is None:
+        return None
+    return {"isunique": int(index.unique), "isclustered": int(index.clustered), "indexid": index.id, "isdisabled": int(index.disabled),
+            "indexfillfactor": index.fill_factor, "ispadindex": int(index.padded), "isstatistics": 0, "ishypothetical": 0,
+            "indexdepth": 1, "isfulltextkey": 0}.get(key.lower())
+
+
+def index_col(session: LanguageSession, name: str | None, index: int | None, position: int | None) -> str | None:
+    """INDEX_COL."""
+    table = _catalog(session).objects.get(object_id(session, name) or 0)
+    if not isinstance(table, m.Table) or position is None:
+        return None
+    found = next((i for i in table.indexes if i.id == index), None)
+    if found is None or not 1 <= position <= len(found.keys):
+        return None
+    return table.by_id(found.keys[position - 1][0]).name
+
+
+def type_name(session: LanguageSession, number: int | None) -> str | None:
+    """TYPE_NAME."""
+    system = next((name for name, (_, user, *_) in SYSTEM_TYPES.items() if user == number), None)
+    if system is not None:
+        return system
+    found = _catalog(session).types.get(number or 0)
+    return None if found is None else found.name
+
+
+def type_id(session: LanguageSession, name: str | None) -> int | None:
+    """TYPE_ID."""
+    if name is None:
+        return None
+    parts = parse_name(name)
+    system = SYSTEM_TYPES.get(parts[-1].lower())
+    if system is not None and len(parts) == 1:
+        return system[1]
+    found = _catalog(session).user_type(parts[-2] if len(parts) > 1 else session.frame.schema, parts[-1])
+    return None if found is None else found.id
+
+
+def typeproperty(session: LanguageSession, name: str | None, key: str | None) -> int | None:
+    """TYPEPROPERTY."""
+    system = SYSTEM_TYPES.get((name or "").lower())
+    if system is None or key is None:
+        return None
+    del session
+    return {"precision": system[3] or system[2], "scale": system[4], "allowsnull": 1, "ownerid": 1}.get(key.lower())
+
+
+# --- principals --------------------------------------------------------------------------------------------
+
+
+def user_of(session: LanguageSession, catalog: Catalog) -> m.Principal | None:
+    """The user of the session's login in a database."""
+    if session.is_sysadmin:
+        return catalog.principals.get(1)
+    try:
+        sid = session.instance.function("SUSER_SID", session, [session.login])
+    except KeyError:
+        sid = None
+    if sid is not None:
+        wanted = bytes(sid).hex()
+        found = next((p for p in catalog.principals.values() if p.sid == wanted and p.id > 4), None)
+        if found is not None:
+            return found
+    return catalog.principals.get(2)
+
+
+def current_user(session: LanguageSession) -> str:
+    """USER_NAME()."""
+    found = user_of(session, _catalog(session))
+    return "dbo" if found is None else found.name
+
+
+def default_schema(session: LanguageSession) -> str:
+    """Default schema of the session's user."""
+    try:
+        found = user_of(session, _catalog(session))
+    except SqlError:
+        return "dbo"
+    return (found.default_schema if found is not None else "") or "dbo"
+
+
+def user_name(session: LanguageSession, number: int | None = None) -> str | None:
+    """USER_NAME."""
+    if number is None:
+        return current_user(session)
+    found = _catalog(session).principals.get(number)
+    return None if found is None else found.name
+
+
+def user_id(session: LanguageSession, name: str | None = None) -> int | None:
+    """USER_ID."""
+    return database_principal_id(session, name)
+
+
+def database_principal_id(session: LanguageSession, name: str | None = None) -> int | None:
+    """DATABASE_PRINCIPAL_ID."""
+    found = _catalog(session).principal(current_user(session) if name is None else name)
+    return None if found is None else found.id
+
+
+def is_rolemember(session: LanguageSession, role: str | None, user: str | None = None) -> int | None:
+    """IS_ROLEMEMBER."""
+    catalog = _catalog(session)
+    wanted = None if role is None else catalog.principal(role)
+    member = catalog.principal(user) if user is not None else user_of(session, catalog)
+    if wanted is None or member is None:
+        return None
+    if wanted.id == 0 or (member.id == 1 and wanted.name in ("db_owner", "public")):
+        return 1
+    inside, grown = {member.id}, True
+    while grown:
+        more = {p.id for p in catalog.principals.values() if set(p.members) & inside} - inside
+        inside, grown = inside | more, bool(more)
+    return int(wanted.id in inside)
+
+
+def is_member(session: LanguageSession, role: str | None) -> int | None:
+    """IS_MEMBER."""
+    return is_rolemember(session, role)
+
+
+# --- identity ----------------------------------------------------------------------------------------------
+
+
+def _identity(session: LanguageSession, name: str | None) -> tuple[str, m.Table, list[int]] | None:
+    number = object_id(session, name)
+    if number is None or name is None:
+        return None
+    parts = parse_name(name)
+    _, prefix, catalog = session.open(parts[-3] if len(parts) > 2 and parts[-3] else session.database)
+    table = catalog.objects.get(number)
+    column = table.identity() if isinstance(table, m.Table) else None
+    if column is None or column.identity is None:
+        return None
+    return prefix, table, column.identity
+
+
+def ident_current(session: LanguageSession, name: str | None) -> str | None:
+    """IDENT_CURRENT."""
+    found = _identity(session, name)
+    if found is None:
+        return None
+    value = session.engine.value(f"SELECT value FROM {found[0]}.sys_identity WHERE id=?", (found[1].id,))
+    return numbers.encode(found[2][0] if value is None else value)
+
+
+def ident_seed(session: LanguageSession, name: str | None) -> str | None:
+    """IDENT_SEED."""
+    found = _identity(session, name)
+    return None if found is None else numbers.encode(found[2][0])
+
+
+def ident_incr(session: LanguageSession, name: str | None) -> str | None:
+    """IDENT_INCR."""
+    found = _identity(session, name)
+    return None if found is None else numbers.encode(found[2][1])
+
+
+def stats_date(_session: LanguageSession, _object: int | None, _stats: int | None) -> int | None:
+    """STATS_DATE: statistics are not kept."""
+    return None
+
+
+def databaseproperty(session: LanguageSession, name: str | None, key: str | None) -> int | None:
+    """DATABASEPROPERTY, by way of DATABASEPROPERTYEX."""
+    found = session.instance.function("DATABASEPROPERTYEX", session, [name, key])
+    return found if isinstance(found, int) else None

@@ -1,0 +1,159 @@
+"""Batches: parse, run statement after statement, deal with errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from runbook.sandbox.contract import Sink, SqlError
+from runbook.sandbox.language import statements as s
+from runbook.sandbox.language.interpreter.frame import BatchEnded, Broken, Continued, Frame, Jumped, Returned, ScopeEnded
+from runbook.sandbox.language.parser import parse_batch
+from runbook.sandbox.language.sinks import NullSink
+
+if TYPE_CHECKING:
+    from runbook.sandbox.language.session import LanguageSession
+
+
+def parse(session: LanguageSession, sql: str, sink: Sink) -> Sequence[s.Statement] | None:
+    """Statements of a batch; a syntax error goes to the sink and gives None."""
+    try:
+        return parse_batch(sql)
+    except SqlError as error:
+        report(session, error, sink)
+        return None
+
+
+def report(session: LanguageSession, error: SqlError, sink: Sink) -> None:
+    """Send an error and remember its number."""
+    session.state.error = error.number
+    sink.error(error)
+
+
+def run_batch(session: LanguageSession, sql: str, sink: Sink) -> None:
+    """A batch from the client."""
+    frame = Frame(session)
+    frame.schema = default_schema(session)
+    session.frame = frame
+    run_text(session, sql, sink, frame)
+
+
+def default_schema(session: LanguageSession) -> str:
+    """Default schema of the login's user in the current database; dbo for those who own it."""
+    if session.is_sysadmin:
+        return "dbo"
+    from runbook.sandbox.language.catalog import lookup
+
+    return lookup.default_schema(session)
+
+
+def run_text(session: LanguageSession, sql: str, sink: Sink, frame: Frame) -> None:
+    """Parse and run a batch in a frame; errors end at the sink."""
+    statements = parse(session, sql, sink)
+    if statements is None:
+        sink.done()
+        return
+    runner = Runner(session, sql, sink, frame)
+    try:
+        runner.scope(statements)
+    except BatchEnded:
+        pass
+    finally:
+        runner.leave()
+        session.frame = frame
+
+
+def run_inner(session: LanguageSession, database: str, sql: str, sink: Sink | None) -> None:
+    """Run T-SQL in a database within a session that may be running something already."""
+    frame = Frame(session, "dynamic", session.frame)
+    outer_frame, outer_database = session.frame, session.database
+    session.frame, session.database = frame, database
+    try:
+        runner = Runner(session, sql, sink or NullSink(), frame)
+        runner.scope(parse_batch(sql))
+    finally:
+        session.frame, session.database = outer_frame, outer_database
+
+
+class Runner:
+    """Runs the statements of one scope: batch, procedure, trigger or function."""
+
+    def __init__(self, session: LanguageSession, text: str, sink: Sink, frame: Frame) -> None:
+        self.session = session
+        self.text = text
+        self.sink = sink
+        self.frame = frame
+
+    def scope(self, statements: Sequence[s.Statement]) -> None:
+        """Run the scope to its end."""
+        try:
+            self.body(statements)
+        except (Returned, ScopeEnded):
+            pass
+        except (Broken, Continued):
+            raise SqlError(135, "Cannot use a BREAK statement outside the scope of a WHILE statement.", 15) from None
+        except Jumped as jump:
+            raise SqlError(133, f"A GOTO statement references the label '{jump.label}' but the label has not been declared.",
+                           15) from None
+
+    def body(self, statements: Sequence[s.Statement]) -> None:
+        """Statements one after another, with GOTO among them."""
+        at = 0
+        while at < len(statements):
+            try:
+                self.statement(statements[at])
+                at += 1
+            except Jumped as jump:
+                found = _label(statements, jump.label)
+                if found is None:
+                    raise
+                at = found
+
+    def statement(self, statement: s.Statement) -> None:
+        """One statement with its errors: caught by TRY, or reported here."""
+        session = self.session
+        session.check()
+        try:
+            execute(self, statement)
+        except SqlError as error:
+            self.fail(error, statement)
+
+    def fail(self, error: SqlError, statement: s.Statement) -> None:
+        """An error outside of TRY is reported; then the statement, its scope or the batch ends."""
+        from runbook.sandbox.language.interpreter import errors
+
+        errors.handle(self, error, statement)
+
+    def leave(self) -> None:
+        """Drop what belonged to the scope."""
+        from runbook.sandbox.language.interpreter.tables import drop_local
+
+        drop_local(self.frame)
+
+
+def _label(statements: Sequence[s.Statement], name: str) -> int | None:
+    for i, statement in enumerate(statements):
+        if isinstance(statement, s.Label) and statement.name == name:
+            return i
+    return None
+
+
+def execute(runner: Runner, statement: s.Statement) -> None:
+    """Dispatch by the kind of statement."""
+    from runbook.sandbox.language.interpreter.dispatch import HANDLERS, QUIET
+
+    handler = HANDLERS[type(statement)]
+    session = runner.session
+    runner.frame.begin_statement()
+    if type(statement) in QUIET or (session.depth and not isinstance(statement, s.Admin)):
+        handler(runner, statement)
+        return
+    text = runner.text[statement.start : statement.end]
+    with session.instance.statement(session, text) as hit:
+        if hit.lie:
+            runner.sink.done()
+            return
+        handler(runner, statement)
+
+
+__all__ = ["BatchEnded", "Broken", "Continued", "Returned", "Runner", "ScopeEnded", "execute", "report", "run_batch"]

@@ -1,0 +1,196 @@
+"""Changing rows: images before and after, constraints, triggers, OUTPUT."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from runbook.sandbox.contract import SqlError
+from runbook.sandbox.language.catalog import model as m
+from runbook.sandbox.language.engine.connection import ConstraintFailed
+from runbook.sandbox.language.interpreter.dml import checks
+from runbook.sandbox.language.interpreter.dml.target import Target
+from runbook.sandbox.language.interpreter.dml.unique import violation
+
+if TYPE_CHECKING:
+    from runbook.sandbox.language.interpreter.batches import Runner
+    from runbook.sandbox.language.interpreter.frame import Frame
+
+Fill = Callable[[str], str]
+"""Text of the INSERT that fills a work table, given the table's name."""
+
+
+@dataclass
+class Change:
+    """One change of one table on its way."""
+
+    frame: Frame
+    target: Target
+    runner: Runner | None = None
+    output: Callable[[str, str], None] | None = None
+    """Called with the images (deleted, inserted; empty when there is none) once the rows are changed."""
+    columns: list[m.Column] = field(default_factory=list)
+
+    @property
+    def engine(self) -> Any:
+        """The session's SQLite."""
+        return self.frame.session.engine
+
+    @contextlib.contextmanager
+    def image(self) -> Iterator[str]:
+        """An empty work table for whole rows of the target."""
+        with self.frame.session.work.table([c.phys for c in self.target.table.stored()]) as name:
+            yield name
+
+
+def physical(target: Target) -> list[str]:
+    """Physical names of the stored columns."""
+    return [c.phys for c in target.table.stored()]
+
+
+def copy_rows(change: Change, image: str, where: str) -> None:
+    """Copy rows of the table into an image."""
+    names = ", ".join(physical(change.target))
+    change.engine.execute(
+        f"INSERT INTO {image}(rid, {names}) SELECT x.rowid, {', '.join('x.' + c for c in physical(change.target))} "
+        f"FROM {change.target.sql} AS x WHERE {where}"
+    )
+
+
+def _fire(change: Change, event: str, deleted: str, inserted: str, columns: list[m.Column]) -> None:
+    from runbook.sandbox.language.interpreter.dml.triggers import fire
+
+    fire(change, event, deleted, inserted, columns)
+
+
+# --- DELETE ------------------------------------------------------------------------------------------------
+
+
+def delete_rows(change: Change, fill: Fill, params: dict[str, Any] | None = None) -> int:
+    """Delete the rows whose ids ``fill`` selects, with everything that follows from it."""
+    target, engine = change.target, change.engine
+    with change.frame.session.work.table([]) as doomed, change.image() as deleted:
+        count = int(engine.change(fill(doomed), params or {}))
+        where = f"x.rowid IN (SELECT rid FROM {doomed})"
+        if target.children or target.fires("DELETE") or change.output is not None:
+            copy_rows(change, deleted, where)
+        if "DELETE" in target.instead and change.runner is not None:
+            _fire(change, "DELETE", deleted, "", [])
+            return count
+        engine.execute(f"DELETE FROM {target.sql} WHERE rowid IN (SELECT rid FROM {doomed})")
+        if count:
+            checks.after_parent(change.frame, target, "DELETE", deleted, None, "")
+        _emit_and_fire(change, "DELETE", deleted, "", [])
+        return count
+
+
+def _emit_and_fire(change: Change, event: str, deleted: str, inserted: str, columns: list[m.Column]) -> None:
+    if change.output is not None:
+        change.output(deleted, inserted)
+    if change.target.triggers.get(event):
+        _fire(change, event, deleted, inserted, columns)
+
+
+# --- UPDATE ------------------------------------------------------------------------------------------------
+
+
+def update_rows(change: Change, columns: list[m.Column], fill: Fill, params: dict[str, Any] | None = None) -> int:
+    """Give the rows that ``fill`` selects new values; it inserts their ids and the values of ``columns``."""
+    target, engine = change.target, change.engine
+    names = list(dict.fromkeys(c.phys for c in columns))
+    with change.frame.session.work.table(names) as new, change.image() as deleted, change.image() as inserted:
+        count = int(engine.change(fill(new), params or {}))
+        where = f"x.rowid IN (SELECT rid FROM {new})"
+        copy_rows(change, deleted, where)
+        if "UPDATE" in target.instead:
+            _instead_update(change, new, deleted, inserted, names)
+            _fire(change, "UPDATE", deleted, inserted, columns)
+            return count
+        _apply(change, new, deleted, names)
+        ids = {c.id for c in columns}
+        if count:
+            checks.check_rows(change.frame, target, "UPDATE", where, ids)
+        if target.children or target.fires("UPDATE") or change.output is not None:
+            copy_rows(change, inserted, where)
+        if count:
+            checks.after_parent(change.frame, target, "UPDATE", deleted, ids, inserted)
+        _emit_and_fire(change, "UPDATE", deleted, inserted, columns)
+        return count
+
+
+def _instead_update(change: Change, new: str, deleted: str, inserted: str, names: list[str]) -> None:
+    parts = [f"n.{c}" if c in names else f"d.{c}" for c in physical(change.target)]
+    change.engine.execute(
+        f"INSERT INTO {inserted}(rid, {', '.join(physical(change.target))}) "
+        f"SELECT d.rid, {', '.join(parts)} FROM {deleted} AS d JOIN {new} AS n ON n.rid = d.rid"
+    )
+
+
+def _apply(change: Change, new: str, deleted: str, names: list[str]) -> None:
+    target, engine = change.target, change.engine
+    version = target.table.rowversion()
+    sets = [f"{c} = n.{c}" for c in names]
+    if version is not None:
+        change.frame.session.counters.use_row_version(target.prefix)
+        sets.append(f"{version.phys} = _rowver()")
+    point = f"k{change.frame.session.next_number()}"
+    engine.execute(f"SAVEPOINT {point}")
+    try:
+        engine.execute(f"UPDATE {target.sql} SET {', '.join(sets)} FROM {new} AS n WHERE {target.table.phys}.rowid = n.rid")
+    except ConstraintFailed as error:
+        engine.execute(f"ROLLBACK TO {point}")
+        _shift(change, new, deleted, names, error)
+    finally:
+        if engine.in_transaction:
+            engine.execute(f"RELEASE {point}")
+
+
+def _shift(change: Change, new: str, deleted: str, names: list[str], error: ConstraintFailed) -> None:
+    """SQLite checks unique keys row by row: take all rows out and put them back with their new values."""
+    target, engine = change.target, change.engine
+    version = target.table.rowversion()
+    parts = []
+    for column in physical(target):
+        if version is not None and column == version.phys:
+            parts.append("_rowver()")
+        else:
+            parts.append(f"n.{column}" if column in names else f"d.{column}")
+    engine.execute(f"DELETE FROM {target.sql} WHERE rowid IN (SELECT rid FROM {new})")
+    text = (
+        f"INSERT INTO {target.sql}(rowid, {', '.join(physical(target))}) SELECT d.rid, {', '.join(parts)} "
+        f"FROM {deleted} AS d JOIN {new} AS n ON n.rid = d.rid"
+    )
+    try:
+        engine.execute(text)
+    except ConstraintFailed as again:
+        raise violation(change.frame, target, again.message or error.message, "") from None
+
+
+# --- INSERT ------------------------------------------------------------------------------------------------
+
+
+def insert_rows(change: Change, insert: Callable[[], int]) -> int:
+    """Run ``insert``, then check and show the new rows: those whose ids lie behind the highest one before."""
+    target, engine = change.target, change.engine
+    last = int(engine.value(f"SELECT max(rowid) FROM {target.sql}") or 0)
+    count = insert()
+    where = f"x.rowid > {last}"
+    if count:
+        checks.check_rows(change.frame, target, "INSERT", where)
+    if target.fires("INSERT") or change.output is not None:
+        with change.image() as inserted:
+            copy_rows(change, inserted, where)
+            _emit_and_fire(change, "INSERT", "", inserted, [c for c in target.table.columns if not c.computed])
+    return count
+
+
+def refuse_output_with_triggers(change: Change, event: str, *, into: bool) -> None:
+    """Error 334."""
+    if change.target.triggers.get(event) and not into:
+        raise SqlError(
+            334,
+            f"The target table '{change.target.table.name}' of the DML statement cannot have any enabled triggers if the statement "
+            "contains an OUTPUT clause without INTO clause.",
+        )

@@ -1,0 +1,112 @@
+"""INSERT ... VALUES of many rows of literals: converted in Python, written by one prepared statement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runbook.sandbox.contract import SqlError, SqlType
+from runbook.sandbox.language import nodes as n
+from runbook.sandbox.language import types as t
+from runbook.sandbox.language.bind.expressions import literal
+from runbook.sandbox.language.catalog import model as m
+from runbook.sandbox.language.engine.connection import ConstraintFailed
+from runbook.sandbox.language.interpreter.dml.target import Target
+from runbook.sandbox.language.interpreter.dml.unique import violation
+from runbook.sandbox.language.interpreter.dml.values import null_error
+from runbook.sandbox.language.values import convert, strings
+
+if TYPE_CHECKING:
+    from runbook.sandbox.language.functions.binder import FunctionBinder
+
+_STRINGS = {"string": SqlType("varchar", 8000), "nstring": SqlType("nvarchar", 4000)}
+
+
+@dataclass
+class LiteralRows:
+    """Physical values in the order of the given columns."""
+
+    rows: list[tuple[Any, ...]]
+
+    def insert(self, runner: Any, sql: str, plan: Any) -> int:
+        """Write all rows."""
+        engine = runner.session.engine
+        before = engine.connection.total_changes()
+        try:
+            engine.change_many(sql, self.rows)
+        except ConstraintFailed as error:
+            done = engine.connection.total_changes() - before
+            raise violation(runner.frame, plan.target, error.message, "", self._values(plan, done)) from None
+        return len(self.rows)
+
+    def _values(self, plan: Any, done: int) -> list[Any] | None:
+        if not 0 <= done < len(self.rows):
+            return None
+        by_id = {c.id: v for c, v in zip(plan.given, self.rows[done], strict=True)}
+        return [by_id.get(c.id) for c in plan.target.table.stored()]
+
+
+def literal_rows(
+    _binder: FunctionBinder, target: Target, given: list[m.Column], source: n.Values
+) -> LiteralRows | None:
+    """The rows, or None when something else than literals is among them."""
+    columns: list[list[Any]] = []
+    for i, column in enumerate(given):
+        cells = [row[i] for row in source.rows]
+        if not all(type(c) is n.Literal for c in cells):
+            return None
+        values = _column(cells, column, target)
+        if values is None:
+            return None
+        columns.append(values)
+    return LiteralRows(list(zip(*columns, strict=True)))
+
+
+def _column(cells: list[Any], column: m.Column, target: Target) -> list[Any] | None:
+    kinds = {c.kind for c in cells} - {"null"}
+    if "null" in {c.kind for c in cells} and not column.nullable and "INSERT" not in target.instead:
+        raise null_error(column, target, "INSERT")
+    if not kinds:
+        return [None] * len(cells)
+    function = _converter(kinds, cells, column, target)
+    if function is None:
+        return None
+    try:
+        return [None if c.value is None else function(c) for c in cells]
+    except SqlError as error:
+        error.is_compile = False  # type: ignore[attr-defined]
+        raise
+
+
+def _converter(
+    kinds: set[str], cells: list[Any], column: m.Column, target: Target
+) -> Callable[[Any], Any] | None:
+    if kinds == {"int"}:
+        return _plain(t.INT, column, target)
+    if kinds <= {"string", "nstring"}:
+        long = any(len(c.value or "") > 4000 for c in cells)
+        source = _STRINGS["nstring" if "nstring" in kinds else "string"]
+        return _plain(SqlType(source.name, t.MAX) if long else source, column, target)
+    if kinds == {"float"}:
+        return _plain(t.FLOAT, column, target)
+    if kinds == {"binary"}:
+        return _plain(t.VARBINARY_MAX, column, target)
+    if kinds <= {"int", "decimal"}:
+        return lambda cell: _single(cell, column)
+    return None
+
+
+def _single(cell: Any, column: m.Column) -> Any:
+    bound = literal(cell)
+    return convert.cast_value(bound.const, bound.type, column.type)
+
+
+def _plain(source: SqlType, column: m.Column, target: Target) -> Callable[[Any], Any]:
+    convert.check_implicit(source, column.type)
+    checked = strings.assigner(source, column.type, target.label, column.name)
+    function = checked or convert.converter(source, column.type)
+    if function is None:
+        return lambda cell: cell.value
+    chosen = function
+    return lambda cell: chosen(cell.value)

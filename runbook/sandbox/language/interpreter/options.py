@@ -1,0 +1,135 @@
+"""SET options."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from runbook.sandbox.contract import SqlError
+from runbook.sandbox.language import statements as s
+from runbook.sandbox.language import types as t
+from runbook.sandbox.language.catalog import model as m
+from runbook.sandbox.language.interpreter.environment import unknown_object
+from runbook.sandbox.language.interpreter.select import evaluate
+from runbook.sandbox.language.parser.base import unsupported
+
+if TYPE_CHECKING:
+    from runbook.sandbox.language.interpreter.batches import Runner
+
+_KEPT = frozenset(
+    "ANSI_NULLS ANSI_PADDING ANSI_WARNINGS ARITHABORT CONCAT_NULL_YIELDS_NULL QUOTED_IDENTIFIER ANSI_NULL_DFLT_ON"
+    " ANSI_DEFAULTS".split()
+)
+_IGNORED = frozenset(
+    "NUMERIC_ROUNDABORT ARITHIGNORE CURSOR_CLOSE_ON_COMMIT FORCEPLAN ANSI_NULL_DFLT_OFF DEADLOCK_PRIORITY"
+    " DATEFORMAT LANGUAGE TEXTSIZE QUERY_GOVERNOR_COST_LIMIT CONTEXT_INFO REMOTE_PROC_TRANSACTIONS DISABLE_DEF_CNST_CHK".split()
+)
+_MUST_BE = {"NUMERIC_ROUNDABORT": "OFF", "ARITHIGNORE": "OFF", "CURSOR_CLOSE_ON_COMMIT": "OFF", "DATEFORMAT": "MDY"}
+_LEVELS = ("READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE", "SNAPSHOT")
+
+
+def set_option(runner: Runner, statement: s.SetOption) -> None:
+    """SET option ON|OFF|value."""
+    for name in statement.names:
+        _set(runner, statement, name)
+    runner.session.state.error = 0
+
+
+def _set(runner: Runner, statement: s.SetOption, name: str) -> None:
+    options, value = runner.session.options, statement.value
+    if name == "NOCOUNT":
+        options.nocount = value == "ON"
+    elif name == "XACT_ABORT":
+        options.xact_abort = value == "ON"
+    elif name == "IMPLICIT_TRANSACTIONS":
+        options.implicit_transactions = value == "ON"
+    elif name == "LOCK_TIMEOUT":
+        options.lock_timeout = _number(runner, statement)
+    elif name == "TRANSACTION ISOLATION LEVEL":
+        if value not in _LEVELS:
+            raise SqlError(102, f"Incorrect syntax near '{value}'.", 15)
+        options.isolation = value
+    elif name == "IDENTITY_INSERT":
+        _identity_insert(runner, statement)
+    elif name == "ROWCOUNT":
+        if _number(runner, statement):
+            raise unsupported("SET ROWCOUNT")
+    elif name in _KEPT:
+        _kept(runner, name, value)
+    elif name == "DATEFIRST":
+        if _number(runner, statement) != 7:
+            raise unsupported("SET DATEFIRST other than 7")
+    else:
+        _other(runner, statement, name)
+
+
+def _kept(runner: Runner, name: str, value: str) -> None:
+    on = runner.session.options.on
+    if value == "ON":
+        on.add(name)
+        return
+    if name in ("ANSI_NULLS", "CONCAT_NULL_YIELDS_NULL", "QUOTED_IDENTIFIER"):
+        raise unsupported(f"SET {name} OFF")
+    on.discard(name)
+
+
+def _other(runner: Runner, statement: s.SetOption, name: str) -> None:
+    value = statement.value
+    if name in ("NOEXEC", "PARSEONLY", "FMTONLY", "SHOWPLAN_ALL", "SHOWPLAN_TEXT", "SHOWPLAN_XML"):
+        if value == "ON":
+            raise unsupported(f"SET {name} ON")
+        return
+    if name.startswith("STATISTICS"):
+        if value == "ON" and name not in ("STATISTICS IO", "STATISTICS TIME"):
+            raise unsupported(f"SET {name} ON")
+        return
+    if name == "TEXTSIZE":
+        runner.session.options.textsize = _number(runner, statement) or 4096
+        return
+    if name == "CONTEXT_INFO" and statement.argument is not None:
+        found, _ = evaluate(runner.frame, statement.argument, t.varbinary(128))
+        runner.session.state.context_info = found
+        return
+    if name == "LANGUAGE":
+        chosen = value or str(evaluate(runner.frame, statement.argument, t.SYSNAME)[0] if statement.argument else "")
+        if chosen.lower() not in ("us_english", "english"):
+            raise unsupported(f"SET LANGUAGE {chosen}")
+        return
+    if name not in _IGNORED:
+        raise SqlError(195, f"'{name}' is not a recognized SET option.", 15, 5)
+    if name in _MUST_BE and value and value != _MUST_BE[name]:
+        raise unsupported(f"SET {name} {value}")
+
+
+def _number(runner: Runner, statement: s.SetOption) -> int:
+    if statement.argument is None:
+        raise SqlError(102, f"Incorrect syntax near '{statement.value}'.", 15)
+    return int(evaluate(runner.frame, statement.argument, t.INT)[0] or 0)
+
+
+def _identity_insert(runner: Runner, statement: s.SetOption) -> None:
+    from runbook.sandbox.language.bind.bound import Plan
+    from runbook.sandbox.language.bind.environment import StoredTable
+    from runbook.sandbox.language.interpreter.environment import SessionEnvironment
+
+    session = runner.session
+    relation = SessionEnvironment(runner.frame).relation(statement.target, Plan())
+    if not isinstance(relation, StoredTable):
+        raise unknown_object(statement.target)
+    name = ".".join(statement.target)
+    if relation.table.identity() is None:
+        raise SqlError(8106, f"Table '{name}' does not have the identity property. Cannot perform SET operation.")
+    key = (relation.database, relation.table.id)
+    held = session.options.identity_insert
+    if statement.value == "ON":
+        if held is not None and held != key:
+            raise SqlError(8107, f"IDENTITY_INSERT is already ON for table '{_held_name(session, held)}'. Cannot perform SET "
+                           f"operation for table '{name}'.")
+        session.options.identity_insert = key
+    elif held == key:
+        session.options.identity_insert = None
+
+
+def _held_name(session: object, held: tuple[str, int]) -> str:
+    _, _, catalog = session.open(held[0])  # type: ignore[attr-defined]
+    table = catalog.objects.get(held[1])
+    return f"{held[0]}.{catalog.full_name(table)}" if isinstance(table, m.Table) else "?"
