@@ -252,7 +252,10 @@ class QueryBinder(SourceBinder):
         return self._body(node, scope, n.Query(node))
 
     def _set_order(self, order: n.OrderItem, found: BoundQuery) -> str:
-        item = self._named_item(order.expression, found.items)
+        node = order.expression
+        if isinstance(node, n.Name) and len(node.parts) > 1:
+            node = n.Name(node.parts[-1:])
+        item = self._named_item(node, found.items)
         if item is None:
             raise SqlError(
                 104, "ORDER BY items must appear in the select list if the statement contains a UNION, INTERSECT or EXCEPT operator."

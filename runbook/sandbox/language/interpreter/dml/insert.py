@@ -297,7 +297,7 @@ def _insert(runner: Runner, plan: InsertPlan, params: dict[str, Any]) -> int:
     last = int(engine.value(f"SELECT max(rowid) FROM {target.sql}") or 0) if plan.explicit_identity else 0
     count = 0
     if plan.literals is not None:
-        count = plan.literals.insert(runner, head + plan.template, plan)
+        count = plan.literals.insert(runner, head + plan.template, plan, params)
     else:
         for select in plan.selects:
             try:
@@ -349,7 +349,7 @@ def _instead(change: Change, plan: InsertPlan, params: dict[str, Any]) -> int:
     with change.image() as inserted:
         if plan.literals is not None:
             count = len(plan.literals.rows)
-            engine.change_many(f"INSERT INTO {inserted}({names}) " + plan.template, plan.literals.rows)
+            engine.change_many(*plan.literals.positional(f"INSERT INTO {inserted}({names}) " + plan.template, params))
         for select in plan.selects:
             count += int(engine.change(f"INSERT INTO {inserted}({names}) " + select, params))
         engine.execute(f"UPDATE {inserted} SET rid = rowid")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -29,12 +30,24 @@ class LiteralRows:
 
     rows: list[tuple[Any, ...]]
 
-    def insert(self, runner: Any, sql: str, plan: Any) -> int:
+    def positional(self, sql: str, params: dict[str, Any]) -> tuple[str, list[tuple[Any, ...]]]:
+        """The text and its rows, with the statement's own parameters behind the values."""
+        names = list(dict.fromkeys(re.findall(r":(p_\w+)", sql)))
+        if not names or not self.rows:
+            return sql, self.rows
+        width = len(self.rows[0])
+        for i, name in enumerate(names, width + 1):
+            sql = re.sub(rf":{name}\b", f"?{i}", sql)
+        extra = tuple(params[name] for name in names)
+        return sql, [row + extra for row in self.rows]
+
+    def insert(self, runner: Any, sql: str, plan: Any, params: dict[str, Any]) -> int:
         """Write all rows."""
         engine = runner.session.engine
         before = engine.connection.total_changes()
+        sql, rows = self.positional(sql, params)
         try:
-            engine.change_many(sql, self.rows)
+            engine.change_many(sql, rows)
         except ConstraintFailed as error:
             done = engine.connection.total_changes() - before
             raise violation(runner.frame, plan.target, error.message, "", self._values(plan, done)) from None
