@@ -16,6 +16,10 @@ from typing import Any, NamedTuple, Protocol
 from runbook.errors import FencedOut, JournalError
 from runbook.journal.reading import RUN_IDS, Row, select_rows
 
+WAL_PAGES = 100
+"""Pages after which SQLite starts its log over. A short log is soon written over instead of growing, and growing is
+what costs: the file system then has a change of its own to make durable, as dear as the row itself."""
+
 
 class Head(NamedTuple):
     """Newest row of a run and the fencing number that may write."""
@@ -238,7 +242,7 @@ class SqlStore:
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # transactions are begun by us, immediate, so that a writer never upgrades
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"wal_autocheckpoint={WAL_PAGES}"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 
