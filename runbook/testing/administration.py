@@ -83,11 +83,11 @@ class Administration(FakeReader):
 
     def drop_login(self, name: str) -> None:
         def check() -> None:
-            self.instance.sid_of(name)
             if any(client.login == name for client in self.instance.clients):
                 raise refusal(15434, name)
 
-        self._do("drop_login", name, f"DROP LOGIN {name}", at_once(lambda: self.instance.logins.pop(name), check))
+        gone = at_once(lambda: self.instance.logins.pop(name, None), check)
+        self._do("drop_login", name, f"DROP LOGIN {name}", gone)
 
     def kill(self, session_id: int) -> None:
         def change() -> None:
