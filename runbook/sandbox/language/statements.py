@@ -17,6 +17,7 @@ class Statement:
     start: int = field(default=0, init=False)
     end: int = field(default=0, init=False)
     line: int = field(default=1, init=False)
+    max_recursion: int = field(default=100, init=False)
     plans: dict[Any, Any] = field(default_factory=dict, init=False)
 
 

@@ -222,6 +222,10 @@ class SourceBinder(ExpressionBinder):
         texts = [self.common_table(cte, scope, query.max_recursion) for cte in query.ctes]
         return f"WITH {'RECURSIVE ' if texts else ''}{', '.join(texts)} " if texts else ""
 
+    def leading(self, ctes: list[n.CommonTable], limit: int) -> str:
+        """WITH in front of a data statement."""
+        return "WITH RECURSIVE " + ", ".join(self.common_table(c, None, limit) for c in ctes) + " "
+
     def common_table(self, node: n.CommonTable, scope: Scope | None, limit: int) -> str:
         """One CTE, which is within reach afterwards."""
         sql = self.plan.alias()

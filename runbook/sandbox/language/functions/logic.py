@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import struct
 import uuid
 import zlib
 from collections.abc import Callable
@@ -257,21 +258,40 @@ def _row_hash(
 
 def _row_hasher(name: str, marks: list[tuple[Any, bool]]) -> Callable[..., bytes | None]:
     digest = _digest(name)
-    readers = [(binary.to_bytes(kind), encoded) for kind, encoded in marks]
+    if all(encoded for _, encoded in marks):
+        chunks = [_chunk(kind) for kind, _ in marks]
 
-    def run(*args: Any) -> bytes | None:
+        def run(*args: Any) -> bytes:
+            return digest(b"".join([b"\x00" if v is None else chunk(v) for chunk, v in zip(chunks, args, strict=True)]))
+
+        return run
+    writers = [_chunk(kind) if encoded else binary.to_bytes(kind) for kind, encoded in marks]
+
+    def run_mixed(*args: Any) -> bytes | None:
         parts = []
-        for (read, encoded), value in zip(readers, args, strict=True):
-            if value is not None:
-                data = read(value)
-                parts.append(b"\x01" + len(data).to_bytes(8, "big") + data if encoded else data)
-            elif encoded:
-                parts.append(b"\x00")
-            else:
+        for write, (_, encoded), value in zip(writers, marks, args, strict=True):
+            if value is None and not encoded:
                 return None
+            parts.append(b"\x00" if value is None else write(value))
         return digest(b"".join(parts))
 
-    return run
+    return run_mixed
+
+
+def _chunk(kind: Any) -> Callable[[Any], bytes]:
+    """A value with its mark and its length in eight bytes; for types of one size the head is always the same."""
+    write = binary.to_bytes(kind)
+    size = binary.encoded_size(kind)
+    if size is not None:
+        head = b"\x01" + size.to_bytes(8, "big")
+        return lambda v: head + write(v)
+    length = struct.Struct(">BQ").pack
+
+    def chunk(value: Any) -> bytes:
+        data = write(value)
+        return length(1, len(data)) + data
+
+    return chunk
 
 
 def _checksum(*args: Any) -> int:

@@ -78,8 +78,9 @@ class DmlParser(QueryParser):
             source = self.execute()
         else:
             source = self.query()
-        self.options()
-        return s.Insert(target, columns, source, outputs, top=top)
+        statement = s.Insert(target, columns, source, outputs, top=top)
+        statement.max_recursion = source.max_recursion if isinstance(source, n.Query) else self.options()
+        return statement
 
     def _column_list(self) -> list[str]:
         if not self.sees("(") or self.key(1) in ("SELECT", "WITH", "("):
@@ -149,7 +150,7 @@ class DmlParser(QueryParser):
             if self.sees("CURRENT", "OF"):
                 raise unsupported("WHERE CURRENT OF")
             statement.where = self.condition()
-        self.options()
+        statement.max_recursion = self.options()
 
     # -- DELETE
 
@@ -190,9 +191,9 @@ class DmlParser(QueryParser):
             clauses.append(self._merge_clause())
         if not clauses:
             self.fail()
-        outputs = self._outputs()
-        self.options()
-        return s.Merge(target, source, on, clauses, outputs)
+        statement = s.Merge(target, source, on, clauses, self._outputs())
+        statement.max_recursion = self.options()
+        return statement
 
     def _merge_clause(self) -> s.MergeClause:
         kind = "matched"

@@ -77,15 +77,18 @@ class QueryParser(ExpressionParser):
             else:
                 raise unsupported(f"FOR XML ... {option}")
 
-    def options(self, query: n.Query | None = None) -> None:
+    def options(self, query: n.Query | None = None) -> int:
         """``OPTION (...)``: hints have no effect here, but MAXRECURSION counts."""
-        if not self.take("OPTION"):
-            return
-        first = self.at
-        self.skip_parens()
-        for i in range(first, self.at):
-            if query is not None and self.keys[i] == "MAXRECURSION":
-                query.max_recursion = int(self.values[i + 1])
+        limit = 100
+        if self.take("OPTION"):
+            first = self.at
+            self.skip_parens()
+            for i in range(first, self.at):
+                if self.keys[i] == "MAXRECURSION":
+                    limit = int(self.values[i + 1])
+        if query is not None:
+            query.max_recursion = limit
+        return limit
 
     # -- bodies
 

@@ -35,15 +35,28 @@ def storage_size(kind: SqlType) -> int | None:
     return None if extra is None else _TIME_SIZES[kind.scale or 0] + extra
 
 
+def encoded_size(kind: SqlType) -> int | None:
+    """Number of bytes that :func:`to_bytes` gives for every value of the type, None when that differs."""
+    size = storage_size(kind)
+    if size is None:
+        return None
+    if kind.name in t.DECIMALS:
+        return size + 3
+    return size + 1 if kind.name in ("time", "datetime2", "datetimeoffset") else size
+
+
 def _integer(kind: SqlType) -> Callable[[Any], bytes]:
-    size, signed = _INT_SIZES[kind.name], kind.name not in ("bit", "tinyint")
-    return lambda v: v.to_bytes(size, "big", signed=signed)
+    return struct.Struct({"bit": ">B", "tinyint": ">B", "smallint": ">h", "int": ">i", "bigint": ">q"}[kind.name]).pack
 
 
 def _decimal(kind: SqlType) -> Callable[[Any], bytes]:
     precision, scale = kind.precision or 18, kind.scale or 0
     size = decimal_size(precision)
     positive, negative = bytes((precision, scale, 0, 1)), bytes((precision, scale, 0, 0))
+
+    if not t.is_wide(kind):
+        pack = struct.Struct("<I" if size == 4 else "<Q").pack
+        return lambda v: positive + pack(v) if v >= 0 else negative + pack(-v)
 
     def convert(value: Any) -> bytes:
         number = numbers.decode(value)
@@ -101,11 +114,9 @@ def to_bytes(kind: SqlType) -> Callable[[Any], bytes]:
     if name in t.DECIMALS:
         return _decimal(kind)
     if name in t.MONEY:
-        size = 8 if name == "money" else 4
-        return lambda v: v.to_bytes(size, "big", signed=True)
+        return struct.Struct(">q" if name == "money" else ">i").pack
     if name in t.FLOATS:
-        pack = struct.Struct(">d" if name == "float" else ">f").pack
-        return lambda v: pack(v)
+        return struct.Struct(">d" if name == "float" else ">f").pack
     if name in t.DATES:
         return _dated(kind)
     if name in t.N_STRINGS:
@@ -115,8 +126,13 @@ def to_bytes(kind: SqlType) -> Callable[[Any], bytes]:
     if name == "xml":
         return lambda v: b"\xff\xfe" + v.encode("utf-16-le", "surrogatepass")
     if name == "uniqueidentifier":
-        return lambda v: uuid.UUID(v).bytes_le
+        return _guid
     return bytes
+
+
+def _guid(text: str) -> bytes:
+    raw = bytes.fromhex(text.replace("-", ""))
+    return raw[3::-1] + raw[5:3:-1] + raw[7:5:-1] + raw[8:]
 
 
 def encode_ansi(text: str) -> bytes:

@@ -69,7 +69,7 @@ def locate(
     scope, frame = Scope(), runner.frame
     prefix = ""
     if statement.ctes:
-        prefix = "WITH RECURSIVE " + ", ".join(binder.common_table(c, None, 100) for c in statement.ctes) + " "
+        prefix = binder.leading(statement.ctes, statement.max_recursion)
     name = None if statement.source is None else target_in_from(binder, statement.target, statement.source)
     parts: list[str] = []
     if statement.source is not None:

@@ -91,7 +91,7 @@ def bind(runner: Runner, binder: FunctionBinder, plan: Plan, statement: s.Insert
     found.output = output.bind(frame, plan, target, statement.output, "INSERT")
     prefix = ""
     if statement.ctes:
-        prefix = "WITH RECURSIVE " + ", ".join(binder.common_table(c, None, 100) for c in statement.ctes) + " "
+        prefix = binder.leading(statement.ctes, statement.max_recursion)
     source = statement.source
     if source is None:
         found.selects = [_row(binder, found, [])]

@@ -66,7 +66,7 @@ def _bind(runner: Runner, binder: FunctionBinder, plan: Plan, statement: s.Merge
         raise unsupported("MERGE into a view or a table with INSTEAD OF triggers")
     prefix = ""
     if statement.ctes:
-        prefix = "WITH RECURSIVE " + ", ".join(binder.common_table(c, None, 100) for c in statement.ctes) + " "
+        prefix = binder.leading(statement.ctes, statement.max_recursion)
     inner = Scope()
     text, check = binder.checked_from(statement.source, inner)
     columns = [(source, c) for source in inner.sources for c in source.columns]
