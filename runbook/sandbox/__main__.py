@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _serve(directory: Path, options: argparse.Namespace) -> int:
     from runbook.sandbox.instance.instance import open_instance  # noqa: PLC0415 - after the arguments were checked
+    from runbook.sandbox.language.interpreter import dispatch  # noqa: F401, PLC0415 - or the first statement waits for it
     from runbook.sandbox.wire.server import serve  # noqa: PLC0415
 
     (directory / manage.SERVER).unlink(missing_ok=True)

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -30,6 +31,9 @@ MARKS = ("instance.db", SETTINGS, LOCK)
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0
 POLL = 0.02
+ANSWER_SECONDS = 5.0
+PRELOGIN = bytes.fromhex("1201001a000001000000 0b 000601 0011 0001ff0f000000000002")
+"""The smallest greeting of TDS: version, and encryption not supported."""
 
 __all__ = [
     "KINDS",
@@ -183,7 +187,7 @@ def _wait_ready(directory: Path, pid: int | None, timeout: float) -> ServerInfo 
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         found = status(directory)
-        if found is not None:
+        if found is not None and _answers(found):
             return found
         if _has_ended(pid) if pid is not None else not _is_running(directory):
             return None
@@ -192,6 +196,14 @@ def _wait_ready(directory: Path, pid: int | None, timeout: float) -> ServerInfo 
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
     return None
+
+
+def _answers(info: ServerInfo) -> bool:
+    """Does it answer a PRELOGIN? A server that was killed a moment ago may still hold its lock and its port."""
+    with contextlib.suppress(OSError), socket.create_connection((info.host, info.port), ANSWER_SECONDS) as client:
+        client.sendall(PRELOGIN)
+        return len(client.recv(1)) == 1
+    return False
 
 
 def _has_ended(pid: int) -> bool:

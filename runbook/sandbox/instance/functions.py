@@ -1,4 +1,7 @@
-"""Scalar functions that know the server: SERVERPROPERTY, DATABASEPROPERTYEX, LOGINPROPERTY and the like."""
+"""Scalar functions that know the server: SERVERPROPERTY, DATABASEPROPERTYEX, LOGINPROPERTY and the like.
+
+Moments inside a sql_variant are given as ISO text, which CAST turns into any date type.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runbook.sandbox.contract import LanguageSession, SqlError
-from runbook.sandbox.instance import access, clock
+from runbook.sandbox.instance import access
 from runbook.sandbox.instance.logins import ROLES
 from runbook.sandbox.instance.progress import pages_of
 from runbook.sandbox.instance.records import DatabaseRecord
@@ -64,7 +67,7 @@ def _server_property(instance: SandboxInstance, _: LanguageSession, args: Sequen
         "sqlcharsetname": "iso_1",
         "sqlsortordername": "nocase_iso",
         "resourceversion": f"{version.major}.00.{version.build}",
-        "resourcelastupdatedatetime": clock.parse("2026-01-15T00:00:00"),
+        "resourcelastupdatedatetime": "2026-01-15 00:00:00.000",
         "buildclrversion": "v4.0.30319",
         "processid": os.getpid(),
         "licensetype": "DISABLED",
@@ -94,7 +97,7 @@ def _database_property(instance: SandboxInstance, session: LanguageSession, args
         "recovery": record.recovery_model,
         "version": record.version if is_open else None,
         "collation": record.collation if is_open else None,
-        "lastgoodcheckdbtime": clock.parse(record.last_good_check or "1900-01-01T00:00:00.000"),
+        "lastgoodcheckdbtime": (record.last_good_check or "1900-01-01T00:00:00.000").replace("T", " "),
         "isautoclose": int(options["AUTO_CLOSE"]),
         "isautocreatestatistics": int(options["AUTO_CREATE_STATISTICS"]),
         "isautoshrink": int(options["AUTO_SHRINK"]),
@@ -138,7 +141,7 @@ def _login_property(instance: SandboxInstance, _: LanguageSession, args: Sequenc
     found: dict[str, Any] = {
         "passwordhash": None if login.password_hash is None else bytes.fromhex(login.password_hash),
         "passwordhashalgorithm": 2 if (login.password_hash or "").startswith("02") else 3,
-        "passwordlastsettime": clock.parse(login.modified),
+        "passwordlastsettime": login.modified.replace("T", " "),
         "isexpired": 0,
         "islocked": 0,
         "ismustchange": int(login.must_change),
@@ -147,8 +150,8 @@ def _login_property(instance: SandboxInstance, _: LanguageSession, args: Sequenc
         "defaultdatabase": login.default_database,
         "defaultlanguage": login.default_language,
         "historylength": 0,
-        "lockouttime": clock.parse("1900-01-01T00:00:00"),
-        "badpasswordtime": clock.parse("1900-01-01T00:00:00"),
+        "lockouttime": "1900-01-01 00:00:00.000",
+        "badpasswordtime": "1900-01-01 00:00:00.000",
     }
     return found.get(str(args[1]).lower())
 

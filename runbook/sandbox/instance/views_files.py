@@ -195,26 +195,33 @@ def _mount_point(folder: Path) -> str:
     return str(folder)
 
 
-EXISTS = ("file_exists int", "file_is_a_directory int", "parent_directory_exists int")
+LEGACY_STATS = (
+    "DbId smallint",
+    "FileId smallint",
+    "TimeStamp bigint",
+    "NumberReads bigint",
+    "BytesRead bigint",
+    "IoStallReadMS bigint",
+    "NumberWrites bigint",
+    "BytesWritten bigint",
+    "IoStallWriteMS bigint",
+    "IoStallMS bigint",
+    "BytesOnDisk bigint",
+    "FileHandle varbinary(8)",
+)
 
 
-def file_exists(_: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Rows:  # noqa: ARG001
-    """sys.dm_os_file_exists(path)."""
-    path = Path(str(args[0])) if args else Path()
-    return [
-        {
-            "file_exists": int(path.is_file()),
-            "file_is_a_directory": int(path.is_dir()),
-            "parent_directory_exists": int(path.parent.is_dir()),
-        }
-    ]
+def legacy_stats(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Rows:
+    """fn_virtualfilestats: the same under its older names."""
+    old = [spec.split()[0] for spec in LEGACY_STATS]
+    new = [spec.split()[0] for spec in FILE_STATS]
+    return [{o: row[n] for o, n in zip(old, new, strict=True)} for row in file_stats(instance, session, args)]
 
 
 VIEWS: dict[str, tuple[Sequence[str], Callable[..., Rows]]] = {
     "sys.master_files": (MASTER_FILES, master_files),
     "sys.database_files": (MASTER_FILES[1:], database_files),
     "sys.dm_io_virtual_file_stats": (FILE_STATS, file_stats),
-    "sys.fn_virtualfilestats": (FILE_STATS, file_stats),
+    "sys.fn_virtualfilestats": (LEGACY_STATS, legacy_stats),
     "sys.dm_os_volume_stats": (VOLUMES, volumes),
-    "sys.dm_os_file_exists": (EXISTS, file_exists),
 }

@@ -281,26 +281,47 @@ def connections(instance: SandboxInstance, session: LanguageSession, _: Sequence
     ]
 
 
-TEXT = ("dbid smallint", "objectid int", "number smallint", "encrypted bit", "text nvarchar(max)")
+TEXT = (
+    "sql_handle varbinary(64)",
+    "dbid smallint",
+    "objectid int",
+    "number smallint",
+    "encrypted bit",
+    "text nvarchar(max)",
+)
 
 
 def sql_text(instance: SandboxInstance, _: LanguageSession, args: Sequence[Any]) -> Rows:
-    """sys.dm_exec_sql_text(sql_handle)."""
-    if not args or not isinstance(args[0], bytes):
-        return []
-    entry = instance.registry.get(int.from_bytes(args[0][2:6], "big"))
-    return [] if entry is None else [{"encrypted": False, "text": entry.last_text}]
+    """sys.dm_exec_sql_text(sql_handle): the argument is the first column, by which the caller selects."""
+    return [
+        {"sql_handle": handle_of(e.spid), "encrypted": False, "text": e.last_text}
+        for e in instance.registry.all()
+        if not args or args[0] == handle_of(e.spid)
+    ]
 
 
-BUFFER = ("event_type nvarchar(256)", "parameters smallint", "event_info nvarchar(max)")
+BUFFER = (
+    "session_id smallint",
+    "request_id int",
+    "event_type nvarchar(256)",
+    "parameters smallint",
+    "event_info nvarchar(max)",
+)
 
 
 def input_buffer(instance: SandboxInstance, _: LanguageSession, args: Sequence[Any]) -> Rows:
-    """sys.dm_exec_input_buffer(session_id, request_id)."""
-    entry = instance.registry.get(int(args[0])) if args and args[0] is not None else None
-    if entry is None:
-        return []
-    return [{"event_type": "Language Event", "parameters": 0, "event_info": entry.last_text}]
+    """sys.dm_exec_input_buffer(session_id, request_id): the arguments are the first columns."""
+    return [
+        {
+            "session_id": e.spid,
+            "request_id": 0,
+            "event_type": "Language Event",
+            "parameters": 0,
+            "event_info": e.last_text,
+        }
+        for e in instance.registry.all()
+        if not args or args[0] == e.spid
+    ]
 
 
 VIEWS: dict[str, tuple[Sequence[str], Callable[..., Rows]]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import threading
 import time
@@ -68,8 +69,9 @@ class Db:
         raise AssertionError(f"succeeded: {sql}")
 
     def close(self) -> None:
-        """End the session."""
-        self.connection.close()
+        """End the session; not an error when it ended already."""
+        with contextlib.suppress(pyodbc.ProgrammingError):
+            self.connection.close()
 
 
 def native(problem: BaseException) -> int:
