@@ -19,7 +19,8 @@ CANNOT_OPEN = 3201
 NO_SUCH_FILE = re.compile(r"(?:error|status) (?:code )?[23]\(")
 """Operating system error 2 (no such file) or 3 (no such directory) inside the text of 3201."""
 IN_USE = frozenset({3101, 3702, 5061, 5070})
-GONE = frozenset({6101, 6106})
+GONE = frozenset({6101, 6104, 6106})
+"""KILL of a number that nobody has any more, or that was given to the connection that asks."""
 EVICTIONS = 5
 KINDS = {1: "full", 2: "log", 5: "differential"}
 
@@ -146,13 +147,14 @@ def evict(session: Session, database: str) -> None:
     """End every session that is in a database."""
     for found in session.read(catalog_text.sessions(database)).dicts():
         if found["session_id"] != session.connection.session_id:
-            kill(session, found["session_id"])
+            kill(session, found["session_id"], found["login_time"])
 
 
-def kill(session: Session, session_id: int) -> None:
-    """End a session; one that is gone is as good."""
+def kill(session: Session, session_id: int, login_time: str | None = None) -> None:
+    """End a session; one that is gone is as good, also when its number is this very connection's by now."""
+    text = session_text.kill_any(session_id) if login_time is None else session_text.kill(session_id, login_time)
     try:
-        session.effect(session_text.kill(session_id))
+        session.effect(text)
     except ServerError as e:
         if e.number not in GONE:
             raise

@@ -238,19 +238,20 @@ def _folded(path: str) -> str:
     return slashes.casefold() if re.match(r"[A-Za-z]:|//", path.replace("\\", "/")) else slashes
 
 
-def sessions(client: Client, database: str, run_id: str) -> tuple[ServerSession, ...]:
-    """Sessions in a database, without the run's own."""
+def sessions(client: Client, database: str, run_id: str) -> Mapping[ServerSession, str]:
+    """Sessions in a database, without the run's own, each with its login time."""
     rows = client.read(text.sessions(database, run_id)).dicts()
-    return tuple(
-        ServerSession(
-            session_id=row["session_id"],
-            login=optional(row["login_name"]),
-            host=optional(row["host_name"]),
-            program=optional(row["program_name"]),
-            status=optional(row["status"]),
-            open_transactions=int(row["open_transaction_count"] or 0),
-        )
-        for row in rows
+    return {_session(row): row["login_time"] for row in rows}
+
+
+def _session(row: Mapping[str, Any]) -> ServerSession:
+    return ServerSession(
+        session_id=row["session_id"],
+        login=optional(row["login_name"]),
+        host=optional(row["host_name"]),
+        program=optional(row["program_name"]),
+        status=optional(row["status"]),
+        open_transactions=int(row["open_transaction_count"] or 0),
     )
 
 

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
@@ -74,6 +75,8 @@ class Connection:
         self.session_id = 0
         self.login_time = ""
         self._cursor: Any = None
+        self._handle = Lock()
+        """Held while the statement's handle is freed or cancelled: the two at once end the process in the driver."""
 
     def begin(self) -> None:
         """Pin the session's options and learn its number."""
@@ -95,8 +98,8 @@ class Connection:
             while cursor.nextset():
                 self._collect(cursor, answer, max_rows)
         finally:
-            self._cursor = None
-            with suppress(odbc().Error):
+            with self._handle, suppress(odbc().Error):
+                self._cursor = None
                 cursor.close()
         return answer
 
@@ -111,10 +114,9 @@ class Connection:
 
     def cancel(self) -> None:
         """Ask the server to end what runs (attention), from any thread."""
-        cursor = self._cursor
-        if self.can_cancel and cursor is not None:
-            with suppress(odbc().Error):  # it ended in this very moment
-                cursor.cancel()
+        with self._handle, suppress(odbc().Error):  # it ended in this very moment
+            if self.can_cancel and self._cursor is not None:
+                self._cursor.cancel()
 
     def close(self) -> None:
         """Close, unless a statement still runs: closing would wait for its end."""

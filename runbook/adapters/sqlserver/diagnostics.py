@@ -105,7 +105,7 @@ def diagnose(error: BaseException) -> Diagnosis:
     first = raw[: found.start()] if found else raw
     text = PREFIX.sub("", first).strip().rstrip(".")
     native = int(found.group(1)) if found else 0
-    spoken = native > 0 and "[SQL Server]" in first and not state.startswith("08")
+    spoken = native > 0 and "[SQL Server]" in first
     return Diagnosis(state, native if spoken else None, text)
 
 

@@ -59,8 +59,8 @@ def end_sessions_of(client: Client, run_id: str, older_than_fence: int) -> int:
     """End sessions of the run with a lower fencing number; return once none is left."""
     with client.inside() as session:
         ended = _old_sessions(session, run_id, older_than_fence)
-        for session_id in ended:
-            backups.kill(session, session_id)
+        for session_id, login_time in ended.items():
+            backups.kill(session, session_id, login_time)
         for _ in range(LOOKS):
             left = _old_sessions(session, run_id, older_than_fence)
             if not left:
@@ -73,9 +73,9 @@ def end_sessions_of(client: Client, run_id: str, older_than_fence: int) -> int:
     )
 
 
-def _old_sessions(session: Session, run_id: str, older_than_fence: int) -> set[int]:
+def _old_sessions(session: Session, run_id: str, older_than_fence: int) -> dict[int, str]:
     found = session.read(text.sessions_of_run(run_id)).dicts()
-    return {row["session_id"] for row in found if _fence(row["program_name"]) < older_than_fence}
+    return {row["session_id"]: row["login_time"] for row in found if _fence(row["program_name"]) < older_than_fence}
 
 
 def _fence(program: str) -> int:

@@ -44,6 +44,8 @@ class Reader:
         self.role = client.role
         self._client = client
         self._run_id = run_id
+        self._seen: dict[int, str] = {}
+        """Login times of sessions that were shown: with the number they name a session, whose number may be reused."""
 
     def identity(self) -> ServerIdentity:
         return catalog.identity(self._client)
@@ -93,7 +95,9 @@ class Reader:
         return logins.logins(self._client)
 
     def sessions(self, database: str) -> tuple[ServerSession, ...]:
-        return catalog.sessions(self._client, database, self._run_id)
+        found = catalog.sessions(self._client, database, self._run_id)
+        self._seen |= {session.session_id: login_time for session, login_time in found.items()}
+        return tuple(found)
 
     def snapshots(self, database: str) -> tuple[str, ...]:
         return tuple(row[0] for row in self._client.read(catalog_text.snapshots(database)).first.rows)
@@ -188,9 +192,10 @@ class Server(Reader):
         self._effect(database, state_text.user_access(database, access))
 
     def kill(self, session_id: int) -> None:
+        """A session that :meth:`sessions` has shown is ended only while it is still that session."""
         self._check_server()
         with self._client.inside() as session:
-            backups.kill(session, session_id)
+            backups.kill(session, session_id, self._seen.get(session_id))
 
     def backup_full(self, database: str, path: str, *, name: str, copy_only: bool) -> None:
         self._back_up(database, path, backup_text.full(database, path, title=name, copy_only=copy_only))

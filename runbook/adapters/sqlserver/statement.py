@@ -113,7 +113,7 @@ class Runner:
 
     def _kill(self, attempt: Attempt, shown: str) -> None:
         connection = attempt.connection
-        sql = text.kill_exactly(*_named(connection))
+        sql = text.kill(*_named(connection))
         try:
             self._beside(shown, lambda second: second.run(sql), recorded=sql)
         except Failure as e:
@@ -214,8 +214,8 @@ class Attempt:
             self.changed.set()
 
 
-def _named(connection: Connection) -> tuple[int, str, str]:
-    return connection.session_id, connection.login_time, connection.program
+def _named(connection: Connection) -> tuple[int, str]:
+    return connection.session_id, connection.login_time
 
 
 def last_message(answer: Answer) -> str:

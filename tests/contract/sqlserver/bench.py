@@ -135,6 +135,7 @@ class RealBench:
                 pass
         cursor.close()
         client.close()
+        self.clients.remove(client)
         return rows
 
     def write(self, role: str, database: str) -> None:

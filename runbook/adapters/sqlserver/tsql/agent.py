@@ -8,10 +8,7 @@ from runbook.ports import JobDefinition, JobSchedule, JobStep
 
 def has_agent() -> str:
     """1 where jobs can exist: every edition but Express."""
-    return (
-        "SELECT CASE WHEN CAST(SERVERPROPERTY('EngineEdition') AS int) = 4 OR OBJECT_ID(N'msdb.dbo.sysjobs') IS NULL\n"
-        "            THEN 0 ELSE 1 END AS has_agent"
-    )
+    return "SELECT CASE WHEN CAST(SERVERPROPERTY('EngineEdition') AS int) = 4 THEN 0 ELSE 1 END AS has_agent"
 
 
 def jobs() -> str:

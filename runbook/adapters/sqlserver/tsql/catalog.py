@@ -198,7 +198,8 @@ def sessions(database: str, without_run: str | None = None) -> str:
     own = f"runbook {without_run} "
     others = f"\n  AND (s.program_name IS NULL OR LEFT(s.program_name, {len(own)}) <> {literal(own)})"
     return (
-        "SELECT s.session_id, s.login_name, s.host_name, s.program_name, s.status, s.open_transaction_count\n"
+        "SELECT s.session_id, s.login_name, s.host_name, s.program_name, s.status, s.open_transaction_count,\n"
+        "       CONVERT(nvarchar(30), s.login_time, 126) AS login_time\n"
         "FROM sys.dm_exec_sessions AS s\n"
         f"WHERE s.is_user_process = 1 AND s.session_id <> @@SPID{others if without_run is not None else ''}\n"
         f"  AND (s.database_id = DB_ID({literal(database)}) OR s.session_id IN\n"

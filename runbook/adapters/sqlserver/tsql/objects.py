@@ -114,7 +114,7 @@ def indexes() -> str:
     return (
         "SELECT N'index' AS kind, s.name AS key_schema, o.name AS key_table, i.name AS key_name, i.type_desc,\n"
         "       i.is_unique, i.is_primary_key, i.is_unique_constraint, i.is_disabled, i.ignore_dup_key,\n"
-        "       i.fill_factor, i.is_padded, i.filter_definition, x.key_ordinal, x.is_descending_key,\n"
+        "       i.fill_factor, i.is_padded, i.filter_definition, x.key_ordinal AS ordinal, x.is_descending_key,\n"
         "       x.is_included_column, c.name AS column_name\n"
         "FROM sys.indexes AS i JOIN sys.objects AS o ON o.object_id = i.object_id\n"
         "JOIN sys.schemas AS s ON s.schema_id = o.schema_id\n"

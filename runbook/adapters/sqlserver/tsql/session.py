@@ -37,26 +37,26 @@ def use(database: str) -> str:
     return f"USE {name(database)}"
 
 
-def requests_of(session_id: int, login_time: str, program: str) -> str:
+def requests_of(session_id: int, login_time: str) -> str:
     """That very session and what it runs: no row when it is gone, ``command`` NULL when it is idle."""
     return (
         "SELECT s.status, r.command FROM sys.dm_exec_sessions AS s\n"
         "LEFT JOIN sys.dm_exec_requests AS r ON r.session_id = s.session_id\n"
-        f"WHERE {_that_session(session_id, login_time, program)}"
+        f"WHERE {_that_session(session_id, login_time)}"
     )
 
 
-def kill_exactly(session_id: int, login_time: str, program: str) -> str:
-    """End that very session, never another that was given its number since."""
+def kill(session_id: int, login_time: str) -> str:
+    """End that very session, never another that was given its number since. Its transaction is rolled back."""
     return (
         "IF EXISTS (SELECT 1 FROM sys.dm_exec_sessions AS s\n"
-        f"           WHERE {_that_session(session_id, login_time, program)})\n"
+        f"           WHERE {_that_session(session_id, login_time)})\n"
         f"    KILL {number(session_id)}"
     )
 
 
-def kill(session_id: int) -> str:
-    """End a session; its transaction is rolled back."""
+def kill_any(session_id: int) -> str:
+    """End whichever session has that number."""
     return f"KILL {number(session_id)}"
 
 
@@ -114,8 +114,5 @@ def open_transactions() -> str:
     return "SELECT @@TRANCOUNT AS depth"
 
 
-def _that_session(session_id: int, login_time: str, program_name: str) -> str:
-    return (
-        f"s.session_id = {number(session_id)} AND s.program_name = {literal(program_name)} "
-        f"AND CONVERT(nvarchar(30), s.login_time, 126) = {literal(login_time)}"
-    )
+def _that_session(session_id: int, login_time: str) -> str:
+    return f"s.session_id = {number(session_id)} AND CONVERT(nvarchar(30), s.login_time, 126) = {literal(login_time)}"

@@ -55,9 +55,9 @@ def call(*positional: object, **named: object) -> Call:
 SAMPLES: dict[Callable[..., object], list[Call]] = {
     session.program: [],
     session.use: [call(NASTY)],
-    session.requests_of: [call(55, SINCE, "runbook r 1")],
-    session.kill_exactly: [call(55, SINCE, "runbook r 1")],
-    session.kill: [call(55)],
+    session.requests_of: [call(55, SINCE)],
+    session.kill: [call(55, SINCE)],
+    session.kill_any: [call(55)],
     session.sessions_of_run: [call("20260321-100000-7f3a")],
     catalog.databases: [call(), call(NASTY)],
     catalog.target_identity: [call(NASTY)],
