@@ -120,7 +120,7 @@ def parse(text: str) -> tuple[Node, list[Finding]]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a reused anchor is legal YAML
-            tree = YAML(typ="rt", pure=True).compose(text)
+            tree = YAML(typ="safe", pure=True).compose(text)
     except RecursionError:
         raise UnparsableError(_finding(1, 1, "nested too deeply to be a plan", "Write the plan flat.")) from None
     except YAMLError as e:

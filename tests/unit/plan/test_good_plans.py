@@ -146,3 +146,9 @@ def test_plan_cannot_be_changed() -> None:
     plan = plan_of("side-by-side")
     with pytest.raises(ValidationError):
         plan.source = "new"  # type: ignore[misc]
+
+
+def test_folded_text_is_what_was_written() -> None:
+    """Text folded over several lines reaches the server as one line, without marks of the parser's own."""
+    root, _ = parse("sql: >-\n  SELECT COUNT(*)\n  FROM dbo.Contact\n")
+    assert [node.value for node in root.walk() if isinstance(node.value, str)] == ["SELECT COUNT(*) FROM dbo.Contact"]
