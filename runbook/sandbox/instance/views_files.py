@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import threading
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import apsw
 
 from runbook.sandbox.contract import LanguageSession
 from runbook.sandbox.instance.progress import pages_of
@@ -218,10 +222,46 @@ def legacy_stats(instance: SandboxInstance, session: LanguageSession, args: Sequ
     return [{o: row[n] for o, n in zip(old, new, strict=True)} for row in file_stats(instance, session, args)]
 
 
+LOG_STATS = ("database_id int", "recovery_model nvarchar(60)", "log_min_lsn nvarchar(24)", "log_end_lsn nvarchar(24)")
+
+
+def log_stats(instance: SandboxInstance, _: LanguageSession, args: Sequence[Any]) -> Rows:
+    """sys.dm_db_log_stats: the end of the log moves with every committed change, and with a restart of the server."""
+    wanted = args[0] if args else None
+    return [
+        {
+            "database_id": record.id,
+            "recovery_model": record.recovery_model,
+            "log_min_lsn": None if record.log_start is None else _as_lsn(record.log_start, 0, 1),
+            "log_end_lsn": _as_lsn(record.lsn, _data_version(record), os.getpid() + record.generation),
+        }
+        for record in instance.databases()
+        if record.state == "ONLINE" and (wanted is None or record.id == int(wanted))
+    ]
+
+
+def _as_lsn(lsn: int, change: int, process: int) -> str:
+    return f"{lsn & 0xFFFFFFFF:08x}:{change & 0xFFFFFFFF:08x}:{process & 0xFFFF:04x}"
+
+
+_watching: dict[str, apsw.Connection] = {}
+_watching_lock = threading.Lock()
+
+
+def _data_version(record: DatabaseRecord) -> int:
+    """SQLite's count of commits by others, as a connection that stays open sees it."""
+    with _watching_lock:
+        if record.path not in _watching:
+            _watching[record.path] = apsw.Connection(record.path, flags=apsw.SQLITE_OPEN_READONLY)
+        found = _watching[record.path].execute("PRAGMA data_version").fetchone()
+    return int(found[0])
+
+
 VIEWS: dict[str, tuple[Sequence[str], Callable[..., Rows]]] = {
     "sys.master_files": (MASTER_FILES, master_files),
     "sys.database_files": (MASTER_FILES[1:], database_files),
     "sys.dm_io_virtual_file_stats": (FILE_STATS, file_stats),
     "sys.fn_virtualfilestats": (LEGACY_STATS, legacy_stats),
     "sys.dm_os_volume_stats": (VOLUMES, volumes),
+    "sys.dm_db_log_stats": (LOG_STATS, log_stats),
 }
