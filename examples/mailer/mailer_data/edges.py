@@ -18,7 +18,7 @@ COLUMNS = (
 )  # fmt: skip
 SMALLEST: dict[str, Value] = {
     "ATinyInt": 0, "ASmallInt": -(2**15), "AnInt": -(2**31), "ABigInt": -(2**63), "ABit": False,
-    "ADecimal": Decimal("-9999999999999999999999999999.9999999999"), "ANumeric": Decimal("-999999999999999999"),
+    "ADecimal": "-9999999999999999999999999999.9999999999", "ANumeric": Decimal("-999999999999999999"),
     "AMoney": Decimal("-922337203685477.5808"), "ASmallMoney": Decimal("-214748.3648"), "AFloat": -1.79e308,
     "AReal": -3.4e38, "ADate": "0001-01-01", "ATime": "00:00:00.0000000", "ATime0": "00:00:00",
     "ADateTime": "1753-01-01T00:00:00.000", "ASmallDate": "1900-01-01T00:00:00",

@@ -9,8 +9,8 @@ from decimal import Decimal
 from random import Random
 
 from mailer_data import words
-from mailer_data.people import any_contact
-from mailer_data.tables import EPOCH, Row, Sizes, before, guid, table
+from mailer_data.people import SOME_CONTACT, any_contact
+from mailer_data.tables import EPOCH, Row, Sizes, before, bulk, guid, table
 
 FIRST_CAMPAIGN = 5000
 FIRST_TICKET = 9_000_000_000
@@ -31,7 +31,7 @@ def sequences(sizes: Sizes) -> Iterator[str]:
 
 def queued(sizes: Sizes) -> int:
     """How many tickets wait."""
-    return sizes.some(3_000, 40)
+    return sizes.some(2_000, 40)
 
 
 def templates_count(sizes: Sizes) -> int:
@@ -162,11 +162,16 @@ def queue(rng: Random, sizes: Sizes) -> Iterator[Row]:
         )
 
 
-@table("Campaigns", "send.Delivery", "DeliveryId, CampaignId, ContactId, SentAt, Outcome", identity=True)
-def deliveries(rng: Random, sizes: Sizes) -> Iterator[Row]:
-    """One row for each mail sent."""
-    for number in range(1, sizes.deliveries + 1):
-        yield number, any_campaign(rng, sizes), any_contact(rng, sizes), before(rng, 700), "DDDDDDDDSB"[number % 10]
+bulk(
+    "Campaigns",
+    "send.Delivery",
+    "DeliveryId, CampaignId, ContactId, SentAt, Outcome",
+    f"SELECT x.n + 1, {FIRST_CAMPAIGN} + x.n * 37 % {{campaigns}}, {SOME_CONTACT},\n"
+    "    DATEADD(SECOND, -(x.n * 1511), CAST('2024-05-01T05:30:00.123' AS datetime2(3))),\n"
+    "    SUBSTRING('DDDDDDDDSB', x.n % 10 + 1, 1)",
+    lambda sizes: sizes.deliveries,
+    identity=True,
+)
 
 
 @table("Campaigns", "send.Bounce", "DeliveryId, Code, Diagnostic, ReceivedAt, ProcessedAt")

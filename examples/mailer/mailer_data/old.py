@@ -8,32 +8,30 @@ from decimal import Decimal
 from random import Random
 
 from mailer_data import words
-from mailer_data.people import any_contact
-from mailer_data.tables import Row, Sizes, table
+from mailer_data.people import SOME_CONTACT
+from mailer_data.tables import Row, Sizes, bulk, table
 
 LONG_AGO = datetime(2012, 1, 1)  # noqa: DTZ001
 SMALLEST_DATETIME = datetime(1753, 1, 1)  # noqa: DTZ001
 LARGEST_SMALLDATETIME = datetime(2079, 6, 6, 23, 59)  # noqa: DTZ001
 
 
-def _campaigns(sizes: Sizes) -> int:
-    return sizes.some(300)
-
-
 @table("Archive", "dbo.OldCampaign", "CampaignId, Subject, SentAt, ArchivedAt")
 def old_campaigns(rng: Random, sizes: Sizes) -> Iterator[Row]:
     """Campaigns from before the present system; the very first has SQL Server's smallest date."""
-    for number in range(_campaigns(sizes)):
+    for number in range(sizes.old_campaigns):
         sent = SMALLEST_DATETIME if number == 0 else LONG_AGO + timedelta(minutes=rng.randrange(10**6))
         yield number - 50, words.subject(rng), sent if number % 8 != 7 else None, LARGEST_SMALLDATETIME
 
 
-@table("Archive", "dbo.OldDelivery", "DeliveryId, CampaignId, ContactId, SentAt")
-def old_deliveries(rng: Random, sizes: Sizes) -> Iterator[Row]:
-    """Their mails."""
-    for number in range(sizes.some(8_000)):
-        sent = LONG_AGO + timedelta(milliseconds=rng.randrange(10**11))
-        yield number - 2**62, rng.randrange(_campaigns(sizes)) - 50, any_contact(rng, sizes), sent
+bulk(
+    "Archive",
+    "dbo.OldDelivery",
+    "DeliveryId, CampaignId, ContactId, SentAt",
+    f"SELECT CAST({-(2**62)} AS bigint) + x.n, x.n * 7 % {{old_campaigns}} - 50, {SOME_CONTACT},\n"
+    "    DATEADD(SECOND, x.n * 7919, CAST('2012-01-01T00:00:00.007' AS datetime))",
+    lambda sizes: sizes.some(14_000),
+)
 
 
 @table("Archive", "dbo.OldMail", "Body, Attachment", batch=20)

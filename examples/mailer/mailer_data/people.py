@@ -9,7 +9,7 @@ from decimal import Decimal
 from random import Random
 
 from mailer_data import words
-from mailer_data.tables import Row, Sizes, before, guid, table
+from mailer_data.tables import Row, Sizes, before, bulk, guid, table
 
 FIRST_CONTACT = 1000
 """Contact ids begin here and every seventh is missing, as after years of deleting."""
@@ -18,6 +18,10 @@ FIRST_CONTACT = 1000
 def contact_id(index: int) -> int:
     """The id of the n-th contact."""
     return FIRST_CONTACT + index + index // 6
+
+
+SOME_CONTACT = f"{FIRST_CONTACT} + (x.n * 31 % {{contacts}}) + (x.n * 31 % {{contacts}}) / 6"
+"""The same as T-SQL over a number ``x.n``."""
 
 
 def any_contact(rng: Random, sizes: Sizes) -> int:
@@ -92,7 +96,7 @@ def email(index: int, rng: Random) -> str:
 def attributes(rng: Random, sizes: Sizes) -> Iterator[Row]:
     """What accounts store about their readers."""
     names = ("shoe size", "language", "note")
-    for number in range(sizes.some(16_000)):
+    for number in range(sizes.some(18_000)):
         if number // len(names) < sizes.contacts:
             value = (str(rng.randint(30, 50)), rng.choice(words.COUNTRIES), words.note(rng))[number % 3]
             yield contact_id(number // 3), names[number % 3], None if rng.random() < 0.05 else value
@@ -115,14 +119,16 @@ def lists(rng: Random, sizes: Sizes) -> Iterator[Row]:
         yield number, 1 + number % sizes.accounts, f"{words.subject(rng)} ({number})", about, number % 5 != 0
 
 
-@table("Contacts", "dbo.ListMember", "ListId, ContactId, AddedAt, Origin")
-def members(rng: Random, sizes: Sizes) -> Iterator[Row]:
-    """Who is on which list; ordered as the key is."""
-    per_list = sizes.some(45_000, 60) // sizes.lists
-    for number in range(1, sizes.lists + 1):
-        for index in sorted(rng.sample(range(sizes.contacts), min(per_list, sizes.contacts))):
-            added = before(rng, 2000).replace(second=0, microsecond=0)
-            yield number, contact_id(index), added, rng.choice("FIAS")
+_INDEX = "((x.n % {per_list} + x.n / {per_list} * 977) % {contacts})"
+bulk(
+    "Contacts",
+    "dbo.ListMember",
+    "ListId, ContactId, AddedAt, Origin",
+    f"SELECT 1 + x.n / {{per_list}}, {FIRST_CONTACT} + {_INDEX} + {_INDEX} / 6,\n"
+    "    DATEADD(MINUTE, -(x.n * 61 % 1500000), CAST('2024-05-01T05:30:00' AS smalldatetime)),\n"
+    "    SUBSTRING('FIAS', x.n % 4 + 1, 1)",
+    lambda sizes: sizes.lists * sizes.per_list,
+)
 
 
 @table("Contacts", "dbo.Segment", "SegmentId, ParentId, ListId, Name, Definition, LastSize")
@@ -203,7 +209,7 @@ def imports(rng: Random, sizes: Sizes) -> Iterator[Row]:
 @table("Contacts", "sms.PhoneNumber", "PhoneId, ContactId, Number, Carrier, CostPerPart, IsBlocked", identity=True)
 def phones(rng: Random, sizes: Sizes) -> Iterator[Row]:
     """Numbers for text messages."""
-    for number in range(1, sizes.some(4_000, 20) + 1):
+    for number in range(1, sizes.some(3_000, 20) + 1):
         owner = any_contact(rng, sizes) if number % 11 else None
         carrier = rng.choice((None, "O₂", "Vodafone", "京信", ""))
         yield (
@@ -228,7 +234,7 @@ def sms_unsubscribes(rng: Random, sizes: Sizes) -> Iterator[Row]:
 @table("Contacts", "consent.Consent", "ConsentId, ContactId, Purpose, GivenAt, WithdrawnAt, Proof, IpAddress, Wording")
 def consents(rng: Random, sizes: Sizes) -> Iterator[Row]:
     """What was agreed to, and the proof of it."""
-    for _ in range(sizes.some(8_000)):
+    for _ in range(sizes.some(4_000)):
         given = before(rng, 1500).replace(tzinfo=timezone(timedelta(hours=rng.choice((0, 1, 2)))))
         withdrawn = given + timedelta(days=rng.randint(1, 90)) if rng.random() < 0.2 else None
         yield (

@@ -10,9 +10,9 @@ from random import Random
 from uuid import UUID
 
 from mailer_data import words
-from mailer_data.mail import FIRST_CAMPAIGN, any_campaign
-from mailer_data.people import any_contact
-from mailer_data.tables import EPOCH, Row, Sizes, before, table
+from mailer_data.mail import FIRST_CAMPAIGN
+from mailer_data.people import SOME_CONTACT, any_contact
+from mailer_data.tables import EPOCH, Row, Sizes, before, bulk, table
 
 AGENTS = 40
 
@@ -24,18 +24,21 @@ def user_agents(rng: Random, _sizes: Sizes) -> Iterator[Row]:
         yield number, f"Mozilla/5.0 (compatible; reader {number}; {rng.choice(words.COUNTRIES)})", number % 8 == 0
 
 
-@table("Tracking", "dbo.MailOpen", "CampaignId, ContactId, OpenedAt, UserAgentId")
-def opens(rng: Random, sizes: Sizes) -> Iterator[Row]:
-    """Opened mails."""
-    for number in range(sizes.some(25_000, 50)):
-        agent = rng.randint(1, AGENTS) if number % 9 else None
-        yield any_campaign(rng, sizes), any_contact(rng, sizes), before(rng, 600), agent
+bulk(
+    "Tracking",
+    "dbo.MailOpen",
+    "CampaignId, ContactId, OpenedAt, UserAgentId",
+    f"SELECT {FIRST_CAMPAIGN} + x.n * 43 % {{campaigns}}, {SOME_CONTACT},\n"
+    "    DATEADD(SECOND, -(x.n * 1999), CAST('2024-05-01T05:29:59.999' AS datetime2(3))),\n"
+    f"    CASE WHEN x.n % 9 = 0 THEN NULL ELSE 1 + x.n % {AGENTS} END",
+    lambda sizes: sizes.some(24_000, 50),
+)
 
 
 @table("Tracking", "dbo.Click", "LinkId, ContactId, ClickedAt, IpAddress")
 def clicks(rng: Random, sizes: Sizes) -> Iterator[Row]:
     """Followed links."""
-    for number in range(sizes.some(14_000, 30)):
+    for number in range(sizes.some(12_000, 30)):
         clicked = before(rng, 600).replace(tzinfo=timezone(timedelta(hours=rng.randint(-8, 10))))
         yield 1 + rng.randrange(sizes.links), any_contact(rng, sizes) if number % 4 else None, clicked, _address(rng)
 
@@ -88,7 +91,7 @@ def conversions(rng: Random, sizes: Sizes) -> Iterator[Row]:
 def raw_events(rng: Random, sizes: Sizes) -> Iterator[Row]:
     """Events as they came in. Every fourth row is an exact double of the one before it."""
     row: Row = ("open", EPOCH, None, None)
-    for number in range(sizes.some(6_000, 40)):
+    for number in range(sizes.some(8_000, 40)):
         if number % 4 != 3:
             row = (
                 rng.choice(("open", "click", "visit", "roi")),
@@ -103,7 +106,7 @@ def raw_events(rng: Random, sizes: Sizes) -> Iterator[Row]:
 def daily(rng: Random, sizes: Sizes) -> Iterator[Row]:
     """Sums by day."""
     for number in range(sizes.campaigns):
-        for day in range(10):
+        for day in range(20):
             opened = rng.choice((0, rng.randint(1, 5_000)))
             yield FIRST_CAMPAIGN + number, (EPOCH - timedelta(days=day)).date(), opened, rng.randint(0, opened)
 
