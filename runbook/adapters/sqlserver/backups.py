@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runbook.adapters.sqlserver import catalog
@@ -110,7 +110,10 @@ def cut_differential(client: Client, session: Session, database: str, sql: str) 
 
 
 def _state(client: Client, database: str) -> DatabaseState | None:
-    rows = client.read(catalog_text.target_identity(database)).dicts()
+    return _state_of(client.read(catalog_text.target_identity(database)).dicts(), database)
+
+
+def _state_of(rows: Sequence[Mapping[str, Any]], database: str) -> DatabaseState | None:
     return catalog.known(DatabaseState, rows[0]["state_desc"], database) if rows else None
 
 
@@ -162,7 +165,10 @@ def kill(session: Session, session_id: int, login_time: str | None = None) -> No
 
 def drop(client: Client, session: Session, database: str) -> None:
     """Drop a database, ending who is in it."""
-    state = _state(client, database)
+    rows = client.read(catalog_text.target_identity(database)).dicts()
+    if rows and rows[0]["source_database_id"] is not None:
+        raise Refused(f"{client.role}: {database} is a snapshot, not a database", hint="Nothing was dropped.")
+    state = _state_of(rows, database)
     if state is DatabaseState.OFFLINE:
         raise Refused(
             f"{client.role}: database {database} is offline, dropping it would leave its files behind",

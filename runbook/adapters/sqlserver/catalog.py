@@ -200,8 +200,10 @@ def files(client: Client, database: str) -> tuple[DatabaseFile, ...]:
 
 def volumes(client: Client, paths: Sequence[str]) -> tuple[Volume, ...]:
     """The volumes that hold those paths, each once; a path on a volume the server cannot measure is left out."""
-    known_volumes = _measured(client)
-    held = (_volume_of(path, known_volumes) for path in paths)
+    measured = _measured(client)
+    if any(_volume_of(path, measured) is None for path in paths):
+        measured = [*measured, *_drives(client)]
+    held = (_volume_of(path, measured) for path in paths)
     return tuple(dict.fromkeys(volume for volume in held if volume is not None))
 
 
@@ -211,17 +213,16 @@ def _measured(client: Client) -> list[Volume]:
         directory = re.split(r"[^/\\]*$", row["physical_name"], maxsplit=1)[0]
         directories.setdefault(directory.casefold(), (row["database_id"], row["file_id"]))
     rows = client.read(text.volume_stats(list(directories.values()))).first.rows
-    found = {Volume(str(mount), int(total), int(available)) for mount, total, available in rows if mount is not None}
-    return [*found, *_drives(client, {_folded(volume.mount) for volume in found})]
+    return [Volume(str(mount), int(total), int(available)) for mount, total, available in rows if mount is not None]
 
 
-def _drives(client: Client, measured: set[str]) -> list[Volume]:
+def _drives(client: Client) -> list[Volume]:
     """Drives without database files; how large they are the server does not say (``total_bytes`` 0)."""
     try:
         rows = client.read(text.fixed_drives()).first.rows
     except ServerError:  # before 2017
         return []
-    return [Volume(path, 0, int(free)) for path, free in rows if _folded(path) not in measured]
+    return [Volume(path, 0, int(free)) for path, free in rows]
 
 
 def _volume_of(path: str, among: Sequence[Volume]) -> Volume | None:
@@ -253,6 +254,16 @@ def _session(row: Mapping[str, Any]) -> ServerSession:
         status=optional(row["status"]),
         open_transactions=int(row["open_transaction_count"] or 0),
     )
+
+
+def log_sequence(client: Client, database: str) -> str:
+    """LSN of the newest log record; empty where the view for it is missing."""
+    try:
+        return optional(client.read(text.log_end(database)).value())
+    except ServerError as e:
+        if e.number not in MISSING_OBJECT:
+            raise
+        return ""
 
 
 def lock_holder(client: Client) -> str:

@@ -26,6 +26,8 @@ from runbook.ports import Cancellation
 CONNECT_ATTEMPTS = 3
 DEFAULT_PORT = 1433
 REACH_HINT = "Check the address, that the instance runs, and that no firewall stands between."
+CONTEXT_CHANGED = frozenset({"[01000] (5701)", "[01000] (5703)"})
+"""What the server says of every USE and SET LANGUAGE."""
 DATETIMEOFFSET = -155
 """ODBC type that pyodbc does not read by itself."""
 _OFFSET = struct.Struct("<hHHHHHIhh")
@@ -104,7 +106,7 @@ class Connection:
         return answer
 
     def _collect(self, cursor: Any, answer: Answer, max_rows: int | None) -> None:
-        answer.messages += [str(message) for _, message in cursor.messages or ()]
+        answer.messages += [str(message) for kind, message in cursor.messages or () if kind not in CONTEXT_CHANGED]
         if cursor.description is None or max_rows == 0:
             return
         columns = tuple(column[0] for column in cursor.description)

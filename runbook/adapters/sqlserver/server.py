@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from runbook.adapters.sqlserver import agent, backups, catalog, executors, logins, proof, queries
-from runbook.adapters.sqlserver.client import Client, Session, optional
+from runbook.adapters.sqlserver.client import Client, Session
 from runbook.adapters.sqlserver.tsql import agent as agent_text
 from runbook.adapters.sqlserver.tsql import backup as backup_text
 from runbook.adapters.sqlserver.tsql import catalog as catalog_text
@@ -109,7 +109,8 @@ class Reader:
         return self._client.read(catalog_text.log_chain(database)).value() is not None
 
     def log_sequence(self, database: str) -> str:
-        return optional(self._client.read(catalog_text.log_end(database)).value())
+        """Empty where the server cannot tell (2016 before SP2)."""
+        return catalog.log_sequence(self._client, database)
 
     def tables(self, database: str) -> tuple[TableInfo, ...]:
         return proof.tables(self._client, database)
@@ -241,7 +242,7 @@ class Server(Reader):
         self._effect(database, state_text.online(database))
 
     def drop_database(self, database: str) -> None:
-        """Refused for a database that is OFFLINE: its files would stay. Snapshots are left alone."""
+        """Refused for a snapshot, and for a database that is OFFLINE: its files would stay."""
         with self._checked(database) as session:
             backups.drop(self._client, session, database)
 

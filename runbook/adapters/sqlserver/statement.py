@@ -20,8 +20,8 @@ from runbook.adapters.sqlserver.tsql import session as text
 from runbook.errors import Cancelled, RunbookError, ServerError
 from runbook.ports import Cancellation, Recorder
 
-ATTENTIONS = 4
-"""The first may come before the statement has reached the server."""
+ATTENTIONS = (0.05, 0.15, 0.3, 0.5)
+"""Shares of the time until the next: the first may come before the statement has reached the server."""
 ALREADY_GONE = frozenset({6101, 6106})
 """KILL of a session that is no more."""
 
@@ -191,9 +191,9 @@ class Attempt:
 
     def interrupt(self, seconds: float) -> bool:
         """Ask the server to end it, several times in that span; whether it ended."""
-        for _ in range(ATTENTIONS):
+        for share in ATTENTIONS:
             self.connection.cancel()
-            if self.ended.wait(seconds / ATTENTIONS):
+            if self.ended.wait(seconds * share):
                 return True
         return False
 

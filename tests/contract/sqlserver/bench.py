@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Timer
@@ -162,7 +162,8 @@ class RealBench:
 
     def close(self) -> None:
         for client in self.clients:
-            client.close()
+            with suppress(pyodbc.Error):  # some tests close theirs
+                client.close()
         for role in VERSIONS:
             manage.clear_faults(self.servers.home(role))
         self._drop_databases()

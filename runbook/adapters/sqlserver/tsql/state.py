@@ -68,12 +68,8 @@ def map_user(user: str, login: str) -> str:
 
 
 def drop(database: str) -> str:
-    """Drop a database; nothing happens when there is none of that name, or when it is a snapshot."""
-    return (
-        "IF EXISTS (SELECT 1 FROM sys.databases AS d\n"
-        f"           WHERE d.name = {literal(database)} AND d.source_database_id IS NULL)\n"
-        f"    DROP DATABASE {name(database)}"
-    )
+    """Drop a database, never a snapshot."""
+    return _drop_unless(database, "IS NOT NULL")
 
 
 def create_snapshot(database: str, snapshot: str, files: Sequence[tuple[str, str]]) -> str:
@@ -88,11 +84,15 @@ def revert(database: str, snapshot: str) -> str:
 
 
 def drop_snapshot(snapshot: str) -> str:
-    """Drop a database snapshot; never a database."""
+    """Drop a database snapshot, never a database."""
+    return _drop_unless(snapshot, "IS NULL")
+
+
+def _drop_unless(database: str, source: str) -> str:
     return (
-        "IF EXISTS (SELECT 1 FROM sys.databases AS d\n"
-        f"           WHERE d.name = {literal(snapshot)} AND d.source_database_id IS NOT NULL)\n"
-        f"    DROP DATABASE {name(snapshot)}"
+        "IF NOT EXISTS (SELECT 1 FROM sys.databases AS d\n"
+        f"               WHERE d.name = {literal(database)} AND d.source_database_id {source})\n"
+        f"    DROP DATABASE {name(database)}"
     )
 
 
