@@ -24,6 +24,8 @@ PREFLIGHT = "preflight"
 """The phase of steps that only look."""
 ATTEMPTS = 3
 """How often a step is begun when each time its executor was lost."""
+ENDING = 3.0
+"""Seconds in which steps that were stopped get to end before the way back begins."""
 UNDO_ATTEMPTS = 2
 """How often one executor tries a way back before the branch is held."""
 
@@ -93,7 +95,7 @@ def next_moves(run: RunView, busy: Collection[str], now: datetime) -> list[Move]
     if lost:
         return lost
     if run.turned_back:
-        return _way_back(run, busy)
+        return [] if _still_ending(run, busy, now) else _way_back(run, busy)
     reason = reason_to_turn_back(run, now)
     if reason:
         return _turn(run, busy, reason)
@@ -180,6 +182,14 @@ def _too_late(run: RunView, identity: str, now: datetime) -> str:
 
 
 # --- the way back ----------------------------------------------------------------------------------------------------
+
+
+def _still_ending(run: RunView, busy: Collection[str], now: datetime) -> bool:
+    """What ran forward when the run turned back is being ended: its statements go first, then the undos. One that
+    cannot be ended within a moment holds up its own branch only."""
+    if run.turned_back_at is None or now >= run.turned_back_at + timedelta(seconds=ENDING):
+        return False
+    return any(identity in busy for identity in run.started)
 
 
 def _way_back(run: RunView, busy: Collection[str]) -> list[Move]:

@@ -137,6 +137,7 @@ class System:
         """Every row of every table but those that Agent jobs write by themselves."""
         found = {}
         cnx = self.servers.server(role).connect()
+        cnx.add_output_converter(DATETIMEOFFSET, bytes)
         try:
             for database in DATABASES:
                 names = rows(cnx, f"SELECT s.name, t.name FROM {database}.sys.tables t "
@@ -167,6 +168,8 @@ class System:
         self.servers.stop()
 
 
+DATETIMEOFFSET = -155
+"""ODBC's number of a type pyodbc does not read by itself."""
 WRITTEN_BY_JOBS = frozenset({"heartbeat", "agentheartbeat", "jobheartbeat"})
 
 
