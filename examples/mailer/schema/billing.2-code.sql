@@ -37,8 +37,8 @@ BEGIN
     BEGIN TRY
         BEGIN TRANSACTION;
         INSERT INTO dbo.Payment (InvoiceNo, Amount, PaidAt) VALUES (@InvoiceNo, @Amount, GETUTCDATE());
-        INSERT INTO ledger.Entry (InvoiceNo, Account, Credit, BookedAt)
-        VALUES (@InvoiceNo, '120000', @Amount, SYSUTCDATETIME());
+        INSERT INTO ledger.Entry (InvoiceNo, Account, Debit, Credit, BookedAt)
+        VALUES (@InvoiceNo, '120000', @Amount, 0, SYSUTCDATETIME()), (@InvoiceNo, '840000', 0, @Amount, SYSUTCDATETIME());
         UPDATE dbo.Invoice SET State = 'paid' WHERE InvoiceNo = @InvoiceNo;
         COMMIT TRANSACTION;
     END TRY
