@@ -66,13 +66,12 @@ def part_d() -> list[Line]:
     """The command line."""
     samples = Samples()
     starting.against_nothing(samples, 20)
-    events = samples.notes["events"]
-    return [
-        Line("d  runbook --help / python -c pass", samples.ratio("--help"), 10.0, "x", _both(samples, "--help")),
-        Line(
-            f"d  status on {events:,.0f} events / --help", samples.ratio("status"), 3.0, "x", _both(samples, "status")
-        ),
-    ]
+    lines = [Line("d  runbook --help / python -c pass", samples.ratio("--help"), 10.0, "x", _both(samples, "--help"))]
+    for name, (steps, _) in starting.SIZES.items():
+        what = f"d  status on {samples.notes[name]:,.0f} events of {steps:,} steps / --help"
+        target = 3.0 if steps == scale.SMALL else None
+        lines.append(Line(what, samples.ratio(name), target, "x", _both(samples, name)))
+    return lines
 
 
 PARTS: dict[str, Callable[[], list[Line]]] = {"a": part_a, "b": part_b, "c": part_c, "d": part_d}

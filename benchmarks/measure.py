@@ -50,26 +50,27 @@ class Samples:
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the table. ``at_least``: more is better."""
+    """One line of the table. ``at_least``: more is better. Without a target it only tells."""
 
     what: str
     value: float
-    target: float
+    target: float | None
     unit: str
     detail: str
     at_least: bool = False
 
     @property
     def met(self) -> bool:
-        """The target is met."""
+        """The target is met, or there is none."""
+        if self.target is None:
+            return True
         return self.value >= self.target if self.at_least else self.value <= self.target
 
     def __str__(self) -> str:
-        sign = ">=" if self.at_least else "<="
-        verdict = "ok" if self.met else "MISSED"
-        return (
-            f"{self.what:<58} {self.value:>8.2f} {self.unit:<3} {sign} {self.target:>6.1f} {verdict:<7} {self.detail}"
-        )
+        wanted = "no target"
+        if self.target is not None:
+            wanted = f"{'>=' if self.at_least else '<='} {self.target:g} {'ok' if self.met else 'MISSED'}"
+        return f"{self.what:<62} {self.value:>8.2f} {self.unit:<3} {wanted:<14} {self.detail}"
 
 
 def rounds(seconds: float, *, at_least: int, at_most: int) -> Iterator[int]:

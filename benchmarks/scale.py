@@ -14,8 +14,6 @@ from runbook.graph import Node
 
 SMALL, LARGE = 500, 5000
 SHAPES: dict[str, Callable[[int], list[Node]]] = {"chain": toys.chain, "wide": toys.wide}
-READS = 17
-"""Recorded statements a step in the large journal: with its own three events 20, 100,000 in all."""
 
 
 def against_small(samples: Samples, seconds: float) -> None:

@@ -11,29 +11,34 @@ from pathlib import Path
 
 from benchmarks import toys
 from benchmarks.measure import ROOT, Samples, rounds, scratch
-from benchmarks.scale import LARGE, READS
+from benchmarks.scale import LARGE, SMALL
 
-EVENTS = 100_000
+SIZES = {"status": (SMALL, 201), "status, 5,000 steps": (LARGE, 18)}
+"""Steps of a run, and recorded statements a step; with the three events of a step itself over 100,000 events in all."""
 
 
 def against_nothing(samples: Samples, seconds: float) -> None:
-    """``--help`` against ``python -c pass``, ``status`` on a large journal against ``--help``."""
-    with scratch() as home:
-        samples.note("events", large_journal(home / "journal.db"))
+    """``--help`` against ``python -c pass``, ``status`` on large journals against ``--help``."""
+    with scratch() as directory:
+        homes = {name: directory / str(steps) for name, (steps, _) in SIZES.items()}
+        for name, (steps, reads) in SIZES.items():
+            homes[name].mkdir()
+            samples.note(name, large_journal(homes[name] / "journal.db", steps, reads))
         for number in rounds(seconds, at_least=5, at_most=15):
-            nothing = _seconds(home, "-c", "pass")
-            helping = _seconds(home, "-m", "runbook", "--help")
-            status = _seconds(home, "-m", "runbook", "status")
+            nothing = _seconds(directory, "-c", "pass")
+            helping = _seconds(directory, "-m", "runbook", "--help")
+            found = {name: _seconds(home, "-m", "runbook", "status") for name, home in homes.items()}
             if number:  # the first round warms up
                 samples.add("--help", helping, nothing)
-                samples.add("status", status, helping)
+                for name, taken in found.items():
+                    samples.add(name, taken, helping)
 
 
-def large_journal(file: Path) -> int:
-    """A run of 5,000 steps that ended, each with its statements; returns the number of events."""
-    toys.ROOM.reads = READS
+def large_journal(file: Path, steps: int, reads: int) -> int:
+    """A run that ended, each step with its statements; returns the number of events."""
+    toys.ROOM.reads = reads
     with scratch(memory=True) as directory:
-        with toys.engine(directory / "journal.db", toys.wide(LARGE)) as engine:
+        with toys.engine(directory / "journal.db", toys.wide(steps)) as engine:
             engine.drive()
             events = engine.view.n
         shutil.copyfile(directory / "journal.db", file)

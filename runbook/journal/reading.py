@@ -54,7 +54,7 @@ def select_rows(cursor: Any, run_id: str, after: int, without: Sequence[str], pa
     columns = ", ".join(COLUMNS)
     statement = f"SELECT {columns} FROM runbook_event WHERE run_id = {mark} AND n > {mark}{excluded} ORDER BY n"
     cursor.execute(statement, (run_id, after, *without))
-    return [Row(*row) for row in cursor.fetchall()]
+    return list(map(Row._make, cursor.fetchall()))
 
 
 class SqliteReader:
@@ -62,9 +62,7 @@ class SqliteReader:
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
-            raise UsageError(
-                f"there is no journal at {path}", hint="Nothing has been run with this RUNBOOK_HOME yet."
-            )
+            raise UsageError(f"there is no journal at {path}", hint="Nothing has been run with this RUNBOOK_HOME yet.")
         self._connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30)
 
     def rows(self, run_id: str, after: int = 0, *, without: Sequence[str] = ()) -> list[Row]:
