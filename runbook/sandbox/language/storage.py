@@ -222,7 +222,9 @@ def _catalog_errors(connection: apsw.Connection) -> list[str]:
             errors.append(f"table {catalog.full_name(table)} has no pages")
             continue
         columns = {r[1] for r in connection.execute(f"PRAGMA table_info({table.phys})")}
-        errors += [f"column {c.name} of {catalog.full_name(table)} is missing" for c in table.stored() if c.phys not in columns]
+        errors += [
+            f"column {c.name} of {catalog.full_name(table)} is missing" for c in table.stored() if c.phys not in columns
+        ]
     return errors
 
 
@@ -241,7 +243,9 @@ def corrupt_one_row(path: str) -> str:
 
 
 def _change(connection: apsw.Connection, table: Any) -> bool:
-    keys = {k for i in table.indexes if i.unique for k, _ in i.keys} | {c for f in table.foreign_keys for c in f.columns}
+    keys = {k for i in table.indexes if i.unique for k, _ in i.keys} | {
+        c for f in table.foreign_keys for c in f.columns
+    }
     for column in table.stored():
         if column.id in keys or column.identity or column.type.name == "timestamp":
             continue

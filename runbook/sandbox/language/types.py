@@ -39,9 +39,9 @@ INT_DIGITS = {"bit": 1, "tinyint": 3, "smallint": 5, "int": 10, "bigint": 19}
 NARROW = 18
 """Decimals up to this precision are kept as scaled integers, wider ones as sortable text."""
 
-_SIMPLE = (
-    frozenset("bit tinyint smallint int bigint money smallmoney date datetime smalldatetime uniqueidentifier xml text ntext"
-              " image timestamp sql_variant real".split())
+_SIMPLE = frozenset(
+    "bit tinyint smallint int bigint money smallmoney date datetime smalldatetime uniqueidentifier xml text ntext"
+    " image timestamp sql_variant real".split()
 )
 _ALIASES = {
     "integer": "int",

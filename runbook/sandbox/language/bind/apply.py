@@ -174,7 +174,7 @@ def _apply_function(binder: SourceBinder, left: str, node: n.FunctionTable, scop
         return _joined(binder, left, bound, alias, node.columns, scope, between, outer=outer)
     if inline is not None:
         raise unsupported("APPLY of a multi-statement function")
-    args = [binder.value(a, scope) if not _is_default(a) else Bound("NULL", t.INT, const=None) for a in node.call.args]
+    args = [binder.value(a, scope) if not _is_default(a) else Bound("NULL", t.NULL_TYPE, const=None) for a in node.call.args]
     relation = binder.env.table_function(node.call.name, len(args), binder.plan)
     if relation is None:
         raise unknown(node.call.name)
@@ -204,7 +204,7 @@ def function_table(binder: SourceBinder, node: n.FunctionTable, scope: Scope, ou
             return binder.derived_text(bound, alias, node.columns or [i.name for i in bound.items], (), scope)
         raise unsupported("a multi-statement table-valued function")
     args = [
-        Bound("NULL", t.INT, const=None) if _is_default(a) else binder.value(a, outside or Scope())
+        Bound("NULL", t.NULL_TYPE, const=None) if _is_default(a) else binder.value(a, outside or Scope())
         for a in node.call.args
     ]
     relation = binder.env.table_function(node.call.name, len(args), binder.plan)
@@ -222,7 +222,12 @@ def expand(binder: SourceBinder, inline: Inline, args: list[n.Node], scope: Scop
     if len(args) > len(parsed.parameters):
         raise SqlError(8144, f"Procedure or function {inline.module.name} has too many arguments specified.", 16, 3)
     if len(args) < len(parsed.parameters):
-        raise SqlError(313, f"An insufficient number of arguments were supplied for the procedure or function {inline.module.name}.", 16, 3)
+        raise SqlError(
+            313,
+            f"An insufficient number of arguments were supplied for the procedure or function {inline.module.name}.",
+            16,
+            3,
+        )
     values = {}
     for parameter, arg in zip(parsed.parameters, args, strict=True):
         node = parameter.default if _is_default(arg) else arg

@@ -14,7 +14,16 @@ from runbook.sandbox.language.values import convert as values
 from runbook.sandbox.language.values import dates, numbers
 from runbook.sandbox.language.values.numeric import number_of, writer
 
-_WORDS = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulo", "&": "'&'", "|": "'|'", "^": "'^'"}
+_WORDS = {
+    "+": "add",
+    "-": "subtract",
+    "*": "multiply",
+    "/": "divide",
+    "%": "modulo",
+    "&": "'&'",
+    "|": "'|'",
+    "^": "'^'",
+}
 
 
 def _invalid(op: str, left: SqlType, right: SqlType) -> SqlError:
@@ -25,10 +34,10 @@ def _invalid(op: str, left: SqlType, right: SqlType) -> SqlError:
 def binary(op: str, left: Bound, right: Bound) -> Bound:
     """One arithmetic operator."""
     families = {t.family(left.type), t.family(right.type)}
-    if left.is_null and right.is_null:
-        return Bound("NULL", t.INT, const=None)
-    if left.is_null or right.is_null:
-        families = {t.family((right if left.is_null else left).type)}
+    if left.is_bare_null and right.is_bare_null:
+        return Bound("NULL", t.NULL_TYPE, const=None)
+    if left.is_bare_null or right.is_bare_null:
+        families = {t.family((right if left.is_bare_null else left).type)}
     if op == "+" and families == {"string"}:
         return concat(left, right)
     if op == "+" and families == {"binary"}:
@@ -39,9 +48,7 @@ def binary(op: str, left: Bound, right: Bound) -> Bound:
         return _binary_number(op, left, right)
     if not families <= {"number", "string"} or families == {"string"}:
         if families == {"string"} and op in "-*/%":
-            raise SqlError(
-                8117, f"Operand data type {left.type.name} is invalid for {_WORDS[op]} operator."
-            )
+            raise SqlError(8117, f"Operand data type {left.type.name} is invalid for {_WORDS[op]} operator.")
         raise _invalid(op, left.type, right.type)
     return _numbers(op, left, right)
 
@@ -53,7 +60,11 @@ def concat(left: Bound, right: Bound) -> Bound:
         raise _invalid("+", left.type, right.type)
     lengths = [x.length for x in (left.type, right.type) if x.name in t.STRINGS]
     national = kind.name in t.N_STRINGS
-    length = t.MAX if t.MAX in lengths else t.bound_length("nvarchar" if national else "varchar", sum(x or 0 for x in lengths))
+    length = (
+        t.MAX
+        if t.MAX in lengths
+        else t.bound_length("nvarchar" if national else "varchar", sum(x or 0 for x in lengths))
+    )
     result = SqlType("nvarchar" if national else "varchar", length)
     coll, strength = merge_collation(left, right)
     sql = f"({left.sql}||{right.sql})"
@@ -86,7 +97,7 @@ def _binary_number(op: str, left: Bound, right: Bound) -> Bound:
 
 
 def _with_dates(op: str, left: Bound, right: Bound) -> Bound:
-    kinds = [x for x in (left, right) if t.family(x.type) == "date" and not x.is_null]
+    kinds = [x for x in (left, right) if t.family(x.type) == "date" and not x.is_bare_null]
     if op not in "+-" or any(k.type.name not in ("datetime", "smalldatetime") for k in kinds):
         kind = next(k.type for k in kinds if k.type.name not in ("datetime", "smalldatetime") or op not in "+-")
         if op in "+-":
@@ -130,7 +141,7 @@ def _numbers(op: str, left: Bound, right: Bound) -> Bound:
 
 
 def _number_type(left: Bound, right: Bound) -> SqlType:
-    kinds = [x.type for x in (left, right) if t.family(x.type) == "number" and not x.is_null]
+    kinds = [x.type for x in (left, right) if t.family(x.type) == "number" and not x.is_bare_null]
     return t.common_type(kinds[0], kinds[1]) if len(kinds) > 1 else kinds[0]
 
 
@@ -143,7 +154,7 @@ def _decimal_side(bound: Bound, other: Bound) -> Bound:
     precision, scale = t.as_decimal(bound.type)
     if bound.is_const and bound.const is not None and bound.type.name in t.INTEGERS:
         precision = max(1, len(str(abs(bound.const))))
-    return convert(bound, t.decimal_type(precision, scale)) if not bound.is_null else bound.typed(t.decimal_type(1, 0))
+    return convert(bound, t.decimal_type(precision, scale)) if not bound.is_bare_null else bound.typed(t.decimal_type(1, 0))
 
 
 def _bitwise(op: str, left: Bound, right: Bound, kind: SqlType) -> Bound:

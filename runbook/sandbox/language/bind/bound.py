@@ -36,8 +36,13 @@ class Bound:
 
     @property
     def is_null(self) -> bool:
-        """Whether it is the bare NULL."""
+        """Whether it is known to be NULL."""
         return self.const is None
+
+    @property
+    def is_bare_null(self) -> bool:
+        """Whether it is the word NULL, which has no type of its own."""
+        return self.const is None and self.type == t.NULL_TYPE
 
     def typed(self, kind: SqlType) -> Bound:
         """The same value under another type."""
@@ -124,7 +129,7 @@ def merge_collation(*parts: Bound) -> tuple[str, int]:
         elif part.strength == strength and strength > 0 and part.coll != coll:
             raise SqlError(
                 468,
-                f"Cannot resolve the collation conflict between \"{part.coll}\" and \"{coll}\" in the operation.",
+                f'Cannot resolve the collation conflict between "{part.coll}" and "{coll}" in the operation.',
                 16,
                 9,
             )

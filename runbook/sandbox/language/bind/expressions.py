@@ -61,7 +61,9 @@ class ExpressionBinder:
         """A condition; error 4145 for a plain value."""
         bound = self.expression(node, scope)
         if not bound.is_condition:
-            raise SqlError(4145, "An expression of non-boolean type specified in a context where a condition is expected.", 15)
+            raise SqlError(
+                4145, "An expression of non-boolean type specified in a context where a condition is expected.", 15
+            )
         return bound
 
     def _grouped(self, node: n.Node, scope: Scope) -> Bound | None:
@@ -85,12 +87,12 @@ class ExpressionBinder:
     def _name(self, node: n.Name, scope: Scope) -> Bound:
         bound, owner = scope.resolve(node.parts)
         if owner.groups is not None and not owner.in_aggregate and bound.sql not in owner.groups:
-            where = "ORDER BY clause" if owner.clause == "order" else (
-                "HAVING clause" if owner.clause == "having" else "select list"
+            where = (
+                "ORDER BY clause"
+                if owner.clause == "order"
+                else ("HAVING clause" if owner.clause == "having" else "select list")
             )
-            reason = (
-                "it is not contained in either an aggregate function or the GROUP BY clause."
-            )
+            reason = "it is not contained in either an aggregate function or the GROUP BY clause."
             source = next((s for s in owner.sources if any(c.bound is bound for c in s.columns)), None)
             prefix = f"{source.alias}." if source is not None else ""
             number = {"order": 8127, "having": 8121}.get(owner.clause, 8120)
@@ -361,7 +363,9 @@ def _decimal_literal(value: Any) -> Bound:
     whole = len(digits) + exponent if exponent < 0 else len(digits) + exponent
     precision = max(1, max(0, whole) + scale)
     if precision > 38:
-        raise SqlError(1007, f"The number '{value}' is out of the range for numeric representation (maximum precision 38).", 15)
+        raise SqlError(
+            1007, f"The number '{value}' is out of the range for numeric representation (maximum precision 38).", 15
+        )
     kind = t.decimal_type(precision, scale)
     scaled = numbers.from_decimal(value, scale)
     return constant(numbers.encode(scaled) if t.is_wide(kind) else scaled, kind)
@@ -369,10 +373,13 @@ def _decimal_literal(value: Any) -> Bound:
 
 def case(tests: list[str], results: list[Bound]) -> Bound:
     """CASE over tests, with one result more than tests when there is an ELSE."""
-    kinds = [r.type for r in results if not r.is_null]
+    kinds = [r.type for r in results if not r.is_bare_null]
     if not kinds:
-        raise SqlError(8133, "At least one of the result expressions in a CASE specification must be an expression other than "
-                       "the NULL constant.")
+        raise SqlError(
+            8133,
+            "At least one of the result expressions in a CASE specification must be an expression other than "
+            "the NULL constant.",
+        )
     kind = kinds[0]
     for other in kinds[1:]:
         kind = t.common_type(kind, other)

@@ -13,8 +13,14 @@ from runbook.sandbox.language.bind.conversion import convert
 from runbook.sandbox.language.engine import collate, specs
 
 _UNCOMPARED = frozenset({"text", "ntext", "image", "xml"})
-_WORDS = {"=": "equal to", "<>": "not equal to", "<": "less than", ">": "greater than",
-          "<=": "less than or equal to", ">=": "greater than or equal to"}
+_WORDS = {
+    "=": "equal to",
+    "<>": "not equal to",
+    "<": "less than",
+    ">": "greater than",
+    "<=": "less than or equal to",
+    ">=": "greater than or equal to",
+}
 
 
 def compare(op: str, left: Bound, right: Bound) -> Bound:
@@ -94,7 +100,8 @@ def order_sql(bound: Bound) -> str:
     name = bound.type.name
     if name in _UNCOMPARED:
         raise SqlError(
-            306, "The text, ntext, and image data types cannot be compared or sorted, except when using IS NULL or LIKE operator."
+            306,
+            "The text, ntext, and image data types cannot be compared or sorted, except when using IS NULL or LIKE operator.",
         )
     if name in t.STRINGS:
         return f"{collate.sort_function(bound.coll)}({bound.sql})"
@@ -124,7 +131,9 @@ def like(operand: Bound, pattern: Bound, escape: Bound | None, *, negated: bool)
 def _matcher(coll: str) -> Any:
     def match(text: str, pattern: str, escape: str = "") -> int:
         regex = like_regex(pattern, escape, coll)
-        return int(regex.fullmatch(text) is not None or (text.endswith(" ") and regex.fullmatch(text.rstrip(" ")) is not None))
+        return int(
+            regex.fullmatch(text) is not None or (text.endswith(" ") and regex.fullmatch(text.rstrip(" ")) is not None)
+        )
 
     return match
 
@@ -133,7 +142,7 @@ def _matcher(coll: str) -> Any:
 def like_regex(pattern: str, escape: str, coll: str) -> re.Pattern[str]:
     """A LIKE pattern as regular expression; error 506 for a bad escape character."""
     if len(escape) > 1:
-        raise SqlError(506, f"The invalid escape character \"{escape}\" was specified in a LIKE predicate.")
+        raise SqlError(506, f'The invalid escape character "{escape}" was specified in a LIKE predicate.')
     flags = re.DOTALL if coll in (collate.BIN, collate.CS_AS, collate.CS_AI) else re.DOTALL | re.IGNORECASE
     return re.compile(like_source(pattern, escape), flags)
 

@@ -44,7 +44,8 @@ class BoundQuery:
         """Error 116 for a subquery with several columns."""
         if len(self.items) != 1:
             raise SqlError(
-                116, "Only one expression can be specified in the select list when the subquery is not introduced with EXISTS."
+                116,
+                "Only one expression can be specified in the select list when the subquery is not introduced with EXISTS.",
             )
 
     @property
@@ -158,7 +159,8 @@ class SetQuery(BoundQuery):
 
 def _side(query: BoundQuery, *, suffixed: bool) -> str:
     outputs = [
-        f"c{i}{predicates.group_suffix(item.bound) if suffixed else ''} AS c{i}" for i, item in enumerate(query.items, 1)
+        f"c{i}{predicates.group_suffix(item.bound) if suffixed else ''} AS c{i}"
+        for i, item in enumerate(query.items, 1)
     ]
     return f"SELECT {', '.join(outputs)} FROM ({query.render()})"
 
@@ -211,7 +213,8 @@ class QueryBinder(SourceBinder):
             raise SqlError(10709, "The number of columns for each row in a table value constructor must be the same.")
         kinds = [common_of([row[i] for row in rows]) for i in range(len(rows[0]))]
         texts = [
-            "SELECT " + ", ".join(f"{convert(v, k).sql} AS c{i}" for i, (v, k) in enumerate(zip(row, kinds, strict=True), 1))
+            "SELECT "
+            + ", ".join(f"{convert(v, k).sql} AS c{i}" for i, (v, k) in enumerate(zip(row, kinds, strict=True), 1))
             for row in rows
         ]
         alias = self.plan.alias()
@@ -236,8 +239,17 @@ class QueryBinder(SourceBinder):
         left.convert_items(kinds)
         right.convert_items(kinds)
         items = [
-            Item(a.name, Bound(f"u.c{i}", kind, a.bound.nullable or b.bound.nullable, a.bound.coll, a.bound.strength,
-                               is_heavy=a.bound.is_heavy or b.bound.is_heavy))
+            Item(
+                a.name,
+                Bound(
+                    f"u.c{i}",
+                    kind,
+                    a.bound.nullable or b.bound.nullable,
+                    a.bound.coll,
+                    a.bound.strength,
+                    is_heavy=a.bound.is_heavy or b.bound.is_heavy,
+                ),
+            )
             for i, ((a, b), kind) in enumerate(zip(pairs, kinds, strict=True), 1)
         ]
         found = SetQuery(items, op=body.op, left=left, right=right)
@@ -258,7 +270,8 @@ class QueryBinder(SourceBinder):
         item = self._named_item(node, found.items)
         if item is None:
             raise SqlError(
-                104, "ORDER BY items must appear in the select list if the statement contains a UNION, INTERSECT or EXCEPT operator."
+                104,
+                "ORDER BY items must appear in the select list if the statement contains a UNION, INTERSECT or EXCEPT operator.",
             )
         return predicates.order_sql(item.bound) + (" DESC" if order.descending else "")
 
@@ -268,16 +281,18 @@ class QueryBinder(SourceBinder):
         """The output column an ORDER BY item names by alias or position."""
         if isinstance(node, n.Literal) and node.kind == "int":
             if not 1 <= node.value <= len(items):
-                raise SqlError(108, f"The ORDER BY position number {node.value} is out of range of the number of items in the select list.", 15)
+                raise SqlError(
+                    108,
+                    f"The ORDER BY position number {node.value} is out of range of the number of items in the select list.",
+                    15,
+                )
             return items[node.value - 1]
         if isinstance(node, n.Name) and len(node.parts) == 1:
             folded = node.parts[0].casefold()
             return next((i for i in items if i.name.casefold() == folded), None)
         return None
 
-    def order(
-        self, orders: list[n.OrderItem], items: list[Item], scope: Scope, *, distinct: bool = False
-    ) -> list[str]:
+    def order(self, orders: list[n.OrderItem], items: list[Item], scope: Scope, *, distinct: bool = False) -> list[str]:
         """ORDER BY of a SELECT: aliases first, then columns of the sources."""
         found = []
         scope.clause = "order"
@@ -287,7 +302,9 @@ class QueryBinder(SourceBinder):
             if item is None and bound.is_const:
                 raise SqlError(408, "A constant expression was encountered in the ORDER BY list, position 1.")
             if distinct and item is None and all(i.bound.sql != bound.sql for i in items):
-                raise SqlError(145, "ORDER BY items must appear in the select list if SELECT DISTINCT is specified.", 15)
+                raise SqlError(
+                    145, "ORDER BY items must appear in the select list if SELECT DISTINCT is specified.", 15
+                )
             found.append(predicates.order_sql(bound) + (" DESC" if order.descending else ""))
         return found
 
@@ -341,7 +358,9 @@ class QueryBinder(SourceBinder):
         bound = [self.value(g, scope) for g in body.group_by]
         for one in bound:
             if one.is_const:
-                raise SqlError(164, "Each GROUP BY expression must contain at least one column that is not an outer reference.", 15)
+                raise SqlError(
+                    164, "Each GROUP BY expression must contain at least one column that is not an outer reference.", 15
+                )
         found.group_by = [b.sql + predicates.group_suffix(b) for b in bound]
         scope.groups = {b.sql for b in bound}
 
@@ -376,8 +395,12 @@ class QueryBinder(SourceBinder):
         sources = [s for s in scope.sources if not star.qualifier or s.answers_to(star.qualifier)]
         if not sources:
             if star.qualifier:
-                raise SqlError(107, f"The column prefix '{'.'.join(star.qualifier)}' does not match with a table name or alias "
-                               "name used in the query.", 15)
+                raise SqlError(
+                    107,
+                    f"The column prefix '{'.'.join(star.qualifier)}' does not match with a table name or alias "
+                    "name used in the query.",
+                    15,
+                )
             raise SqlError(263, "Must specify table to select from.")
         found = []
         for source in sources:
@@ -389,7 +412,9 @@ class QueryBinder(SourceBinder):
 
     def _top(self, top: n.Top, found: SelectQuery, scope: Scope) -> None:
         if top.ties and not found.order_by:
-            raise SqlError(1062, "The TOP N WITH TIES clause is not allowed without a corresponding ORDER BY clause.", 15)
+            raise SqlError(
+                1062, "The TOP N WITH TIES clause is not allowed without a corresponding ORDER BY clause.", 15
+            )
         if top.percent:
             found.percent = convert(self.value(top.count, Scope(parent=scope.parent)), t.FLOAT).sql
             if top.ties:
@@ -406,7 +431,7 @@ class QueryBinder(SourceBinder):
 
 def common_of(values: list[Bound]) -> SqlType:
     """The common type of several values; int when all are NULL."""
-    kinds = [v.type for v in values if not v.is_null]
+    kinds = [v.type for v in values if not v.is_bare_null]
     if not kinds:
         return t.INT
     kind = kinds[0]
@@ -420,9 +445,13 @@ def _count_check(clause: str) -> object:
         if value is None or value < 0:
             if clause == "OFFSET":
                 raise SqlError(10742, "The offset specified in a OFFSET clause may not be negative.", 15)
-            raise SqlError(1060 if value is None else 127, "The number of rows provided for a TOP or FETCH clauses row count "
-                           "parameter must be an integer." if value is None else
-                           "A TOP N or FETCH rowcount value may not be negative.", 15)
+            raise SqlError(
+                1060 if value is None else 127,
+                "The number of rows provided for a TOP or FETCH clauses row count parameter must be an integer."
+                if value is None
+                else "A TOP N or FETCH rowcount value may not be negative.",
+                15,
+            )
         return value
 
     return check
@@ -436,4 +465,14 @@ def one_row(values: list[Bound]) -> BoundQuery:
     return SelectQuery([Item(f"c{i}", v) for i, v in enumerate(values, 1)], at_most_one=True)
 
 
-__all__ = ["BoundQuery", "Item", "QueryBinder", "SelectQuery", "SetQuery", "common_of", "constant", "one_row", "replace"]
+__all__ = [
+    "BoundQuery",
+    "Item",
+    "QueryBinder",
+    "SelectQuery",
+    "SetQuery",
+    "common_of",
+    "constant",
+    "one_row",
+    "replace",
+]

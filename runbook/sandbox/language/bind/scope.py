@@ -79,7 +79,7 @@ class Scope:
             raise SqlError(207, f"Invalid column name '{parts[0]}'.")
         if self._knows(parts[:-1]):
             raise SqlError(207, f"Invalid column name '{parts[-1]}'.")
-        raise SqlError(4104, f"The multi-part identifier \"{'.'.join(parts)}\" could not be bound.")
+        raise SqlError(4104, f'The multi-part identifier "{".".join(parts)}" could not be bound.')
 
     def local(self, parts: tuple[str, ...]) -> Bound | None:
         """The column in this block alone; error 209 when two sources have it."""
@@ -107,7 +107,7 @@ class Scope:
                     1011 if not source.parts else 1013,
                     f"The correlation name '{source.alias}' is specified multiple times in a FROM clause."
                     if not source.parts
-                    else f"The objects \"{'.'.join(source.parts)}\" and \"{'.'.join(other.parts)}\" in the FROM clause "
+                    else f'The objects "{".".join(source.parts)}" and "{".".join(other.parts)}" in the FROM clause '
                     "have the same exposed names. Use correlation names to distinguish them.",
                 )
         self.sources.append(source)

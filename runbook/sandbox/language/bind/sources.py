@@ -51,7 +51,9 @@ class SourceBinder(ExpressionBinder):
     def nested(self, environment: Environment) -> Any:
         """A binder of the same plan in another environment."""
         if self.depth >= VIEW_DEPTH:
-            raise SqlError(217, "Maximum stored procedure, function, trigger, or view nesting level exceeded (limit 32).")
+            raise SqlError(
+                217, "Maximum stored procedure, function, trigger, or view nesting level exceeded (limit 32)."
+            )
         return type(self)(environment, self.plan, self.depth + 1)
 
     def output(self, alias: str, position: int, bound: Bound) -> Bound:
@@ -160,9 +162,12 @@ class SourceBinder(ExpressionBinder):
         query = binder.subquery(parsed.query, None)
         names = parsed.columns or [c[0] for c in module.columns] or [i.name for i in query.items]
         if len(names) != len(query.items):
-            raise SqlError(4502, f"View or function '{module.name}' has more column names specified than columns defined."
-                           if len(names) > len(query.items) else
-                           f"View or function '{module.name}' has fewer column names specified than columns defined.")
+            raise SqlError(
+                4502,
+                f"View or function '{module.name}' has more column names specified than columns defined."
+                if len(names) > len(query.items)
+                else f"View or function '{module.name}' has fewer column names specified than columns defined.",
+            )
         return self.derived_text(query, alias, names, parts, scope, relation)
 
     def rows(self, relation: Rows, alias: str, parts: tuple[str, ...], scope: Scope) -> str:
@@ -254,7 +259,7 @@ class SourceBinder(ExpressionBinder):
     ) -> str:
         anchors = [m for m in members if m not in recursive]
         if not anchors:
-            raise SqlError(246, f"No anchor member was specified for recursive query \"{node.name}\".")
+            raise SqlError(246, f'No anchor member was specified for recursive query "{node.name}".')
         bound = [self.subquery(n.Query(a), scope) for a in anchors]
         from runbook.sandbox.language.bind.query import common_of
 

@@ -91,7 +91,9 @@ class Catalog:
 
     def modules(self, *kinds: str) -> list[m.Module]:
         """Modules of these kinds."""
-        return [o for _, o in sorted(self.objects.items()) if isinstance(o, m.Module) and (not kinds or o.kind in kinds)]
+        return [
+            o for _, o in sorted(self.objects.items()) if isinstance(o, m.Module) and (not kinds or o.kind in kinds)
+        ]
 
     def triggers(self, parent: int) -> list[m.Module]:
         """Triggers of a table or view: first, then in the order of creation, then last."""

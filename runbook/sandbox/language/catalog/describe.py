@@ -14,16 +14,39 @@ from runbook.sandbox.language.values import binary
 
 # name: (system_type_id, user_type_id, max_length, precision, scale)
 SYSTEM_TYPES: dict[str, tuple[int, int, int, int, int]] = {
-    "image": (34, 34, 16, 0, 0), "text": (35, 35, 16, 0, 0), "uniqueidentifier": (36, 36, 16, 0, 0), "date": (40, 40, 3, 10, 0),
-    "time": (41, 41, 5, 16, 7), "datetime2": (42, 42, 8, 27, 7), "datetimeoffset": (43, 43, 10, 34, 7),
-    "tinyint": (48, 48, 1, 3, 0), "smallint": (52, 52, 2, 5, 0), "int": (56, 56, 4, 10, 0), "smalldatetime": (58, 58, 4, 16, 0),
-    "real": (59, 59, 4, 24, 0), "money": (60, 60, 8, 19, 4), "datetime": (61, 61, 8, 23, 3), "float": (62, 62, 8, 53, 0),
-    "sql_variant": (98, 98, 8016, 0, 0), "ntext": (99, 99, 16, 0, 0), "bit": (104, 104, 1, 1, 0),
-    "decimal": (106, 106, 17, 38, 38), "numeric": (108, 108, 17, 38, 38), "smallmoney": (122, 122, 4, 10, 4),
-    "bigint": (127, 127, 8, 19, 0), "hierarchyid": (240, 128, 892, 0, 0), "geometry": (240, 129, -1, 0, 0),
-    "geography": (240, 130, -1, 0, 0), "varbinary": (165, 165, 8000, 0, 0), "varchar": (167, 167, 8000, 0, 0),
-    "binary": (173, 173, 8000, 0, 0), "char": (175, 175, 8000, 0, 0), "timestamp": (189, 189, 8, 0, 0),
-    "nvarchar": (231, 231, 8000, 0, 0), "nchar": (239, 239, 8000, 0, 0), "xml": (241, 241, -1, 0, 0),
+    "image": (34, 34, 16, 0, 0),
+    "text": (35, 35, 16, 0, 0),
+    "uniqueidentifier": (36, 36, 16, 0, 0),
+    "date": (40, 40, 3, 10, 0),
+    "time": (41, 41, 5, 16, 7),
+    "datetime2": (42, 42, 8, 27, 7),
+    "datetimeoffset": (43, 43, 10, 34, 7),
+    "tinyint": (48, 48, 1, 3, 0),
+    "smallint": (52, 52, 2, 5, 0),
+    "int": (56, 56, 4, 10, 0),
+    "smalldatetime": (58, 58, 4, 16, 0),
+    "real": (59, 59, 4, 24, 0),
+    "money": (60, 60, 8, 19, 4),
+    "datetime": (61, 61, 8, 23, 3),
+    "float": (62, 62, 8, 53, 0),
+    "sql_variant": (98, 98, 8016, 0, 0),
+    "ntext": (99, 99, 16, 0, 0),
+    "bit": (104, 104, 1, 1, 0),
+    "decimal": (106, 106, 17, 38, 38),
+    "numeric": (108, 108, 17, 38, 38),
+    "smallmoney": (122, 122, 4, 10, 4),
+    "bigint": (127, 127, 8, 19, 0),
+    "hierarchyid": (240, 128, 892, 0, 0),
+    "geometry": (240, 129, -1, 0, 0),
+    "geography": (240, 130, -1, 0, 0),
+    "varbinary": (165, 165, 8000, 0, 0),
+    "varchar": (167, 167, 8000, 0, 0),
+    "binary": (173, 173, 8000, 0, 0),
+    "char": (175, 175, 8000, 0, 0),
+    "timestamp": (189, 189, 8, 0, 0),
+    "nvarchar": (231, 231, 8000, 0, 0),
+    "nchar": (239, 239, 8000, 0, 0),
+    "xml": (241, 241, -1, 0, 0),
     "sysname": (231, 256, 256, 0, 0),
 }
 _TIME_LENGTHS = {"time": (3, 5, 8), "datetime2": (6, 8, 19), "datetimeoffset": (8, 10, 26)}
@@ -68,10 +91,21 @@ def collation(column: m.Column) -> str | None:
 
 
 OBJECT_TYPES = {
-    "U": "USER_TABLE", "V": "VIEW", "P": "SQL_STORED_PROCEDURE", "FN": "SQL_SCALAR_FUNCTION",
-    "IF": "SQL_INLINE_TABLE_VALUED_FUNCTION", "TF": "SQL_TABLE_VALUED_FUNCTION", "TR": "SQL_TRIGGER",
-    "PK": "PRIMARY_KEY_CONSTRAINT", "UQ": "UNIQUE_CONSTRAINT", "C": "CHECK_CONSTRAINT", "F": "FOREIGN_KEY_CONSTRAINT",
-    "D": "DEFAULT_CONSTRAINT", "SO": "SEQUENCE_OBJECT", "SN": "SYNONYM", "TT": "TYPE_TABLE",
+    "U": "USER_TABLE",
+    "V": "VIEW",
+    "P": "SQL_STORED_PROCEDURE",
+    "FN": "SQL_SCALAR_FUNCTION",
+    "IF": "SQL_INLINE_TABLE_VALUED_FUNCTION",
+    "TF": "SQL_TABLE_VALUED_FUNCTION",
+    "TR": "SQL_TRIGGER",
+    "PK": "PRIMARY_KEY_CONSTRAINT",
+    "UQ": "UNIQUE_CONSTRAINT",
+    "C": "CHECK_CONSTRAINT",
+    "F": "FOREIGN_KEY_CONSTRAINT",
+    "D": "DEFAULT_CONSTRAINT",
+    "SO": "SEQUENCE_OBJECT",
+    "SN": "SYNONYM",
+    "TT": "TYPE_TABLE",
 }
 
 
@@ -106,8 +140,16 @@ def _constraints(table: m.Table) -> Iterator[tuple[int, str, int, int, str, int,
         yield key.id, key.name, table.schema, table.id, "F", key.created, key.created, key
     for column in table.columns:
         if column.default is not None:
-            yield (column.default.id, column.default.name, table.schema, table.id, "D", table.created, table.created,
-                   column.default)
+            yield (
+                column.default.id,
+                column.default.name,
+                table.schema,
+                table.id,
+                "D",
+                table.created,
+                table.created,
+                column.default,
+            )
 
 
 def two(text: str) -> str:

@@ -135,22 +135,45 @@ def columnproperty(session: LanguageSession, number: int | None, column: str | N
         return None
     length, precision, scale = measures(found.type)
     values = {
-        "allowsnull": int(found.nullable), "columnid": found.id, "isidentity": int(bool(found.identity)),
-        "iscomputed": int(bool(found.computed)), "isrowguidcol": int(found.rowguid), "issparse": int(found.sparse),
-        "precision": (found.type.length if found.type.length is not None else precision), "scale": scale,
-        "charmaxlen": found.type.length if found.type.name in t.STRINGS else None, "isidnotforrepl": 0, "ishidden": 0,
-        "generatedalwaystype": 0, "usesansitrim": int(found.type.name in t.STRINGS), "isindexable": 1, "isdeterministic": 1,
-        "isprecise": 1, "isfulltextindexed": 0, "isxmlindexable": 0,
+        "allowsnull": int(found.nullable),
+        "columnid": found.id,
+        "isidentity": int(bool(found.identity)),
+        "iscomputed": int(bool(found.computed)),
+        "isrowguidcol": int(found.rowguid),
+        "issparse": int(found.sparse),
+        "precision": (found.type.length if found.type.length is not None else precision),
+        "scale": scale,
+        "charmaxlen": found.type.length if found.type.name in t.STRINGS else None,
+        "isidnotforrepl": 0,
+        "ishidden": 0,
+        "generatedalwaystype": 0,
+        "usesansitrim": int(found.type.name in t.STRINGS),
+        "isindexable": 1,
+        "isdeterministic": 1,
+        "isprecise": 1,
+        "isfulltextindexed": 0,
+        "isxmlindexable": 0,
     }
     del length
     return values.get(name.lower())
 
 
 _IS = {
-    "istable": ("U",), "isusertable": ("U",), "isview": ("V",), "isprocedure": ("P",), "istrigger": ("TR",),
-    "isscalarfunction": ("FN",), "isinlinefunction": ("IF",), "istablefunction": ("IF", "TF"),
-    "isconstraint": ("PK", "UQ", "C", "F", "D"), "isprimarykey": ("PK",), "isuniquecnst": ("UQ",), "ischeckcnst": ("C",),
-    "isdefaultcnst": ("D",), "isforeignkey": ("F",), "isdefault": ("D",),
+    "istable": ("U",),
+    "isusertable": ("U",),
+    "isview": ("V",),
+    "isprocedure": ("P",),
+    "istrigger": ("TR",),
+    "isscalarfunction": ("FN",),
+    "isinlinefunction": ("IF",),
+    "istablefunction": ("IF", "TF"),
+    "isconstraint": ("PK", "UQ", "C", "F", "D"),
+    "isprimarykey": ("PK",),
+    "isuniquecnst": ("UQ",),
+    "ischeckcnst": ("C",),
+    "isdefaultcnst": ("D",),
+    "isforeignkey": ("F",),
+    "isdefault": ("D",),
 }
 
 
@@ -173,16 +196,26 @@ def objectproperty(session: LanguageSession, number: int | None, name: str | Non
 
 def _table_property(session: LanguageSession, table: m.Table, key: str) -> int | None:
     values = {
-        "tablehasidentity": bool(table.identity()), "tablehasprimarykey": table.primary_key() is not None,
-        "tablehasclustindex": any(i.clustered for i in table.indexes), "tablehasindex": bool(table.indexes),
-        "tablehasforeignkey": bool(table.foreign_keys), "tablehascheckcnst": bool(table.checks),
-        "tablehasuniquecnst": any(i.kind == "UQ" for i in table.indexes), "tablehastimestamp": table.rowversion() is not None,
+        "tablehasidentity": bool(table.identity()),
+        "tablehasprimarykey": table.primary_key() is not None,
+        "tablehasclustindex": any(i.clustered for i in table.indexes),
+        "tablehasindex": bool(table.indexes),
+        "tablehasforeignkey": bool(table.foreign_keys),
+        "tablehascheckcnst": bool(table.checks),
+        "tablehasuniquecnst": any(i.kind == "UQ" for i in table.indexes),
+        "tablehastimestamp": table.rowversion() is not None,
         "tablehasforeignref": any(True for _ in _catalog(session).referencing(table.id)),
         "tablehasdeletetrigger": _has_trigger(session, table, "DELETE"),
         "tablehasinserttrigger": _has_trigger(session, table, "INSERT"),
-        "tablehasupdatetrigger": _has_trigger(session, table, "UPDATE"), "tablehasrowguidcol": any(c.rowguid for c in table.columns),
-        "ismsshipped": False, "tabletextinrowlimit": False, "tablehastextimage": False, "ownerid": True,
-        "tableisfake": False, "tableismemoryoptimized": False, "tabletemporaltype": False,
+        "tablehasupdatetrigger": _has_trigger(session, table, "UPDATE"),
+        "tablehasrowguidcol": any(c.rowguid for c in table.columns),
+        "ismsshipped": False,
+        "tabletextinrowlimit": False,
+        "tablehastextimage": False,
+        "ownerid": True,
+        "tableisfake": False,
+        "tableismemoryoptimized": False,
+        "tabletemporaltype": False,
     }
     if key == "schemaid":
         return table.schema
@@ -195,11 +228,19 @@ def _has_trigger(session: LanguageSession, table: m.Table, event: str) -> bool:
 
 def _module_property(module: m.Module, key: str) -> int | None:
     values = {
-        "execisansinullson": module.ansi_nulls, "execisquotedidenton": module.quoted, "execistriggerdisabled": module.disabled,
-        "execisinsteadoftrigger": module.instead_of, "execisaftertrigger": module.kind == "TR" and not module.instead_of,
-        "execisinserttrigger": "INSERT" in module.events, "execisupdatetrigger": "UPDATE" in module.events,
-        "execisdeletetrigger": "DELETE" in module.events, "isschemabound": "SCHEMABINDING" in module.options,
-        "ismsshipped": False, "isencrypted": False, "execisstartup": False, "ownerid": True,
+        "execisansinullson": module.ansi_nulls,
+        "execisquotedidenton": module.quoted,
+        "execistriggerdisabled": module.disabled,
+        "execisinsteadoftrigger": module.instead_of,
+        "execisaftertrigger": module.kind == "TR" and not module.instead_of,
+        "execisinserttrigger": "INSERT" in module.events,
+        "execisupdatetrigger": "UPDATE" in module.events,
+        "execisdeletetrigger": "DELETE" in module.events,
+        "isschemabound": "SCHEMABINDING" in module.options,
+        "ismsshipped": False,
+        "isencrypted": False,
+        "execisstartup": False,
+        "ownerid": True,
     }
     if key == "schemaid":
         return module.schema
@@ -214,7 +255,9 @@ def objectpropertyex(session: LanguageSession, number: int | None, name: str | N
     if name is not None and name.lower() == "cardinality":
         table = _catalog(session).objects.get(number or 0)
         _, prefix, _ = session.open(session.database)
-        return session.engine.value(f"SELECT count(*) FROM {prefix}.{table.phys}") if isinstance(table, m.Table) else None
+        return (
+            session.engine.value(f"SELECT count(*) FROM {prefix}.{table.phys}") if isinstance(table, m.Table) else None
+        )
     return objectproperty(session, number, name)
 
 
@@ -226,9 +269,18 @@ def indexproperty(session: LanguageSession, number: int | None, name: str | None
     index = next((i for i in table.indexes if fold(i.name) == fold(name)), None)
     if index is None:
         return None
-    return {"isunique": int(index.unique), "isclustered": int(index.clustered), "indexid": index.id, "isdisabled": int(index.disabled),
-            "indexfillfactor": index.fill_factor, "ispadindex": int(index.padded), "isstatistics": 0, "ishypothetical": 0,
-            "indexdepth": 1, "isfulltextkey": 0}.get(key.lower())
+    return {
+        "isunique": int(index.unique),
+        "isclustered": int(index.clustered),
+        "indexid": index.id,
+        "isdisabled": int(index.disabled),
+        "indexfillfactor": index.fill_factor,
+        "ispadindex": int(index.padded),
+        "isstatistics": 0,
+        "ishypothetical": 0,
+        "indexdepth": 1,
+        "isfulltextkey": 0,
+    }.get(key.lower())
 
 
 def index_col(session: LanguageSession, name: str | None, index: int | None, position: int | None) -> str | None:

@@ -30,7 +30,8 @@ def _named() -> tuple[tuple[int, str, int], ...]:
 @lru_cache(maxsize=1)
 def _rows() -> tuple[tuple[Any, ...], ...]:
     return tuple(
-        (name, number, None, schema, 0, two("V"), "VIEW", _CREATED, _CREATED, 1, 0, 0) for number, name, schema in _named()
+        (name, number, None, schema, 0, two("V"), "VIEW", _CREATED, _CREATED, 1, 0, 0)
+        for number, name, schema in _named()
     )
 
 

@@ -43,14 +43,40 @@ def _indexes(context: Context) -> list[Row]:
                 found.append((table.id, None, 0, 0, "HEAP", 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 0, None, None, 0, 0, 0))
                 continue
             kind = (1, "CLUSTERED") if index.clustered else (2, "NONCLUSTERED")
-            found.append((table.id, index.name, number, *kind, int(index.unique), 1, int(index.ignore_duplicates),
-                          int(index.kind == "PK"), int(index.kind == "UQ"), index.fill_factor, int(index.padded),
-                          int(index.disabled), 0, 0, 1, 1, int(bool(index.where)), index.where or None, None, 0, 0, 0))
+            found.append(
+                (
+                    table.id,
+                    index.name,
+                    number,
+                    *kind,
+                    int(index.unique),
+                    1,
+                    int(index.ignore_duplicates),
+                    int(index.kind == "PK"),
+                    int(index.kind == "UQ"),
+                    index.fill_factor,
+                    int(index.padded),
+                    int(index.disabled),
+                    0,
+                    0,
+                    1,
+                    1,
+                    int(bool(index.where)),
+                    index.where or None,
+                    None,
+                    0,
+                    0,
+                    0,
+                )
+            )
     return found
 
 
-@view("sys.index_columns", "object_id int, index_id int, index_column_id int, column_id int, key_ordinal tinyint,"
-      " partition_ordinal tinyint, is_descending_key bit, is_included_column bit, column_store_order_ordinal tinyint")
+@view(
+    "sys.index_columns",
+    "object_id int, index_id int, index_column_id int, column_id int, key_ordinal tinyint,"
+    " partition_ordinal tinyint, is_descending_key bit, is_included_column bit, column_store_order_ordinal tinyint",
+)
 def _index_columns(context: Context) -> list[Row]:
     found: list[Row] = []
     for table in tables(context):
@@ -65,15 +91,34 @@ def _index_columns(context: Context) -> list[Row]:
     return found
 
 
-@view("sys.stats", "object_id int, name sysname, stats_id int, auto_created bit, user_created bit, no_recompute bit, has_filter"
-      " bit, filter_definition nvarchar(max), is_temporary bit, is_incremental bit, has_persisted_sample bit,"
-      " stats_generation_method int, stats_generation_method_desc varchar(80), auto_drop bit")
+@view(
+    "sys.stats",
+    "object_id int, name sysname, stats_id int, auto_created bit, user_created bit, no_recompute bit, has_filter"
+    " bit, filter_definition nvarchar(max), is_temporary bit, is_incremental bit, has_persisted_sample bit,"
+    " stats_generation_method int, stats_generation_method_desc varchar(80), auto_drop bit",
+)
 def _stats(context: Context) -> list[Row]:
     found: list[Row] = []
     for table in context.catalog.tables():
         for index in table.indexes:
-            found.append((table.id, index.name, index.id, 0, 0, 0, int(bool(index.where)), index.where or None, 0, 0, 0, 0, "",
-                          0))
+            found.append(
+                (
+                    table.id,
+                    index.name,
+                    index.id,
+                    0,
+                    0,
+                    0,
+                    int(bool(index.where)),
+                    index.where or None,
+                    0,
+                    0,
+                    0,
+                    0,
+                    "",
+                    0,
+                )
+            )
     for number, one in sorted(context.catalog.statistics.items()):
         found.append((one.table, one.name, 1000 + number, 0, 1, 0, 0, None, 0, 0, 0, 0, "", 0))
     return found
@@ -102,9 +147,13 @@ def _partition_id(table: m.Table, index: int) -> int:
     return 72057594000000000 + table.id * 256 + index
 
 
-@view("sys.partitions", "partition_id bigint, object_id int, index_id int, partition_number int, hobt_id bigint, rows bigint,"
-      " filestream_filegroup_id smallint, data_compression tinyint, data_compression_desc nvarchar(60), xml_compression bit,"
-      " xml_compression_desc varchar(3)", is_static=False)
+@view(
+    "sys.partitions",
+    "partition_id bigint, object_id int, index_id int, partition_number int, hobt_id bigint, rows bigint,"
+    " filestream_filegroup_id smallint, data_compression tinyint, data_compression_desc nvarchar(60), xml_compression bit,"
+    " xml_compression_desc varchar(3)",
+    is_static=False,
+)
 def _partitions(context: Context) -> list[Row]:
     found: list[Row] = []
     for table in context.catalog.tables():
@@ -119,9 +168,7 @@ def _partitions(context: Context) -> list[Row]:
 def pages(context: Context) -> dict[str, int]:
     """Pages of 8 KiB of every SQLite table and index of the file."""
     name = context.prefix.rstrip(".")
-    rows = context.session.engine.rows(
-        "SELECT name, sum(pgsize) FROM dbstat WHERE schema = ? GROUP BY name", (name,)
-    )
+    rows = context.session.engine.rows("SELECT name, sum(pgsize) FROM dbstat WHERE schema = ? GROUP BY name", (name,))
     return {r[0]: -(-int(r[1]) // PAGE) for r in rows}
 
 
@@ -144,22 +191,34 @@ def _partition_stats(context: Context) -> list[Row]:
         for number, index in indexes(table):
             name = table.phys if number < 2 or index is None else index_name(table, index)
             size = used.get(name, 1)
-            found.append((_partition_id(table, number), table.id, number, 1, size, size, size, 0, 0, 0, 0, size, size, rows))
+            found.append(
+                (_partition_id(table, number), table.id, number, 1, size, size, size, 0, 0, 0, 0, size, size, rows)
+            )
     return found
 
 
-@view("sys.allocation_units", "allocation_unit_id bigint, type tinyint, type_desc nvarchar(60), container_id bigint,"
-      " data_space_id int, total_pages bigint, used_pages bigint, data_pages bigint", is_static=False)
+@view(
+    "sys.allocation_units",
+    "allocation_unit_id bigint, type tinyint, type_desc nvarchar(60), container_id bigint,"
+    " data_space_id int, total_pages bigint, used_pages bigint, data_pages bigint",
+    is_static=False,
+)
 def _allocation_units(context: Context) -> list[Row]:
     return [(row[0], 1, "IN_ROW_DATA", row[0], 1, row[4], row[4], row[4]) for row in _partition_stats(context)]
 
 
-@view("sys.data_spaces", "name sysname, data_space_id int, type char(2), type_desc nvarchar(60), is_default bit, is_system bit")
+@view(
+    "sys.data_spaces",
+    "name sysname, data_space_id int, type char(2), type_desc nvarchar(60), is_default bit, is_system bit",
+)
 def _data_spaces(_context: Context) -> list[Row]:
     return [("PRIMARY", 1, "FG", "ROWS_FILEGROUP", 1, 0)]
 
 
-@view("sys.filegroups", "name sysname, data_space_id int, type char(2), type_desc nvarchar(60), is_default bit, is_system bit,"
-      " filegroup_guid uniqueidentifier, log_filegroup_id int, is_read_only bit, is_autogrow_all_files bit")
+@view(
+    "sys.filegroups",
+    "name sysname, data_space_id int, type char(2), type_desc nvarchar(60), is_default bit, is_system bit,"
+    " filegroup_guid uniqueidentifier, log_filegroup_id int, is_read_only bit, is_autogrow_all_files bit",
+)
 def _filegroups(_context: Context) -> list[Row]:
     return [("PRIMARY", 1, "FG", "ROWS_FILEGROUP", 1, 0, None, None, 0, 0)]

@@ -59,8 +59,37 @@ TABLE_TAIL = (
     " history_retention_period_unit_desc nvarchar(10), is_node bit, is_edge bit, ledger_type tinyint,"
     " ledger_type_desc nvarchar(60), is_dropped_ledger_table bit"
 )
-_TABLE = (0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, "TABLE", 0, 0, 0, "SCHEMA_AND_DATA", 0, "NON_TEMPORAL_TABLE", None, 0, 0, None, None,
-          None, 0, 0, 0, "NON_LEDGER_TABLE", 0)
+_TABLE = (
+    0,
+    1,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    "TABLE",
+    0,
+    0,
+    0,
+    "SCHEMA_AND_DATA",
+    0,
+    "NON_TEMPORAL_TABLE",
+    None,
+    0,
+    0,
+    None,
+    None,
+    None,
+    0,
+    0,
+    0,
+    "NON_LEDGER_TABLE",
+    0,
+)
 
 
 @view("sys.tables", OBJECT + TABLE_TAIL)
@@ -76,7 +105,9 @@ VIEW_TAIL = (
 
 @view("sys.views", OBJECT + VIEW_TAIL)
 def _views(context: Context) -> list[Row]:
-    return [(*row, 0, 0, 0, 0, int("WITH CHECK OPTION" in item.text.upper()), 0, 0) for row, item in rows_of(context, "V")]
+    return [
+        (*row, 0, 0, 0, 0, int("WITH CHECK OPTION" in item.text.upper()), 0, 0) for row, item in rows_of(context, "V")
+    ]
 
 
 @view("sys.all_views", OBJECT + VIEW_TAIL)
@@ -94,8 +125,11 @@ def _system_objects(_context: Context) -> list[Row]:
     return system_views()
 
 
-@view("sys.procedures", OBJECT + ", is_auto_executed bit, is_execution_replicated bit, is_repl_serializable_only bit,"
-      " skips_repl_constraints bit")
+@view(
+    "sys.procedures",
+    OBJECT + ", is_auto_executed bit, is_execution_replicated bit, is_repl_serializable_only bit,"
+    " skips_repl_constraints bit",
+)
 def _procedures(context: Context) -> list[Row]:
     return [(*row, 0, 0, 0, 0) for row, _ in rows_of(context, "P")]
 
@@ -131,15 +165,41 @@ def column_row(object_id: int, column: m.Column) -> Row:
     length, precision, scale = measures(column.type)
     padded = int(column.type.name in ("char", "varchar", "nchar", "nvarchar", "binary", "varbinary"))
     default = column.default.id if column.default is not None else 0
-    return (object_id, column.name, column.id, system, user, length, precision, scale, collation(column), int(column.nullable),
-            padded, int(column.rowguid), int(bool(column.identity)), int(bool(column.computed)), 0, 0, 0, 0, 0, 0, 0, default, 0,
-            int(column.sparse), 0, *_COLUMN_TAIL)
+    return (
+        object_id,
+        column.name,
+        column.id,
+        system,
+        user,
+        length,
+        precision,
+        scale,
+        collation(column),
+        int(column.nullable),
+        padded,
+        int(column.rowguid),
+        int(bool(column.identity)),
+        int(bool(column.computed)),
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        default,
+        0,
+        int(column.sparse),
+        0,
+        *_COLUMN_TAIL,
+    )
 
 
 def view_columns(item: m.Module) -> list[m.Column]:
     """Columns of a view as models."""
     return [
-        m.Column(i, name, SqlType(**kind), bool(nullable), "") for i, (name, kind, nullable) in enumerate(item.columns, 1)
+        m.Column(i, name, SqlType(**kind), bool(nullable), "")
+        for i, (name, kind, nullable) in enumerate(item.columns, 1)
     ]
 
 
@@ -181,8 +241,12 @@ _SHORT = (
 )
 
 
-@view("sys.identity_columns", _SHORT + ", is_identity bit, seed_value sql_variant, increment_value sql_variant,"
-      " last_value sql_variant, is_not_for_replication bit", is_static=False)
+@view(
+    "sys.identity_columns",
+    _SHORT + ", is_identity bit, seed_value sql_variant, increment_value sql_variant,"
+    " last_value sql_variant, is_not_for_replication bit",
+    is_static=False,
+)
 def _identity_columns(context: Context) -> list[Row]:
     last = dict(context.session.engine.rows(f"SELECT id, value FROM {context.prefix}sys_identity"))
     found = []
@@ -194,8 +258,10 @@ def _identity_columns(context: Context) -> list[Row]:
     return found
 
 
-@view("sys.computed_columns", _SHORT + ", is_computed bit, definition nvarchar(max), uses_database_collation bit, is_persisted"
-      " bit")
+@view(
+    "sys.computed_columns",
+    _SHORT + ", is_computed bit, definition nvarchar(max), uses_database_collation bit, is_persisted bit",
+)
 def _computed_columns(context: Context) -> list[Row]:
     return [
         (table.id, c.name, c.id, *_base(c), 1, c.computed, 1, int(c.persisted))
@@ -218,16 +284,52 @@ _TYPE = (
 def _types(context: Context) -> list[Row]:
     found: list[Row] = []
     for name, (system, user, length, precision, scale) in SYSTEM_TYPES.items():
-        coll = DATABASE_DEFAULT if name in ("text", "ntext", "varchar", "char", "nvarchar", "nchar", "sysname") else None
-        found.append((name, system, user, 4, None, length, precision, scale, coll, int(name not in ("timestamp", "sysname")), 0,
-                      int(system == 240), 0, 0, 0))
+        coll = (
+            DATABASE_DEFAULT if name in ("text", "ntext", "varchar", "char", "nvarchar", "nchar", "sysname") else None
+        )
+        found.append(
+            (
+                name,
+                system,
+                user,
+                4,
+                None,
+                length,
+                precision,
+                scale,
+                coll,
+                int(name not in ("timestamp", "sysname")),
+                0,
+                int(system == 240),
+                0,
+                0,
+                0,
+            )
+        )
     for number, kind in sorted(context.catalog.types.items()):
         if kind.base is None:
             found.append((kind.name, 243, number, kind.schema, None, -1, 0, 0, None, 0, 1, 0, 0, 0, 1))
         else:
             length, precision, scale = measures(kind.base)
-            found.append((kind.name, SYSTEM_TYPES[kind.base.name][0], number, kind.schema, None, length, precision, scale, None,
-                          int(kind.nullable), 1, 0, 0, 0, 0))
+            found.append(
+                (
+                    kind.name,
+                    SYSTEM_TYPES[kind.base.name][0],
+                    number,
+                    kind.schema,
+                    None,
+                    length,
+                    precision,
+                    scale,
+                    None,
+                    int(kind.nullable),
+                    1,
+                    0,
+                    0,
+                    0,
+                    0,
+                )
+            )
     return found
 
 
@@ -240,11 +342,17 @@ def _table_types(context: Context) -> list[Row]:
     ]
 
 
-@view("sys.sequences", OBJECT + ", start_value sql_variant, increment sql_variant, minimum_value sql_variant, maximum_value"
-      " sql_variant, is_cycling bit, is_cached bit, cache_size int, system_type_id tinyint, user_type_id int, precision tinyint,"
-      " scale tinyint, current_value sql_variant, is_exhausted bit, last_used_value sql_variant", is_static=False)
+@view(
+    "sys.sequences",
+    OBJECT + ", start_value sql_variant, increment sql_variant, minimum_value sql_variant, maximum_value"
+    " sql_variant, is_cycling bit, is_cached bit, cache_size int, system_type_id tinyint, user_type_id int, precision tinyint,"
+    " scale tinyint, current_value sql_variant, is_exhausted bit, last_used_value sql_variant",
+    is_static=False,
+)
 def _sequences(context: Context) -> list[Row]:
-    state = {r[0]: r[1:] for r in context.session.engine.rows(f"SELECT id, value, used FROM {context.prefix}sys_sequence")}
+    state = {
+        r[0]: r[1:] for r in context.session.engine.rows(f"SELECT id, value, used FROM {context.prefix}sys_sequence")
+    }
     found = []
     for row, item in rows_of(context, "SO"):
         value, used = state.get(item.id, (item.start, 0))
@@ -252,6 +360,23 @@ def _sequences(context: Context) -> list[Row]:
         _, precision, scale = measures(item.type)
         end = item.maximum if item.increment > 0 else item.minimum
         exhausted = int(not item.cycle and bool(used) and abs(end - value) < abs(item.increment))
-        found.append((*row, item.start, item.increment, item.minimum, item.maximum, int(item.cycle), int(item.cached),
-                      item.cache_size, system, user, precision, scale, value, exhausted, value if used else None))
+        found.append(
+            (
+                *row,
+                item.start,
+                item.increment,
+                item.minimum,
+                item.maximum,
+                int(item.cycle),
+                int(item.cached),
+                item.cache_size,
+                system,
+                user,
+                precision,
+                scale,
+                value,
+                exhausted,
+                value if used else None,
+            )
+        )
     return found

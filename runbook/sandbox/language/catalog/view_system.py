@@ -12,51 +12,123 @@ from runbook.sandbox.language.catalog.views import Context, parse_columns, view
 Row = tuple[Any, ...]
 
 
-@view("sys.sysobjects", "name sysname, id int, xtype char(2), uid smallint, info smallint, status int, base_schema_ver int,"
-      " replinfo int, parent_obj int, crdate datetime, ftcatid smallint, schema_ver int, stats_schema_ver int, type char(2),"
-      " userstat smallint, sysstat smallint, indexdel smallint, refdate datetime, version int, deltrig int, instrig int, updtrig"
-      " int, seltrig int, category int, cache smallint")
+@view(
+    "sys.sysobjects",
+    "name sysname, id int, xtype char(2), uid smallint, info smallint, status int, base_schema_ver int,"
+    " replinfo int, parent_obj int, crdate datetime, ftcatid smallint, schema_ver int, stats_schema_ver int, type char(2),"
+    " userstat smallint, sysstat smallint, indexdel smallint, refdate datetime, version int, deltrig int, instrig int, updtrig"
+    " int, seltrig int, category int, cache smallint",
+)
 def _sysobjects(context: Context) -> list[Row]:
     found: list[Row] = []
     for number, name, schema, parent, kind, created, _, _ in all_objects(context.catalog):
         old = {"PK": "K", "UQ": "K"}.get(kind, kind)
-        found.append((name, number, two(kind), schema, 0, 0, 0, 0, parent, created, 0, 0, 0, two(old), 0, 0, 0, created, 0, 0, 0, 0,
-                      0, 0, 0))
+        found.append(
+            (
+                name,
+                number,
+                two(kind),
+                schema,
+                0,
+                0,
+                0,
+                0,
+                parent,
+                created,
+                0,
+                0,
+                0,
+                two(old),
+                0,
+                0,
+                0,
+                created,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+                0,
+            )
+        )
     return found
 
 
-@view("sys.syscolumns", "name sysname, id int, xtype tinyint, typestat tinyint, xusertype smallint, length smallint, xprec"
-      " tinyint, xscale tinyint, colid smallint, xoffset smallint, bitpos tinyint, reserved tinyint, colstat smallint, cdefault"
-      " int, domain int, number smallint, colorder smallint, autoval varbinary(8000), offset smallint, collationid int, status"
-      " tinyint, type tinyint, usertype smallint, printfmt varchar(255), prec smallint, scale int, iscomputed int, isoutparam int,"
-      " isnullable int, collation sysname")
+@view(
+    "sys.syscolumns",
+    "name sysname, id int, xtype tinyint, typestat tinyint, xusertype smallint, length smallint, xprec"
+    " tinyint, xscale tinyint, colid smallint, xoffset smallint, bitpos tinyint, reserved tinyint, colstat smallint, cdefault"
+    " int, domain int, number smallint, colorder smallint, autoval varbinary(8000), offset smallint, collationid int, status"
+    " tinyint, type tinyint, usertype smallint, printfmt varchar(255), prec smallint, scale int, iscomputed int, isoutparam int,"
+    " isnullable int, collation sysname",
+)
 def _syscolumns(context: Context) -> list[Row]:
     found: list[Row] = []
     for item, c in user_columns(context):
         system, user = type_ids(c)
         length, precision, scale = measures(c.type)
         default = c.default.id if c.default is not None else 0
-        found.append((c.name, item.id, system, 0, user, length, precision, scale, c.id, 0, 0, 0, int(bool(c.identity)), default, 0,
-                      0, c.id, None, 0, None, 0, system, user, None, precision or length, scale, int(bool(c.computed)), 0,
-                      int(c.nullable), None))
+        found.append(
+            (
+                c.name,
+                item.id,
+                system,
+                0,
+                user,
+                length,
+                precision,
+                scale,
+                c.id,
+                0,
+                0,
+                0,
+                int(bool(c.identity)),
+                default,
+                0,
+                0,
+                c.id,
+                None,
+                0,
+                None,
+                0,
+                system,
+                user,
+                None,
+                precision or length,
+                scale,
+                int(bool(c.computed)),
+                0,
+                int(c.nullable),
+                None,
+            )
+        )
     return found
 
 
-@view("sys.sysindexes", "id int, status int, first binary(6), indid smallint, root binary(6), minlen smallint, keycnt smallint,"
-      " groupid smallint, dpages int, reserved int, used int, rowcnt bigint, rowmodctr int, name sysname, rows int",
-      is_static=False)
+@view(
+    "sys.sysindexes",
+    "id int, status int, first binary(6), indid smallint, root binary(6), minlen smallint, keycnt smallint,"
+    " groupid smallint, dpages int, reserved int, used int, rowcnt bigint, rowmodctr int, name sysname, rows int",
+    is_static=False,
+)
 def _sysindexes(context: Context) -> list[Row]:
     found: list[Row] = []
     for table in context.catalog.tables():
         rows = row_count(context, table)
         for number, index in indexes(table):
             keys = len(index.keys) if index is not None else 0
-            found.append((table.id, 0, None, number, None, 0, keys, 1, 1, 1, 1, rows, 0, index.name if index else None, rows))
+            found.append(
+                (table.id, 0, None, number, None, 0, keys, 1, 1, 1, 1, rows, 0, index.name if index else None, rows)
+            )
     return found
 
 
-@view("sys.systypes", "name sysname, xtype tinyint, status tinyint, xusertype smallint, length smallint, xprec tinyint, xscale"
-      " tinyint, usertype smallint, prec smallint, scale tinyint")
+@view(
+    "sys.systypes",
+    "name sysname, xtype tinyint, status tinyint, xusertype smallint, length smallint, xprec tinyint, xscale"
+    " tinyint, usertype smallint, prec smallint, scale tinyint",
+)
 def _systypes(_context: Context) -> list[Row]:
     from runbook.sandbox.language.catalog.describe import SYSTEM_TYPES
 
@@ -72,18 +144,32 @@ def _spt_values(_context: Context) -> list[Row]:
 
 
 CONFIGURATIONS = (
-    ("MAXDOP", 1, "0"), ("LEGACY_CARDINALITY_ESTIMATION", 2, "0"), ("PARAMETER_SNIFFING", 3, "1"),
-    ("QUERY_OPTIMIZER_HOTFIXES", 4, "0"), ("IDENTITY_CACHE", 6, "1"), ("INTERLEAVED_EXECUTION_TVF", 7, "1"),
-    ("BATCH_MODE_MEMORY_GRANT_FEEDBACK", 8, "1"), ("BATCH_MODE_ADAPTIVE_JOINS", 9, "1"), ("TSQL_SCALAR_UDF_INLINING", 10, "1"),
-    ("OPTIMIZE_FOR_AD_HOC_WORKLOADS", 13, "0"), ("XTP_PROCEDURE_EXECUTION_STATISTICS", 14, "0"),
-    ("ROW_MODE_MEMORY_GRANT_FEEDBACK", 16, "1"), ("BATCH_MODE_ON_ROWSTORE", 18, "1"), ("DEFERRED_COMPILATION_TV", 19, "1"),
-    ("ACCELERATED_PLAN_FORCING", 20, "1"), ("LIGHTWEIGHT_QUERY_PROFILING", 24, "1"), ("VERBOSE_TRUNCATION_WARNINGS", 25, "1"),
-    ("LAST_QUERY_PLAN_STATS", 26, "0"), ("PAUSED_RESUMABLE_INDEX_ABORT_DURATION_MINUTES", 27, "1440"),
+    ("MAXDOP", 1, "0"),
+    ("LEGACY_CARDINALITY_ESTIMATION", 2, "0"),
+    ("PARAMETER_SNIFFING", 3, "1"),
+    ("QUERY_OPTIMIZER_HOTFIXES", 4, "0"),
+    ("IDENTITY_CACHE", 6, "1"),
+    ("INTERLEAVED_EXECUTION_TVF", 7, "1"),
+    ("BATCH_MODE_MEMORY_GRANT_FEEDBACK", 8, "1"),
+    ("BATCH_MODE_ADAPTIVE_JOINS", 9, "1"),
+    ("TSQL_SCALAR_UDF_INLINING", 10, "1"),
+    ("OPTIMIZE_FOR_AD_HOC_WORKLOADS", 13, "0"),
+    ("XTP_PROCEDURE_EXECUTION_STATISTICS", 14, "0"),
+    ("ROW_MODE_MEMORY_GRANT_FEEDBACK", 16, "1"),
+    ("BATCH_MODE_ON_ROWSTORE", 18, "1"),
+    ("DEFERRED_COMPILATION_TV", 19, "1"),
+    ("ACCELERATED_PLAN_FORCING", 20, "1"),
+    ("LIGHTWEIGHT_QUERY_PROFILING", 24, "1"),
+    ("VERBOSE_TRUNCATION_WARNINGS", 25, "1"),
+    ("LAST_QUERY_PLAN_STATS", 26, "0"),
+    ("PAUSED_RESUMABLE_INDEX_ABORT_DURATION_MINUTES", 27, "1440"),
 )
 
 
-@view("sys.database_scoped_configurations", "configuration_id int, name nvarchar(60), value sql_variant, value_for_secondary"
-      " sql_variant, is_value_default bit")
+@view(
+    "sys.database_scoped_configurations",
+    "configuration_id int, name nvarchar(60), value sql_variant, value_for_secondary sql_variant, is_value_default bit",
+)
 def _configurations(context: Context) -> list[Row]:
     found: list[Row] = []
     for name, number, default in CONFIGURATIONS:
@@ -119,7 +205,11 @@ def _database_files(context: Context) -> list[Row]:
     return result
 
 
-@view("sys.sysfiles", "fileid smallint, groupid smallint, size int, maxsize int, growth int, status int, perf int, name sysname,"
-      " filename nvarchar(260)", is_static=False)
+@view(
+    "sys.sysfiles",
+    "fileid smallint, groupid smallint, size int, maxsize int, growth int, status int, perf int, name sysname,"
+    " filename nvarchar(260)",
+    is_static=False,
+)
 def _sysfiles(context: Context) -> list[Row]:
     return [(r[0], r[4], r[9], r[10], r[11], 0, 0, r[5], r[6]) for r in _database_files(context)]

@@ -86,7 +86,9 @@ def rowset(name: str, columns: str) -> Callable[[Build], Build]:
     return decorate
 
 
-LEGACY = frozenset("sysobjects syscolumns sysindexes sysusers systypes sysdatabases sysprocesses syslogins sysfiles".split())
+LEGACY = frozenset(
+    "sysobjects syscolumns sysindexes sysusers systypes sysdatabases sysprocesses syslogins sysfiles".split()
+)
 
 
 def _loaded() -> None:

@@ -135,8 +135,13 @@ class Engine:
         except apsw.BusyError:
             raise deadlock(self.spid) from None
         except apsw.FullError:
-            raise SqlError(1105, "Could not allocate space for object because the filegroup is full. Create disk space by "
-                           "deleting unneeded files.", 17, 2) from None
+            raise SqlError(
+                1105,
+                "Could not allocate space for object because the filegroup is full. Create disk space by "
+                "deleting unneeded files.",
+                17,
+                2,
+            ) from None
         except (apsw.CorruptError, apsw.NotADBError, apsw.IOError) as error:
             raise SqlError(824, f"SQL Server detected a logical consistency-based I/O error: {error}.", 24, 2) from None
         except apsw.ReadOnlyError:

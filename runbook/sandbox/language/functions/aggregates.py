@@ -37,10 +37,16 @@ def aggregate(binder: FunctionBinder, node: n.Call, scope: Scope) -> Bound:
     name = node.builtin
     if node.over is None:
         if not scope.allows_aggregate:
-            raise SqlError(147, "An aggregate may not appear in the WHERE clause unless it is in a subquery contained in a "
-                           "HAVING clause or a select list, and the column being aggregated is an outer reference.", 15)
+            raise SqlError(
+                147,
+                "An aggregate may not appear in the WHERE clause unless it is in a subquery contained in a "
+                "HAVING clause or a select list, and the column being aggregated is an outer reference.",
+                15,
+            )
         if scope.in_aggregate:
-            raise SqlError(130, "Cannot perform an aggregate function on an expression containing an aggregate or a subquery.")
+            raise SqlError(
+                130, "Cannot perform an aggregate function on an expression containing an aggregate or a subquery."
+            )
         scope.has_aggregate = True
         scope.in_aggregate += 1
     try:
@@ -144,7 +150,9 @@ def _whole_number(bound: Bound) -> Bound | None:
     if not t.is_wide(bound.type) or bound.type.scale or not bound.sql.startswith("_c("):
         return None
     for name in ("bigint", "int"):
-        key = specs.intern(("cv", SqlType(name), bound.type, 0, False), lambda name=name: _cast(SqlType(name), bound.type))
+        key = specs.intern(
+            ("cv", SqlType(name), bound.type, 0, False), lambda name=name: _cast(SqlType(name), bound.type)
+        )
         prefix = f"_c({key},"
         if bound.sql.startswith(prefix) and (bound.type.precision or 0) >= t.INT_DIGITS[name]:
             return replace(bound, sql=bound.sql[len(prefix) : -1])
@@ -206,14 +214,19 @@ def _string_agg(parts: _Parts) -> Bound:
     if len(parts.args) != 2:
         raise SqlError(174, "The string_agg function requires 2 argument(s).", 15)
     if parts.over:
-        raise SqlError(4113, "The function 'STRING_AGG' is not a valid windowing function, and cannot be used with the OVER clause.")
+        raise SqlError(
+            4113,
+            "The function 'STRING_AGG' is not a valid windowing function, and cannot be used with the OVER clause.",
+        )
     text, separator = parts.args
     if t.family(text.type) != "string":
         text = cast(text, t.nvarchar(4000))
     separator = separator if t.family(separator.type) == "string" else convert(separator, t.VARCHAR_MAX)
     order = f" ORDER BY {', '.join(parts.within)}" if parts.within else ""
     national = text.type.name in t.N_STRINGS
-    kind = SqlType("nvarchar" if national else "varchar", t.MAX if text.type.length == t.MAX else (4000 if national else 8000))
+    kind = SqlType(
+        "nvarchar" if national else "varchar", t.MAX if text.type.length == t.MAX else (4000 if national else 8000)
+    )
     sql = f"group_concat({text.sql},ifnull({separator.sql},''){order})"
     return Bound(sql, kind, True, text.coll, text.strength)
 
@@ -228,9 +241,19 @@ def _checksum_agg(parts: _Parts) -> Bound:
 
 
 _BUILDERS: dict[str, Callable[[_Parts], Bound]] = {
-    "COUNT": _count, "COUNT_BIG": _count, "APPROX_COUNT_DISTINCT": _count, "SUM": _sum, "AVG": _avg, "MIN": _extreme,
-    "MAX": _extreme, "STRING_AGG": _string_agg, "STDEV": _statistic, "STDEVP": _statistic, "VAR": _statistic,
-    "VARP": _statistic, "CHECKSUM_AGG": _checksum_agg,
+    "COUNT": _count,
+    "COUNT_BIG": _count,
+    "APPROX_COUNT_DISTINCT": _count,
+    "SUM": _sum,
+    "AVG": _avg,
+    "MIN": _extreme,
+    "MAX": _extreme,
+    "STRING_AGG": _string_agg,
+    "STDEV": _statistic,
+    "STDEVP": _statistic,
+    "VAR": _statistic,
+    "VARP": _statistic,
+    "CHECKSUM_AGG": _checksum_agg,
 }
 
 

@@ -44,8 +44,11 @@ class FunctionBinder(QueryBinder):
         handler = FUNCTIONS.get(name)
         if handler is not None:
             if node.over is not None:
-                raise SqlError(4113, f"The function '{name}' is not a valid windowing function, and cannot be used with the "
-                               "OVER clause.")
+                raise SqlError(
+                    4113,
+                    f"The function '{name}' is not a valid windowing function, and cannot be used with the "
+                    "OVER clause.",
+                )
             return handler(self, node, scope)
         if name in KNOWN:
             raise unsupported(f"the function {name}")
@@ -55,21 +58,36 @@ class FunctionBinder(QueryBinder):
         inline = self.env.user_function(node.name, self.plan)
         if inline is None or inline.module.kind != "FN":
             name = ".".join(node.name)
-            raise SqlError(4121, f"Cannot find either column \"{node.name[0]}\" or the user-defined function or aggregate "
-                           f"\"{name}\", or the name is ambiguous.")
+            raise SqlError(
+                4121,
+                f'Cannot find either column "{node.name[0]}" or the user-defined function or aggregate '
+                f'"{name}", or the name is ambiguous.',
+            )
         parsed = parse_module(inline.module.text)
         if len(node.args) > len(parsed.parameters):
-            raise SqlError(8144, f"Procedure or function {'.'.join(node.name)} has too many arguments specified.", 16, 3)
+            raise SqlError(
+                8144, f"Procedure or function {'.'.join(node.name)} has too many arguments specified.", 16, 3
+            )
         if len(node.args) < len(parsed.parameters):
-            raise SqlError(313, "An insufficient number of arguments were supplied for the procedure or function "
-                           f"{'.'.join(node.name)}.", 16, 3)
+            raise SqlError(
+                313,
+                "An insufficient number of arguments were supplied for the procedure or function "
+                f"{'.'.join(node.name)}.",
+                16,
+                3,
+            )
         environment = self.env.inside(inline.database, inline.schema, {})
         args = []
         for parameter, arg in zip(parsed.parameters, node.args, strict=True):
             chosen = parameter.default if isinstance(arg, n.Name) and arg.parts == ("default",) else arg
             if chosen is None:
-                raise SqlError(201, f"Procedure or function '{inline.module.name}' expects parameter '{parameter.name}', which "
-                               "was not supplied.", 16, 4)
+                raise SqlError(
+                    201,
+                    f"Procedure or function '{inline.module.name}' expects parameter '{parameter.name}', which "
+                    "was not supplied.",
+                    16,
+                    4,
+                )
             args.append(convert(self.value(chosen, scope), environment.type_of(parameter.type)))
         assert parsed.returns is not None
         key = specs.intern(("udf", inline.database, inline.module.id, inline.module.text), lambda: _caller(inline))

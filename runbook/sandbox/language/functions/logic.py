@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def _isnull(binder: FunctionBinder, node: n.Call, scope: Scope) -> Bound:
     check_count("ISNULL", len(node.args), 2, 2)
     first, second = (binder.value(a, scope) for a in node.args)
-    if first.is_null:
+    if first.is_bare_null:
         return second
     kind = first.type
     other = convert(second, kind)
@@ -44,8 +44,10 @@ def _isnull(binder: FunctionBinder, node: n.Call, scope: Scope) -> Bound:
 def _coalesce(binder: FunctionBinder, node: n.Call, scope: Scope) -> Bound:
     check_count("COALESCE", len(node.args), 2, 254)
     bound = [binder.value(a, scope) for a in node.args]
-    if all(b.is_null for b in bound):
-        raise SqlError(4127, "At least one of the arguments to COALESCE must be an expression that is not the NULL constant.")
+    if all(b.is_bare_null for b in bound):
+        raise SqlError(
+            4127, "At least one of the arguments to COALESCE must be an expression that is not the NULL constant."
+        )
     tests = [f"{b.sql} IS NOT NULL" for b in bound[:-1]]
     found = case(tests, bound)
     found.nullable = all(b.nullable for b in bound)
@@ -139,7 +141,15 @@ _NODE = uuid.uuid4().hex.upper()
 
 # --- hashes ------------------------------------------------------------------------------------------------
 
-_ALGORITHMS = {"MD2": "", "MD4": "", "MD5": "md5", "SHA": "sha1", "SHA1": "sha1", "SHA2_256": "sha256", "SHA2_512": "sha512"}
+_ALGORITHMS = {
+    "MD2": "",
+    "MD4": "",
+    "MD5": "md5",
+    "SHA": "sha1",
+    "SHA1": "sha1",
+    "SHA2_256": "sha256",
+    "SHA2_512": "sha512",
+}
 
 
 def _digest(name: str) -> Callable[[bytes], bytes]:
@@ -196,7 +206,9 @@ def _encoded(node: n.Node) -> n.Node | None:
     if not (isinstance(test, n.IsNull) and not test.negated and _is_bytes(null_mark, b"\x00")):
         return None
     chain = node.default
-    if not (isinstance(chain, n.Binary) and chain.op == "+" and isinstance(chain.left, n.Binary) and chain.left.op == "+"):
+    if not (
+        isinstance(chain, n.Binary) and chain.op == "+" and isinstance(chain.left, n.Binary) and chain.left.op == "+"
+    ):
         return None
     data, length = chain.right, chain.left.right
     if not _is_bytes(chain.left.left, b"\x01") or not _is_length_of(length, data):
@@ -242,9 +254,7 @@ def same(left: Any, right: Any) -> bool:
     return bool(left == right)
 
 
-def _row_hash(
-    binder: FunctionBinder, name: str, pieces: list[tuple[n.Node | None, n.Node]], scope: Scope
-) -> Bound:
+def _row_hash(binder: FunctionBinder, name: str, pieces: list[tuple[n.Node | None, n.Node]], scope: Scope) -> Bound:
     bounds, marks = [], []
     for inner, whole in pieces:
         bound = binder.value(whole if inner is None else inner, scope)
@@ -297,7 +307,9 @@ def _chunk(kind: Any) -> Callable[[Any], bytes]:
 def _checksum(*args: Any) -> int:
     found = 0
     for arg in args:
-        data = b"" if arg is None else (arg.casefold().rstrip().encode() if isinstance(arg, str) else repr(arg).encode())
+        data = (
+            b"" if arg is None else (arg.casefold().rstrip().encode() if isinstance(arg, str) else repr(arg).encode())
+        )
         found = ((found << 4) | (found >> 28)) & 0xFFFFFFFF
         found ^= zlib.crc32(data)
     return found - 2**32 if found >= 2**31 else found

@@ -38,8 +38,17 @@ def _guarded(function: Callable[..., float]) -> Callable[..., float]:
 
 
 for _name, _function in {
-    "SQRT": math.sqrt, "EXP": math.exp, "LOG10": math.log10, "SIN": math.sin, "COS": math.cos, "TAN": math.tan,
-    "ASIN": math.asin, "ACOS": math.acos, "ATAN": math.atan, "SQUARE": lambda v: v * v, "COT": lambda v: 1 / math.tan(v),
+    "SQRT": math.sqrt,
+    "EXP": math.exp,
+    "LOG10": math.log10,
+    "SIN": math.sin,
+    "COS": math.cos,
+    "TAN": math.tan,
+    "ASIN": math.asin,
+    "ACOS": math.acos,
+    "ATAN": math.atan,
+    "SQUARE": lambda v: v * v,
+    "COT": lambda v: 1 / math.tan(v),
 }.items():
     scalar(_name, [t.FLOAT], t.FLOAT, _guarded(_function))
 scalar("ATN2", [t.FLOAT, t.FLOAT], t.FLOAT, _guarded(math.atan2))

@@ -22,13 +22,34 @@ if TYPE_CHECKING:
     from runbook.sandbox.language.functions.binder import FunctionBinder
 
 _PARTS = {
-    "year": ("yy", "yyyy"), "quarter": ("qq", "q"), "month": ("mm", "m"), "dayofyear": ("dy", "y"), "day": ("dd", "d"),
-    "week": ("wk", "ww"), "weekday": ("dw", "w"), "hour": ("hh",), "minute": ("mi", "n"), "second": ("ss", "s"),
-    "millisecond": ("ms",), "microsecond": ("mcs",), "nanosecond": ("ns",), "tzoffset": ("tz",), "iso_week": ("isowk", "isoww"),
+    "year": ("yy", "yyyy"),
+    "quarter": ("qq", "q"),
+    "month": ("mm", "m"),
+    "dayofyear": ("dy", "y"),
+    "day": ("dd", "d"),
+    "week": ("wk", "ww"),
+    "weekday": ("dw", "w"),
+    "hour": ("hh",),
+    "minute": ("mi", "n"),
+    "second": ("ss", "s"),
+    "millisecond": ("ms",),
+    "microsecond": ("mcs",),
+    "nanosecond": ("ns",),
+    "tzoffset": ("tz",),
+    "iso_week": ("isowk", "isoww"),
 }
 PARTS = {alias: part for part, aliases in _PARTS.items() for alias in (part, *aliases)}
-_UNITS = {"week": 7 * dates.DAY, "day": dates.DAY, "dayofyear": dates.DAY, "weekday": dates.DAY, "hour": dates.HOUR,
-          "minute": dates.MINUTE, "second": dates.SECOND, "millisecond": 10_000, "microsecond": 10}
+_UNITS = {
+    "week": 7 * dates.DAY,
+    "day": dates.DAY,
+    "dayofyear": dates.DAY,
+    "weekday": dates.DAY,
+    "hour": dates.HOUR,
+    "minute": dates.MINUTE,
+    "second": dates.SECOND,
+    "millisecond": 10_000,
+    "microsecond": 10,
+}
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -133,7 +154,9 @@ def _dateadd(binder: FunctionBinder, node: n.Call, scope: Scope) -> Bound:
     if (kind.name == "date" and part in ("hour", "minute", "second", "millisecond", "microsecond", "nanosecond")) or (
         kind.name == "time" and _UNITS.get(part, dates.DAY) >= dates.DAY and part != "nanosecond"
     ):
-        raise SqlError(9810, f"The datepart {part} is not supported by date function dateadd for data type {kind.name}.")
+        raise SqlError(
+            9810, f"The datepart {part} is not supported by date function dateadd for data type {kind.name}."
+        )
     key = specs.intern(("dateadd", part, kind), lambda: _adder(part, kind))
     heavy = count.is_heavy or moment.is_heavy
     return Bound(f"_n({key},{count.sql},{moment.sql})", kind, count.nullable or moment.nullable, is_heavy=heavy)
@@ -170,8 +193,9 @@ def _differ(part: str, left: SqlType, right: SqlType, *, big: bool) -> Callable[
         found = _boundaries(part, utc(start, read_left), utc(end, read_right))
         if not big and not -(2**31) <= found < 2**31:
             raise SqlError(
-                535, "The datediff function resulted in an overflow. The number of dateparts separating two date/time "
-                "instances is too large. Try to use datediff with a less precise datepart."
+                535,
+                "The datediff function resulted in an overflow. The number of dateparts separating two date/time "
+                "instances is too large. Try to use datediff with a less precise datepart.",
             )
         return found
 
@@ -185,7 +209,9 @@ def _datediff(binder: FunctionBinder, node: n.Call, scope: Scope) -> Bound:
     if part in ("tzoffset", "iso_week"):
         raise SqlError(155, f"'{part}' is not a recognized datediff option.", 15)
     start, end = (_shifted(_moment(binder, a, scope)) for a in node.args[1:])
-    key = specs.intern(("datediff", part, start.type, end.type, big), lambda: _differ(part, start.type, end.type, big=big))
+    key = specs.intern(
+        ("datediff", part, start.type, end.type, big), lambda: _differ(part, start.type, end.type, big=big)
+    )
     nullable = start.nullable or end.nullable
     return Bound(f"_n({key},{start.sql},{end.sql})", t.BIGINT if big else t.INT, nullable)
 
@@ -200,9 +226,14 @@ def _shifted(bound: Bound) -> Bound:
 def part_of(part: str, ticks: int, first_day: int = 7) -> int:
     """One part of a moment; ``first_day`` is DATEFIRST."""
     clock = ticks % dates.DAY
-    simple = {"hour": clock // dates.HOUR, "minute": clock // dates.MINUTE % 60, "second": clock // dates.SECOND % 60,
-              "millisecond": clock % dates.SECOND // 10_000, "microsecond": clock % dates.SECOND // 10,
-              "nanosecond": clock % dates.SECOND * 100}
+    simple = {
+        "hour": clock // dates.HOUR,
+        "minute": clock // dates.MINUTE % 60,
+        "second": clock // dates.SECOND % 60,
+        "millisecond": clock % dates.SECOND // 10_000,
+        "microsecond": clock % dates.SECOND // 10,
+        "nanosecond": clock % dates.SECOND * 100,
+    }
     if part in simple:
         return simple[part]
     day = date.fromordinal(ticks // dates.DAY + 1)
@@ -211,8 +242,14 @@ def part_of(part: str, ticks: int, first_day: int = 7) -> int:
     if part == "week":
         first = date(day.year, 1, 1)
         return (day.timetuple().tm_yday + (first.isoweekday() - first_day) % 7 - 1) // 7 + 1
-    found = {"year": day.year, "quarter": (day.month + 2) // 3, "month": day.month, "day": day.day,
-             "dayofyear": day.timetuple().tm_yday, "iso_week": day.isocalendar()[1]}
+    found = {
+        "year": day.year,
+        "quarter": (day.month + 2) // 3,
+        "month": day.month,
+        "day": day.day,
+        "dayofyear": day.timetuple().tm_yday,
+        "iso_week": day.isocalendar()[1],
+    }
     return found[part]
 
 
@@ -290,18 +327,30 @@ def _datetime_parts(y: int, m: int, d: int, h: int, mi: int, s: int, ms: int) ->
 
 scalar("DATEFROMPARTS", [t.INT] * 3, t.DATE, lambda y, m, d: _from_parts("date", y, m, d, 0))
 scalar("DATETIMEFROMPARTS", [t.INT] * 7, t.DATETIME, _datetime_parts)
-scalar("SMALLDATETIMEFROMPARTS", [t.INT] * 5, SqlType("smalldatetime"),
-       lambda y, m, d, h, mi: _from_parts("smalldatetime", y, m, d, _clock("smalldatetime", h, mi, 0, 0)))
+scalar(
+    "SMALLDATETIMEFROMPARTS",
+    [t.INT] * 5,
+    SqlType("smalldatetime"),
+    lambda y, m, d, h, mi: _from_parts("smalldatetime", y, m, d, _clock("smalldatetime", h, mi, 0, 0)),
+)
 
 
 def _scaled(args: list[Bound], name: str) -> SqlType:
     return SqlType(name, None, None, args[-1].const if args[-1].is_const else 7)
 
 
-scalar("DATETIME2FROMPARTS", [t.INT] * 8, lambda a: _scaled(a, "datetime2"),
-       lambda y, m, d, h, mi, s, f, p: _from_parts("datetime2", y, m, d, _clock("datetime2", h, mi, s, f * 10 ** (7 - p))))
-scalar("TIMEFROMPARTS", [t.INT] * 5, lambda a: _scaled(a, "time"),
-       lambda h, mi, s, f, p: _clock("time", h, mi, s, f * 10 ** (7 - p)))
+scalar(
+    "DATETIME2FROMPARTS",
+    [t.INT] * 8,
+    lambda a: _scaled(a, "datetime2"),
+    lambda y, m, d, h, mi, s, f, p: _from_parts("datetime2", y, m, d, _clock("datetime2", h, mi, s, f * 10 ** (7 - p))),
+)
+scalar(
+    "TIMEFROMPARTS",
+    [t.INT] * 5,
+    lambda a: _scaled(a, "time"),
+    lambda h, mi, s, f, p: _clock("time", h, mi, s, f * 10 ** (7 - p)),
+)
 
 
 def _end_of_month(ticks: int, months: int = 0) -> int:
@@ -341,8 +390,9 @@ def _bind_offset(binder: FunctionBinder, node: n.Call, scope: Scope) -> Bound:
     check_count(node.builtin, len(node.args), 2, 2)
     switch = node.builtin == "SWITCHOFFSET"
     moment, zone = binder.value(node.args[0], scope), binder.value(node.args[1], scope)
-    moment = convert(moment, moment.type if moment.type.name == "datetimeoffset" else (
-        t.DATETIMEOFFSET if switch else t.DATETIME2))
+    moment = convert(
+        moment, moment.type if moment.type.name == "datetimeoffset" else (t.DATETIMEOFFSET if switch else t.DATETIME2)
+    )
     read = _zone(zone.type)
 
     def move(value: Any, to: Any) -> str:

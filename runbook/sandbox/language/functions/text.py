@@ -118,7 +118,10 @@ def _pattern_index(pattern: str, text: str) -> int:
 
 def _translate(text: str, old: str, new: str) -> str:
     if len(old) != len(new):
-        raise SqlError(9828, "The second and third arguments of the TRANSLATE built-in function must contain an equal number of characters.")
+        raise SqlError(
+            9828,
+            "The second and third arguments of the TRANSLATE built-in function must contain an equal number of characters.",
+        )
     table = {}
     for a, b in zip(old, new, strict=True):
         for c in {a, a.lower(), a.upper()}:
@@ -127,7 +130,19 @@ def _translate(text: str, old: str, new: str) -> str:
 
 
 def _quotename(text: str, mark: str = "[") -> str | None:
-    pairs = {"[": "[]", "]": "[]", "'": "''", '"': '""', "(": "()", ")": "()", "<": "<>", ">": "<>", "{": "{}", "}": "{}", "`": "``"}
+    pairs = {
+        "[": "[]",
+        "]": "[]",
+        "'": "''",
+        '"': '""',
+        "(": "()",
+        ")": "()",
+        "<": "<>",
+        ">": "<>",
+        "{": "{}",
+        "}": "{}",
+        "`": "``",
+    }
     if mark not in pairs or len(text) > 128:
         return None
     opened, closed = pairs[mark]
@@ -238,8 +253,13 @@ scalar("REVERSE", ["string"], same_string, lambda v: v[::-1])
 scalar("REPLICATE", ["string", t.BIGINT], long_string, _replicate)
 scalar("SPACE", [t.INT], t.varchar(8000), lambda v: None if v < 0 else " " * min(v, 8000))
 scalar("REPLACE", ["string", "string", "string"], long_string, _replace)
-scalar("STUFF", ["string", t.BIGINT, t.BIGINT, "string"], long_string,
-       lambda a, b, c, d: None if None in (a, b, c) else _stuff(a, b, c, d), nulls=True)
+scalar(
+    "STUFF",
+    ["string", t.BIGINT, t.BIGINT, "string"],
+    long_string,
+    lambda a, b, c, d: None if None in (a, b, c) else _stuff(a, b, c, d),
+    nulls=True,
+)
 scalar("CHARINDEX", ["string", "string", t.BIGINT], _find_type, _find, least=2)
 scalar("PATINDEX", ["string", "string"], _find_type, _pattern_index)
 scalar("TRANSLATE", ["string", "string", "string"], same_string, _translate)
@@ -296,7 +316,9 @@ def _texts(bounds: list[Bound]) -> tuple[list[Bound], SqlType]:
         elif t.family(bound.type) == "string":
             texts.append(bound)
         else:
-            texts.append(cast(bound, t.varchar(40) if t.family(bound.type) in ("number", "date", "guid") else t.VARCHAR_MAX))
+            texts.append(
+                cast(bound, t.varchar(40) if t.family(bound.type) in ("number", "date", "guid") else t.VARCHAR_MAX)
+            )
     national = any(x.type.name in t.N_STRINGS for x in texts)
     lengths = [x.type.length for x in texts]
     name = "nvarchar" if national else "varchar"

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 from runbook.sandbox.contract import Sink, SqlError
 from runbook.sandbox.language import statements as s
-from runbook.sandbox.language.interpreter.frame import BatchEnded, Broken, Continued, Frame, Jumped, Returned, ScopeEnded
+from runbook.sandbox.language.interpreter.frame import (
+    BatchEnded,
+    Broken,
+    Continued,
+    Frame,
+    Jumped,
+    Returned,
+    ScopeEnded,
+)
 from runbook.sandbox.language.parser import parse_batch
 from runbook.sandbox.language.sinks import NullSink
 
@@ -93,8 +101,9 @@ class Runner:
         except (Broken, Continued):
             raise SqlError(135, "Cannot use a BREAK statement outside the scope of a WHILE statement.", 15) from None
         except Jumped as jump:
-            raise SqlError(133, f"A GOTO statement references the label '{jump.label}' but the label has not been declared.",
-                           15) from None
+            raise SqlError(
+                133, f"A GOTO statement references the label '{jump.label}' but the label has not been declared.", 15
+            ) from None
 
     def body(self, statements: Sequence[s.Statement]) -> None:
         """Statements one after another, with GOTO among them."""

@@ -64,7 +64,9 @@ class Counters:
         """Statements that follow write a table with a rowversion column."""
         if prefix not in self._row_versions:
             where = f"{prefix}sys_meta WHERE key='rowversion'" if prefix else ""
-            self._row_versions[prefix] = int(self._session.engine.value(f"SELECT value FROM {where}")) if prefix else 2000
+            self._row_versions[prefix] = (
+                int(self._session.engine.value(f"SELECT value FROM {where}")) if prefix else 2000
+            )
         self._row_prefix[:] = [prefix]
 
     def _next_row_version(self) -> bytes:

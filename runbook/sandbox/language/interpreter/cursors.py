@@ -75,7 +75,7 @@ def declare_variable(frame: Frame, name: str) -> None:
 def set_cursor(runner: Runner, statement: s.SetCursor) -> None:
     """``SET @c = CURSOR FOR ...``."""
     if statement.name not in runner.frame.cursors:
-        raise SqlError(137, f"Must declare the scalar variable \"{statement.name}\".", 15, 2)
+        raise SqlError(137, f'Must declare the scalar variable "{statement.name}".', 15, 2)
     runner.frame.cursors[statement.name] = Cursor(statement.query, _checked(statement.options))
 
 
@@ -120,7 +120,9 @@ def fetch(runner: Runner, statement: s.Fetch) -> None:
     if statement.position is not None:
         count = int(evaluate(runner.frame, statement.position, t.INT)[0] or 0)
     if statement.direction != "NEXT" and not cursor.scroll:
-        raise SqlError(16911, f"fetch: The fetch type {statement.direction.title()} cannot be used with forward only cursors.")
+        raise SqlError(
+            16911, f"fetch: The fetch type {statement.direction.title()} cannot be used with forward only cursors."
+        )
     row = cursor.move(statement.direction, count)
     session.state.fetch_status = 0 if row is not None else -1
     session.state.rowcount = int(row is not None)
@@ -137,7 +139,9 @@ def fetch(runner: Runner, statement: s.Fetch) -> None:
 
 def _assign(runner: Runner, cursor: Cursor, names: list[str], row: Any | None) -> None:
     if len(names) != len(cursor.columns):
-        raise SqlError(16924, "Cursorfetch: The number of variables declared in the INTO list must match that of selected columns.")
+        raise SqlError(
+            16924, "Cursorfetch: The number of variables declared in the INTO list must match that of selected columns."
+        )
     if row is None:
         return
     for name, column, value in zip(names, cursor.columns, row, strict=True):

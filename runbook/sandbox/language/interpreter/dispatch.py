@@ -70,7 +70,21 @@ HANDLERS: dict[type[s.Statement], Callable[[Any, Any], None]] = {
 }
 
 QUIET = frozenset(
-    {s.Declare, s.SetVariable, s.Block, s.If, s.While, s.TryCatch, s.Simple, s.Label, s.Goto, s.Return, s.Print, s.Throw,
-     s.RaiseError, s.Nothing}
+    {
+        s.Declare,
+        s.SetVariable,
+        s.Block,
+        s.If,
+        s.While,
+        s.TryCatch,
+        s.Simple,
+        s.Label,
+        s.Goto,
+        s.Return,
+        s.Print,
+        s.Throw,
+        s.RaiseError,
+        s.Nothing,
+    }
 )
 """Statements that are neither logged nor open to faults: what they contain is."""

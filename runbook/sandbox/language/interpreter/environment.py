@@ -48,7 +48,7 @@ class SessionEnvironment:
     def variable(self, name: str) -> SqlType:
         """Type of a variable; error 137."""
         if self.is_inside:
-            raise SqlError(137, f"Must declare the scalar variable \"{name}\".", 15, 2)
+            raise SqlError(137, f'Must declare the scalar variable "{name}".', 15, 2)
         return self.frame.type_of(name)
 
     def substitution(self, name: str) -> Bound | None:
@@ -59,7 +59,7 @@ class SessionEnvironment:
         """Table variable; error 1087."""
         found = None if self.is_inside else self.frame.tables.get(name)
         if found is None:
-            raise SqlError(1087, f"Must declare the table variable \"{name}\".", 15, 2)
+            raise SqlError(1087, f'Must declare the table variable "{name}".', 15, 2)
         return found
 
     def type_of(self, name: n.TypeName) -> SqlType:
@@ -70,15 +70,19 @@ class SessionEnvironment:
         found = self.user_type(name.parts)
         if found is not None and found.base is not None:
             return found.base
-        raise SqlError(
-            243 if found is None else 2724, f"Type {'.'.join(name.parts)} is not a defined system type."
-        ) if name.parts[-1].lower() not in UNKNOWN_HERE else unsupported(f"the type {name.parts[-1].lower()}")
+        raise (
+            SqlError(243 if found is None else 2724, f"Type {'.'.join(name.parts)} is not a defined system type.")
+            if name.parts[-1].lower() not in UNKNOWN_HERE
+            else unsupported(f"the type {name.parts[-1].lower()}")
+        )
 
     def user_type(self, parts: tuple[str, ...]) -> m.UserType | None:
         """A user-defined type by name."""
         _, _, catalog = self.session.open(self.database)
         schema = parts[-2] if len(parts) > 1 else self.schema
-        return catalog.user_type(schema, parts[-1]) or (catalog.user_type("dbo", parts[-1]) if len(parts) == 1 else None)
+        return catalog.user_type(schema, parts[-1]) or (
+            catalog.user_type("dbo", parts[-1]) if len(parts) == 1 else None
+        )
 
     # -- objects
 
@@ -93,8 +97,13 @@ class SessionEnvironment:
         if len(parts) == 4:
             server = self.session.server_name()
             if parts[0].casefold() != server.casefold():
-                raise SqlError(7202, f"Could not find server '{parts[0]}' in sys.servers. Verify that the correct server name was "
-                               "specified.", 11, 2)
+                raise SqlError(
+                    7202,
+                    f"Could not find server '{parts[0]}' in sys.servers. Verify that the correct server name was "
+                    "specified.",
+                    11,
+                    2,
+                )
             parts = parts[1:]
         filled = ("",) * (3 - len(parts)) + parts
         return filled[0] or self.database, filled[1], filled[2]
@@ -141,8 +150,11 @@ class SessionEnvironment:
         if isinstance(item, m.Synonym):
             if depth > SYNONYM_DEPTH:
                 raise unsupported("a chain of synonyms")
-            return self.lookup(*self.inside(database, catalog.schema_name(item.schema), {}).split(
-                tuple(parse_name(item.target))), plan, depth + 1)
+            return self.lookup(
+                *self.inside(database, catalog.schema_name(item.schema), {}).split(tuple(parse_name(item.target))),
+                plan,
+                depth + 1,
+            )
         return None
 
     def inside(self, database: str, schema: str, substitutions: dict[str, Bound]) -> SessionEnvironment:
@@ -187,11 +199,17 @@ def check_type(kind: SqlType) -> None:
             raise SqlError(1001, f"Line 1: Length or precision specification {length} is invalid.", 15)
         if length > limit:
             raise SqlError(
-                131, f"The size ({length}) given to the type '{name}' exceeds the maximum allowed for any data type (8000).", 15, 2
+                131,
+                f"The size ({length}) given to the type '{name}' exceeds the maximum allowed for any data type (8000).",
+                15,
+                2,
             )
     if kind.precision is not None and not 1 <= kind.precision <= 38:
-        raise SqlError(2750, "Column or parameter #1: Specified column precision "
-                       f"{kind.precision} is greater than the maximum precision of 38.")
+        raise SqlError(
+            2750,
+            "Column or parameter #1: Specified column precision "
+            f"{kind.precision} is greater than the maximum precision of 38.",
+        )
     if kind.precision is not None and not 0 <= (kind.scale or 0) <= kind.precision:
         raise SqlError(192, "The scale must be less than or equal to the precision.", 15)
     if kind.precision is None and kind.scale is not None and not 0 <= kind.scale <= 7:

@@ -12,7 +12,9 @@ from runbook.sandbox.language.interpreter.plans import is_compile
 if TYPE_CHECKING:
     from runbook.sandbox.language.interpreter.batches import Runner
 
-BATCH_ENDING = frozenset({241, 242, 244, 245, 248, 235, 295, 8114, 8169, 1205, 217, 3609, 3616, 512 * 1000, 50998 * 1000})
+BATCH_ENDING = frozenset(
+    {241, 242, 244, 245, 248, 235, 295, 8114, 8169, 1205, 217, 3609, 3616, 512 * 1000, 50998 * 1000}
+)
 """Conversion errors, deadlock, nesting too deep: they end the batch and roll the transaction back."""
 TERMINATED = frozenset({515, 547, 2601, 2627, 2628, 8152, 8115, 8134, 220, 544, 545, 3621, 512, 8672, 11728})
 """Errors of a data statement after which SQL Server adds 3621."""

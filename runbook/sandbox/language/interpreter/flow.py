@@ -127,7 +127,11 @@ def declare(runner: Runner, statement: s.Declare) -> None:
                 tables.declare_typed(frame, variable.name, alias)
                 continue
             kind = environment.type_of(variable.type)
-            if variable.name in frame.types and runner.session.depth >= 0 and id(statement) in frame.variables.get("@@seen", ()):
+            if (
+                variable.name in frame.types
+                and runner.session.depth >= 0
+                and id(statement) in frame.variables.get("@@seen", ())
+            ):
                 del frame.types[variable.name]
             if id(variable) not in frame.seen:
                 frame.seen.add(id(variable))
@@ -139,7 +143,11 @@ def declare(runner: Runner, statement: s.Declare) -> None:
 def set_variable(runner: Runner, statement: s.SetVariable) -> None:
     """SET @x = value."""
     frame = runner.frame
-    if statement.name in frame.cursors or statement.name in frame.types and frame.types[statement.name].name == "cursor":
+    if (
+        statement.name in frame.cursors
+        or statement.name in frame.types
+        and frame.types[statement.name].name == "cursor"
+    ):
         raise unsupported("assigning one cursor variable to another")
     kind = frame.type_of(statement.name)
     value = statement.value
@@ -182,16 +190,25 @@ def raiserror(runner: Runner, statement: s.RaiseError) -> None:
     if t.family(kind) == "number":
         number = int(message)
         if number < 50000 or number == 50000:
-            raise SqlError(2732, f"Error number {number} is invalid. The number must be from 13000 through 2147483647 and it "
-                           "cannot be 50000.")
-        raise SqlError(18054, f"Error {number}, severity {severity}, state {state} was raised, but no message with that error "
-                       "number was found in sys.messages. If error is larger than 50000, make sure the user-defined message is "
-                       "added using sp_addmessage.")
+            raise SqlError(
+                2732,
+                f"Error number {number} is invalid. The number must be from 13000 through 2147483647 and it "
+                "cannot be 50000.",
+            )
+        raise SqlError(
+            18054,
+            f"Error {number}, severity {severity}, state {state} was raised, but no message with that error "
+            "number was found in sys.messages. If error is larger than 50000, make sure the user-defined message is "
+            "added using sp_addmessage.",
+        )
     text = format_message(as_text(message, kind), *(_argument(v, k) for v, k in values[3:]))[:2047]
     severity = int(severity or 0)
     if severity > 18 and "LOG" not in statement.options:
-        raise SqlError(2754, "Error severity levels greater than 18 can only be specified by members of the sysadmin role, using "
-                       "the WITH LOG option.")
+        raise SqlError(
+            2754,
+            "Error severity levels greater than 18 can only be specified by members of the sysadmin role, using "
+            "the WITH LOG option.",
+        )
     if severity <= 10:
         runner.sink.info(number if severity else 50000, text, max(0, severity), abs(int(state or 1)), statement.line)
         runner.session.state.error = number if "SETERROR" in statement.options else 0
@@ -212,11 +229,16 @@ def throw(runner: Runner, statement: s.Throw) -> None:
     session = runner.session
     if not statement.args:
         if not session.caught_errors:
-            raise SqlError(10704, "To rethrow an error, a THROW statement must be used inside a CATCH block. Insert the THROW "
-                           "statement inside a CATCH block, or add error parameters to the THROW statement.", 15)
+            raise SqlError(
+                10704,
+                "To rethrow an error, a THROW statement must be used inside a CATCH block. Insert the THROW "
+                "statement inside a CATCH block, or add error parameters to the THROW statement.",
+                15,
+            )
         caught = session.caught_errors[-1]
-        error = SqlError(caught.number, caught.message, caught.severity, caught.state, line=caught.line,
-                         procedure=caught.procedure)
+        error = SqlError(
+            caught.number, caught.message, caught.severity, caught.state, line=caught.line, procedure=caught.procedure
+        )
         error.is_located = True  # type: ignore[attr-defined]
     else:
         if len(statement.args) != 3:
@@ -225,8 +247,11 @@ def throw(runner: Runner, statement: s.Throw) -> None:
         message, _ = evaluate(runner.frame, statement.args[1], t.nvarchar(2048))
         state, _ = evaluate(runner.frame, statement.args[2], t.INT)
         if number is None or number < 50000:
-            raise SqlError(35100, f"Error number {number} in the THROW statement is outside the valid range. Specify an error "
-                           "number in the valid range of 50000 to 2147483647.")
+            raise SqlError(
+                35100,
+                f"Error number {number} in the THROW statement is outside the valid range. Specify an error "
+                "number in the valid range of 50000 to 2147483647.",
+            )
         error = SqlError(number, message or "", 16, state or 1, line=statement.line)
     error.is_thrown = True  # type: ignore[attr-defined]
     raise error

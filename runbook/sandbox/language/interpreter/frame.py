@@ -25,16 +25,32 @@ class Options:
     textsize: int = 2147483647
     identity_insert: tuple[str, int] | None = None
     on: set[str] = field(
-        default_factory=lambda: {
-            "ANSI_NULLS", "ANSI_PADDING", "ANSI_WARNINGS", "ARITHABORT", "CONCAT_NULL_YIELDS_NULL", "QUOTED_IDENTIFIER",
-            "ANSI_NULL_DFLT_ON", "CURSOR_CLOSE_ON_COMMIT"
-        } - {"CURSOR_CLOSE_ON_COMMIT"}
+        default_factory=lambda: (
+            {
+                "ANSI_NULLS",
+                "ANSI_PADDING",
+                "ANSI_WARNINGS",
+                "ARITHABORT",
+                "CONCAT_NULL_YIELDS_NULL",
+                "QUOTED_IDENTIFIER",
+                "ANSI_NULL_DFLT_ON",
+                "CURSOR_CLOSE_ON_COMMIT",
+            }
+            - {"CURSOR_CLOSE_ON_COMMIT"}
+        )
     )
 
     def bits(self) -> int:
         """@@OPTIONS."""
-        values = {"ANSI_WARNINGS": 8, "ANSI_PADDING": 16, "ANSI_NULLS": 32, "ARITHABORT": 64, "QUOTED_IDENTIFIER": 256,
-                  "ANSI_NULL_DFLT_ON": 1024, "CONCAT_NULL_YIELDS_NULL": 4096}
+        values = {
+            "ANSI_WARNINGS": 8,
+            "ANSI_PADDING": 16,
+            "ANSI_NULLS": 32,
+            "ARITHABORT": 64,
+            "QUOTED_IDENTIFIER": 256,
+            "ANSI_NULL_DFLT_ON": 1024,
+            "CONCAT_NULL_YIELDS_NULL": 4096,
+        }
         found = sum(bit for name, bit in values.items() if name in self.on)
         found |= 512 if self.nocount else 0
         found |= 16384 if self.xact_abort else 0
@@ -106,7 +122,7 @@ class Frame:
         """Type of a variable; error 137."""
         found = self.types.get(name)
         if found is None:
-            raise SqlError(137, f"Must declare the scalar variable \"{name}\".", 15, 2)
+            raise SqlError(137, f'Must declare the scalar variable "{name}".', 15, 2)
         return found
 
     def is_updated(self, column: str) -> bool:

@@ -29,9 +29,21 @@ def select_into(runner: Runner, statement: s.SelectStatement, body: n.Select) ->
     session, frame = runner.session, runner.frame
     assert body.into is not None
     query = n.Query(
-        n.Select(body.items, body.distinct, body.top, None, body.source, body.where, body.group_by, body.grouping_sets,
-                 body.having),
-        statement.query.ctes, statement.query.order_by, statement.query.offset, statement.query.fetch,
+        n.Select(
+            body.items,
+            body.distinct,
+            body.top,
+            None,
+            body.source,
+            body.where,
+            body.group_by,
+            body.grouping_sets,
+            body.having,
+        ),
+        statement.query.ctes,
+        statement.query.order_by,
+        statement.query.offset,
+        statement.query.fetch,
     )
     prepared = plans.prepare(frame, None, "into", lambda b, p: _bind(b, p, query, body))
     bound, identity = prepared.content
@@ -40,7 +52,11 @@ def select_into(runner: Runner, statement: s.SelectStatement, body: n.Select) ->
         raise taken(body.into[-1])
     database, schema, name = ("", "", body.into[-1]) if temporary else split_new(frame, body.into)
     databases = [] if temporary else [database]
-    with plans.using(session, prepared.plan), plans.databases(session, databases), session.transactions.writing(*databases):
+    with (
+        plans.using(session, prepared.plan),
+        plans.databases(session, databases),
+        session.transactions.writing(*databases),
+    ):
         with plans.sequences(session, prepared.plan):
             home: Home = SessionHome(frame) if temporary else DatabaseHome(frame, database)
             table = _table(home, schema, name, bound, identity)
@@ -73,12 +89,22 @@ def _table(home: Home, schema: str, name: str, bound: BoundQuery, identity: dict
     table = new_table(home, schema_id, name)
     for i, item in enumerate(bound.items):
         if not item.name:
-            raise SqlError(1038, "An object or column name is missing or empty. For SELECT INTO statements, verify each column has "
-                           "a name. For other statements, look for empty alias names. Aliases defined as \"\" or [] are not "
-                           "allowed. Change the alias to a valid name.", 15, 5)
+            raise SqlError(
+                1038,
+                "An object or column name is missing or empty. For SELECT INTO statements, verify each column has "
+                'a name. For other statements, look for empty alias names. Aliases defined as "" or [] are not '
+                "allowed. Change the alias to a valid name.",
+                15,
+                5,
+            )
         if table.column(item.name) is not None:
-            raise SqlError(2705, f"Column names in each table must be unique. Column name '{item.name}' in table '{name}' is "
-                           "specified more than once.", 16, 3)
+            raise SqlError(
+                2705,
+                f"Column names in each table must be unique. Column name '{item.name}' in table '{name}' is "
+                "specified more than once.",
+                16,
+                3,
+            )
         kind = item.bound.type
         if kind.name == "sql_variant":
             raise unsupported("a sql_variant column")

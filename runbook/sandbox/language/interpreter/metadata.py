@@ -76,8 +76,30 @@ def _datatype_info(runner: Runner, args: list[Argument]) -> int:
             sub = 3 if code == 93 else 1 if code == 91 else None
             sql_type = 9 if code in (91, 93) else code
             auto = 0 if unsigned is not None else None
-            rows.append((name, code, precision, prefix, suffix, params, 1, case, search, unsigned, money, auto, name, low, high,
-                         sql_type, sub, radix, None, user))
+            rows.append(
+                (
+                    name,
+                    code,
+                    precision,
+                    prefix,
+                    suffix,
+                    params,
+                    1,
+                    case,
+                    search,
+                    unsigned,
+                    money,
+                    auto,
+                    name,
+                    low,
+                    high,
+                    sql_type,
+                    sub,
+                    radix,
+                    None,
+                    user,
+                )
+            )
     return send(runner, _INFO, rows)
 
 
@@ -117,7 +139,9 @@ def _tables(runner: Runner, args: list[Argument]) -> int:
 
 @procedure("sp_columns_100", "sp_columns", "sp_columns_90")
 def _columns(runner: Runner, args: list[Argument]) -> int:
-    found = pick(args, "table_name", "table_owner", "table_qualifier", "column_name", "namescope", "odbcver", "fusepattern")
+    found = pick(
+        args, "table_name", "table_owner", "table_qualifier", "column_name", "namescope", "odbcver", "fusepattern"
+    )
     where = _like("o.name", text_of(found, "table_name")) + _like("s.name", text_of(found, "table_owner"))
     where += _like("c.name", text_of(found, "column_name"))
     codes = " ".join(f"WHEN '{row[0]}' THEN {row[1]}" for row in _TYPES if row[0] != "sysname")
@@ -204,8 +228,19 @@ def _first_result_set(runner: Runner, args: list[Argument]) -> int:
             columns, _ = plans.prepare(frame, None, "describe", bind_query(statement.query)).content
             for i, column in enumerate(columns, 1):
                 length, precision, scale = measures(column.type)
-                rows.append((False, i, column.name or None, column.nullable, SYSTEM_TYPES[column.type.name][0],
-                             t.display(column.type), length, precision, scale))
+                rows.append(
+                    (
+                        False,
+                        i,
+                        column.name or None,
+                        column.nullable,
+                        SYSTEM_TYPES[column.type.name][0],
+                        t.display(column.type),
+                        length,
+                        precision,
+                        scale,
+                    )
+                )
             break
     return send(
         runner,

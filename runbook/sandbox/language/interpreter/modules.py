@@ -38,8 +38,12 @@ def create(runner: Runner, statement: s.CreateModule) -> None:
         statement.name = (statement.parent[-2], statement.name[0])
     database, schema, name = split_new(frame, statement.name)
     if fold(database) != fold(session.database):
-        raise SqlError(166, f"'CREATE/ALTER {_WORDS[statement.kind].upper()}' does not allow specifying the database name as a "
-                       "prefix to the object name.", 15)
+        raise SqlError(
+            166,
+            f"'CREATE/ALTER {_WORDS[statement.kind].upper()}' does not allow specifying the database name as a "
+            "prefix to the object name.",
+            15,
+        )
     with plans.databases(session, [database]), session.transactions.writing(database):
         home = DatabaseHome(frame, database)
         module = _model(home, statement, schema, name)
@@ -71,22 +75,30 @@ def _model(home: DatabaseHome, statement: s.CreateModule, schema: str, name: str
         return changed
     if statement.mode == "alter":
         raise SqlError(208, f"Invalid object name '{'.'.join(statement.name)}'.", 16, 6)
-    return m.Module(home.new_id(), schema_id, name, statement.kind, statement.definition, moment, moment,
-                    options=statement.options)
+    return m.Module(
+        home.new_id(), schema_id, name, statement.kind, statement.definition, moment, moment, options=statement.options
+    )
 
 
 def _trigger(home: DatabaseHome, statement: s.CreateModule, module: m.Module) -> None:
     found = find_object(home.frame, statement.parent, m.Table, m.Module)
     if found is None:
-        raise SqlError(8197, f"The object '{'.'.join(statement.parent)}' does not exist or is invalid for this operation.", 16, 4)
+        raise SqlError(
+            8197, f"The object '{'.'.join(statement.parent)}' does not exist or is invalid for this operation.", 16, 4
+        )
     parent = found[1]
     if isinstance(parent, m.Module) and not statement.instead_of:
-        raise SqlError(8197, f"The object '{'.'.join(statement.parent)}' does not exist or is invalid for this operation.", 16, 6)
+        raise SqlError(
+            8197, f"The object '{'.'.join(statement.parent)}' does not exist or is invalid for this operation.", 16, 6
+        )
     if statement.instead_of:
         for other in home.catalog.triggers(parent.id):
             if other.instead_of and other.id != module.id and set(other.events) & set(statement.events):
-                raise SqlError(2111, f"Cannot create trigger '{module.name}' on object '{parent.name}' because an INSTEAD OF "
-                               f"{statement.events[0]} trigger already exists on this object.")
+                raise SqlError(
+                    2111,
+                    f"Cannot create trigger '{module.name}' on object '{parent.name}' because an INSTEAD OF "
+                    f"{statement.events[0]} trigger already exists on this object.",
+                )
     module.parent, module.events, module.instead_of = parent.id, statement.events, statement.instead_of
     module.schema = parent.schema
 
@@ -95,22 +107,31 @@ def _view_columns(frame: Frame, statement: s.CreateModule) -> list[list[Any]]:
     """Names and types of a view's columns; binding shows what is wrong with the query."""
     assert statement.query is not None
     if statement.query.order_by and not _limited(statement):
-        raise SqlError(1033, "The ORDER BY clause is invalid in views, inline functions, derived tables, subqueries, and common "
-                       "table expressions, unless TOP, OFFSET or FOR XML is also specified.", 15)
+        raise SqlError(
+            1033,
+            "The ORDER BY clause is invalid in views, inline functions, derived tables, subqueries, and common "
+            "table expressions, unless TOP, OFFSET or FOR XML is also specified.",
+            15,
+        )
     binder = FunctionBinder(SessionEnvironment(frame, substitutions={}), Plan())
     bound = binder.subquery(statement.query, None)
     names = statement.columns or [i.name for i in bound.items]
     if len(names) != len(bound.items):
-        raise SqlError(8158 if len(names) < len(bound.items) else 8159,
-                       f"'{statement.name[-1]}' has {'more' if len(names) < len(bound.items) else 'fewer'} columns than were "
-                       "specified in the column list.")
+        raise SqlError(
+            8158 if len(names) < len(bound.items) else 8159,
+            f"'{statement.name[-1]}' has {'more' if len(names) < len(bound.items) else 'fewer'} columns than were "
+            "specified in the column list.",
+        )
     seen = set()
     for i, name in enumerate(names, 1):
         if not name:
             raise SqlError(4511, f"Create View or Function failed because no column name was specified for column {i}.")
         if fold(name) in seen:
-            raise SqlError(4506, "Column names in each view or function must be unique. Column name "
-                           f"'{name}' in view or function '{statement.name[-1]}' is specified more than once.")
+            raise SqlError(
+                4506,
+                "Column names in each view or function must be unique. Column name "
+                f"'{name}' in view or function '{statement.name[-1]}' is specified more than once.",
+            )
         seen.add(fold(name))
     return [[name, asdict(i.bound.type), i.bound.nullable] for name, i in zip(names, bound.items, strict=True)]
 

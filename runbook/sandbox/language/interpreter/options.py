@@ -122,8 +122,11 @@ def _identity_insert(runner: Runner, statement: s.SetOption) -> None:
     held = session.options.identity_insert
     if statement.value == "ON":
         if held is not None and held != key:
-            raise SqlError(8107, f"IDENTITY_INSERT is already ON for table '{_held_name(session, held)}'. Cannot perform SET "
-                           f"operation for table '{name}'.")
+            raise SqlError(
+                8107,
+                f"IDENTITY_INSERT is already ON for table '{_held_name(session, held)}'. Cannot perform SET "
+                f"operation for table '{name}'.",
+            )
         session.options.identity_insert = key
     elif held == key:
         session.options.identity_insert = None

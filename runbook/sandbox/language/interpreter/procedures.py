@@ -54,7 +54,9 @@ def execute(runner: Runner, statement: s.Execute) -> None:
     parts = statement.procedure
     if statement.variable:
         kind = runner.frame.type_of(statement.variable)
-        parts = tuple(parse_name(str(convert.cast_value(runner.frame.variables[statement.variable], kind, t.NVARCHAR_MAX))))
+        parts = tuple(
+            parse_name(str(convert.cast_value(runner.frame.variables[statement.variable], kind, t.NVARCHAR_MAX)))
+        )
     args = [_argument(runner.frame, a) for a in statement.args]
     status = call(runner, parts, args)
     for arg in args:
@@ -62,7 +64,9 @@ def execute(runner: Runner, statement: s.Execute) -> None:
             kind = runner.frame.type_of(arg.target)
             runner.frame.variables[arg.target] = convert.cast_value(arg.value, arg.kind, kind)
     if statement.result:
-        runner.frame.variables[statement.result] = convert.cast_value(status, t.INT, runner.frame.type_of(statement.result))
+        runner.frame.variables[statement.result] = convert.cast_value(
+            status, t.INT, runner.frame.type_of(statement.result)
+        )
 
 
 def _argument(frame: Frame, node: s.Argument) -> Argument:
@@ -128,7 +132,9 @@ def _find(frame: Frame, parts: tuple[str, ...]) -> tuple[str, m.Module] | None:
 
 def _call_instance(runner: Runner, procedure: Callable[..., int], args: list[Argument]) -> int:
     positional = [convert.python_value(a.value, a.kind) for a in args if not a.name and not a.is_default]
-    named = {a.name.lstrip("@").lower(): convert.python_value(a.value, a.kind) for a in args if a.name and not a.is_default}
+    named = {
+        a.name.lstrip("@").lower(): convert.python_value(a.value, a.kind) for a in args if a.name and not a.is_default
+    }
     outer, runner.session.frame = runner.session.frame, runner.frame
     try:
         status = procedure(runner.session, runner.sink, positional, named)
@@ -187,8 +193,13 @@ def _run(runner: Runner, inner: Runner, database: str, body: Any) -> None:
         session.frame, session.database = outer_frame, outer_database
         options.nocount, options.xact_abort, options.lock_timeout, options.isolation, options.identity_insert = kept
     if session.trancount != trancount and not session.trigger_depth:
-        raise SqlError(266, "Transaction count after EXECUTE indicates a mismatching number of BEGIN and COMMIT statements. "
-                       f"Previous count = {trancount}, current count = {session.trancount}.", 16, 2)
+        raise SqlError(
+            266,
+            "Transaction count after EXECUTE indicates a mismatching number of BEGIN and COMMIT statements. "
+            f"Previous count = {trancount}, current count = {session.trancount}.",
+            16,
+            2,
+        )
 
 
 def _bind_arguments(
@@ -224,14 +235,23 @@ def _bind_one(
     kind = environment.type_of(parameter.type)
     if arg is None or arg.is_default:
         if parameter.default is None:
-            raise SqlError(201, f"Procedure or function '{module.name}' expects parameter '{parameter.name}', which was not "
-                           "supplied.", 16, 4)
+            raise SqlError(
+                201,
+                f"Procedure or function '{module.name}' expects parameter '{parameter.name}', which was not supplied.",
+                16,
+                4,
+            )
         value, _ = evaluate(frame, parameter.default, kind)
     else:
         value = assign(arg.value, arg.kind, kind)
     if arg is not None and arg.output and not parameter.output:
-        raise SqlError(8162, f"The formal parameter \"{parameter.name}\" was not declared as an OUTPUT parameter, but the actual "
-                       "parameter passed in requested output.", 16, 2)
+        raise SqlError(
+            8162,
+            f'The formal parameter "{parameter.name}" was not declared as an OUTPUT parameter, but the actual '
+            "parameter passed in requested output.",
+            16,
+            2,
+        )
     frame.declare(parameter.name, kind, value)
 
 

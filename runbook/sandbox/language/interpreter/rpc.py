@@ -93,8 +93,11 @@ def _run_sql(runner: Runner, handle: Handle, values: list[RpcParam]) -> int:
         param = by_name.get(name.lower()) or (by_position[i] if i < len(by_position) else None)
         if param is None:
             if default is None:
-                raise SqlError(8178, f"The parameterized query '({_signature(handle)}){handle.sql[:60]}' expects the parameter "
-                               f"'{name}', which was not supplied.")
+                raise SqlError(
+                    8178,
+                    f"The parameterized query '({_signature(handle)}){handle.sql[:60]}' expects the parameter "
+                    f"'{name}', which was not supplied.",
+                )
             continue
         source = wire_type(param)
         frame.declare(name, kind, convert.cast_value(_physical(param), source, kind))

@@ -46,7 +46,9 @@ def out_columns(query: BoundQuery) -> list[Column]:
         kind = item.bound.type
         if kind.name == "sql_variant":
             raise unsupported("a sql_variant result column (cast it)")
-        columns.append(Column(item.name, t.INT if kind == t.NULL_TYPE else kind, item.bound.nullable, item.bound.identity))
+        columns.append(
+            Column(item.name, t.INT if kind == t.NULL_TYPE else kind, item.bound.nullable, item.bound.identity)
+        )
     return columns
 
 
@@ -133,10 +135,16 @@ def rows_of(frame: Frame, query: n.Query, plans_of: dict[Any, Any] | None) -> tu
 def _assign(runner: Runner, statement: s.SelectStatement, body: n.Select) -> None:
     frame, session = runner.frame, runner.session
     if any(i.variable is None for i in body.items):
-        raise SqlError(141, "A SELECT statement that assigns a value to a variable must not be combined with data-retrieval "
-                       "operations.", 15)
+        raise SqlError(
+            141,
+            "A SELECT statement that assigns a value to a variable must not be combined with data-retrieval "
+            "operations.",
+            15,
+        )
     names = [i.variable or "" for i in body.items]
-    prepared = plans.prepare(frame, statement.plans, "assign", lambda b, p: _bind_assign(b, p, statement.query, body, names))
+    prepared = plans.prepare(
+        frame, statement.plans, "assign", lambda b, p: _bind_assign(b, p, statement.query, body, names)
+    )
     sql = prepared.content
     count = 0
     with plans.using(session, prepared.plan), plans.sequences(session, prepared.plan):
@@ -159,8 +167,9 @@ def _bind_assign(binder: FunctionBinder, _plan: Plan, query: n.Query, body: n.Se
             assert item.variable is not None
             expression = n.Binary(item.op[0], n.Variable(item.variable), expression)
         items.append(n.SelectItem(expression, item.variable))
-    select = n.Select(items, body.distinct, body.top, None, body.source, body.where, body.group_by, body.grouping_sets,
-                      body.having)
+    select = n.Select(
+        items, body.distinct, body.top, None, body.source, body.where, body.group_by, body.grouping_sets, body.having
+    )
     bound = binder.subquery(n.Query(select, query.ctes, query.order_by, query.offset, query.fetch), None)
     for item, name in zip(bound.items, names, strict=True):
         item.bound = convert_variable(item.bound, binder.env.variable(name))

@@ -42,13 +42,19 @@ def _rename(runner: Runner, args: list[Argument]) -> int:
             _rename_object(runner, home, parts, new)
         else:
             raise unsupported(f"sp_rename with the type {kind}")
-    runner.sink.info(15477, "Caution: Changing any part of an object name could break scripts and stored procedures.", 10)
+    runner.sink.info(
+        15477, "Caution: Changing any part of an object name could break scripts and stored procedures.", 10
+    )
     return 0
 
 
 def _no_object(name: str, kind: str) -> SqlError:
-    return SqlError(15225, f"No item by the name of '{name}' could be found in the current database, given that @itemtype was input "
-                    f"as '{kind}'.", 11)
+    return SqlError(
+        15225,
+        f"No item by the name of '{name}' could be found in the current database, given that @itemtype was input "
+        f"as '{kind}'.",
+        11,
+    )
 
 
 def _copy_table(runner: Runner, parts: tuple[str, ...], name: str) -> m.Table:
@@ -65,15 +71,23 @@ def _rename_column(runner: Runner, home: DatabaseHome, parts: tuple[str, ...], n
     table = _copy_table(runner, parts[:-1], new)
     column = table.column(parts[-1])
     if column is None:
-        raise SqlError(15248, "Either the parameter @objname is ambiguous or the claimed @objtype (COLUMN) is wrong.", 11)
+        raise SqlError(
+            15248, "Either the parameter @objname is ambiguous or the claimed @objtype (COLUMN) is wrong.", 11
+        )
     if table.column(new) is not None and fold(new) != fold(column.name):
-        raise SqlError(15335, f"Error: The new name '{new}' is already in use as a COLUMN name and would cause a duplicate that is "
-                       "not permitted.", 11)
+        raise SqlError(
+            15335,
+            f"Error: The new name '{new}' is already in use as a COLUMN name and would cause a duplicate that is "
+            "not permitted.",
+            11,
+        )
     if any(c.computed and _mentions(c.computed, column.name) for c in table.columns) or any(
         _mentions(c.text, column.name) for c in table.checks
     ):
-        raise SqlError(15336, f"Object '{'.'.join(parts)}' cannot be renamed because the object participates in enforced "
-                       "dependencies.")
+        raise SqlError(
+            15336,
+            f"Object '{'.'.join(parts)}' cannot be renamed because the object participates in enforced dependencies.",
+        )
     column.name = new
     home.save(table)
 
@@ -91,7 +105,9 @@ def _rename_index(runner: Runner, home: DatabaseHome, parts: tuple[str, ...], ne
     table = _copy_table(runner, parts[:-1], new)
     index = next((i for i in table.indexes if fold(i.name) == fold(parts[-1])), None)
     if index is None:
-        raise SqlError(15248, "Either the parameter @objname is ambiguous or the claimed @objtype (INDEX) is wrong.", 11)
+        raise SqlError(
+            15248, "Either the parameter @objname is ambiguous or the claimed @objtype (INDEX) is wrong.", 11
+        )
     index.name = new
     home.save(table)
 
@@ -130,13 +146,19 @@ def _levels(runner: Runner, found: dict[str, Any]) -> tuple[int, int, int]:
         raise unsupported(f"an extended property of a {kind}")
     schema = catalog.schema(name)
     if schema is None:
-        raise SqlError(15135, f"Object is invalid. Extended properties are not permitted on '{name}', or the object does not exist.")
+        raise SqlError(
+            15135,
+            f"Object is invalid. Extended properties are not permitted on '{name}', or the object does not exist.",
+        )
     if names[1][0] is None:
         return 3, schema.id, 0
     item = catalog.find(name, names[1][1] or "")
     if item is None:
-        raise SqlError(15135, f"Object is invalid. Extended properties are not permitted on '{name}.{names[1][1]}', or the object "
-                       "does not exist.")
+        raise SqlError(
+            15135,
+            f"Object is invalid. Extended properties are not permitted on '{name}.{names[1][1]}', or the object "
+            "does not exist.",
+        )
     if names[2][0] is None:
         return 1, item.id, 0
     return _third(item, names[2][0].upper(), names[2][1] or "")
@@ -155,7 +177,9 @@ def _third(item: Any, kind: str, name: str) -> tuple[int, int, int]:
         one = next((c for c in constraints(item) if fold(c.name) == fold(name)), None)
         if one is not None:
             return 1, getattr(one, "object_id", 0) or one.id, 0
-    raise SqlError(15135, f"Object is invalid. Extended properties are not permitted on '{name}', or the object does not exist.")
+    raise SqlError(
+        15135, f"Object is invalid. Extended properties are not permitted on '{name}', or the object does not exist."
+    )
 
 
 _PROPERTY = ("name", "value", "level0type", "level0name", "level1type", "level1name", "level2type", "level2name")
@@ -168,12 +192,20 @@ def _property(runner: Runner, args: list[Argument], verb: str) -> int:
     with plans.databases(session, [session.database]), session.transactions.writing(session.database):
         home = DatabaseHome(runner.frame, session.database)
         class_, major, minor = _levels(runner, found)
-        held = next((n for n, p in home.catalog.properties.items()
-                     if (p.class_, p.major, p.minor) == (class_, major, minor) and fold(p.name) == fold(name)), None)
+        held = next(
+            (
+                n
+                for n, p in home.catalog.properties.items()
+                if (p.class_, p.major, p.minor) == (class_, major, minor) and fold(p.name) == fold(name)
+            ),
+            None,
+        )
         if verb == "add" and held is not None:
             raise SqlError(15233, f"Property cannot be added. Property '{name}' already exists for the object.")
         if verb != "add" and held is None:
-            raise SqlError(15217, f"Property cannot be updated or deleted. Property '{name}' does not exist for the object.")
+            raise SqlError(
+                15217, f"Property cannot be updated or deleted. Property '{name}' does not exist for the object."
+            )
         if verb == "drop":
             assert held is not None
             home.writer.remove("Property", held)
@@ -199,8 +231,11 @@ def _helptext(runner: Runner, args: list[Argument]) -> int:
     name = text_of(pick(args, "objname", "columnname"), "objname")
     text = lookup.object_definition(runner.session, lookup.object_id(runner.session, name))
     if text is None:
-        raise SqlError(15009, f"The object '{name}' does not exist in database '{runner.session.database}' or is invalid for this "
-                       "operation.")
+        raise SqlError(
+            15009,
+            f"The object '{name}' does not exist in database '{runner.session.database}' or is invalid for this "
+            "operation.",
+        )
     return send(runner, "Text nvarchar(255)", [(line,) for line in text.splitlines(keepends=True)])
 
 

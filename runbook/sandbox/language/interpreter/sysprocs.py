@@ -82,7 +82,9 @@ def _executesql(runner: Runner, args: list[Argument]) -> int:
     from runbook.sandbox.language.interpreter.procedures import assign, run_string
 
     if not args:
-        raise SqlError(201, "Procedure or function 'sp_executesql' expects parameter '@statement', which was not supplied.", 16, 10)
+        raise SqlError(
+            201, "Procedure or function 'sp_executesql' expects parameter '@statement', which was not supplied.", 16, 10
+        )
     statement = args[0]
     if statement.kind.name not in ("nvarchar", "nchar", "ntext"):
         raise SqlError(214, "Procedure expects parameter '@statement' of type 'ntext/nchar/nvarchar'.", 16, 2)
@@ -93,7 +95,9 @@ def _executesql(runner: Runner, args: list[Argument]) -> int:
     values: list[tuple[str, SqlType, Any]] = []
     outputs: list[tuple[str, Any]] = []
     for i, (name, kind, is_output, _) in enumerate(declared):
-        arg = next((a for a in rest if a.name == name), None) or (rest[i] if i < len(rest) and not rest[i].name else None)
+        arg = next((a for a in rest if a.name == name), None) or (
+            rest[i] if i < len(rest) and not rest[i].name else None
+        )
         if arg is None:
             raise SqlError(8178, f"The parameterized query expects the parameter '{name}', which was not supplied.")
         values.append((name, kind, assign(arg.value, arg.kind, kind)))

@@ -53,8 +53,11 @@ class Transactions:
         folded = name.casefold()
         if name and folded in self._savepoints:
             if session.doomed:
-                raise SqlError(3931, "The current transaction cannot be committed and cannot be rolled back to a savepoint. Roll "
-                               "back the entire transaction.")
+                raise SqlError(
+                    3931,
+                    "The current transaction cannot be committed and cannot be rolled back to a savepoint. Roll "
+                    "back the entire transaction.",
+                )
             self._to_savepoint(self._savepoints[folded])
             return
         if name and folded not in self._names:
@@ -205,7 +208,7 @@ class Transactions:
             if database is None:
                 raise SqlError(911, f"Database '{name}' does not exist. Make sure that the name is entered correctly.")
             if database.is_read_only or database.is_snapshot:
-                raise SqlError(3906, f"Failed to update database \"{database.name}\" because the database is read-only.")
+                raise SqlError(3906, f'Failed to update database "{database.name}" because the database is read-only.')
             LOCKS.acquire(session, database.path, timeout)
             if database.name not in self._written and (session.trancount or session.options.implicit_transactions):
                 self._written.add(database.name)
@@ -231,7 +234,9 @@ class Transactions:
         session = self._session
         if session.doomed and session.trancount:
             self.rollback_all()
-            raise SqlError(3998, "Uncommittable transaction is detected at the end of the batch. The transaction is rolled back.")
+            raise SqlError(
+                3998, "Uncommittable transaction is detected at the end of the batch. The transaction is rolled back."
+            )
         if not session.trancount and self._engine.in_transaction:
             self.rollback_all()
 

@@ -135,7 +135,9 @@ class Cursor:
                 parts.append("")
             parts.append(self.any_name())
         if len(parts) > 4:
-            raise SqlError(117, f"The object name '{'.'.join(parts)}' contains more than the maximum number of prefixes.", 15)
+            raise SqlError(
+                117, f"The object name '{'.'.join(parts)}' contains more than the maximum number of prefixes.", 15
+            )
         return tuple(parts)
 
     def any_name(self) -> str:

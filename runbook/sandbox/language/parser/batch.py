@@ -179,8 +179,9 @@ class BatchParser(SecurityParser):
         elif self.is_name() and not (self.kind() == "word" and self.key(1) == ":"):
             self.name()
         if self.take("WITH"):
-            while self.kind() in ("word", "number", "symbol") and (self.is_name() or self.sees_any(",", "=") or
-                                                                  self.kind() == "number" or self.sees("PERCENT")):
+            while self.kind() in ("word", "number", "symbol") and (
+                self.is_name() or self.sees_any(",", "=") or self.kind() == "number" or self.sees("PERCENT")
+            ):
                 self.at += 1
         return s.Nothing("UPDATE STATISTICS")
 

@@ -382,4 +382,6 @@ class ControlParser(DmlParser):
         return s.Fetch(direction, position, name, into)
 
 
-_VALUE_WORDS = frozenset({"CASE", "NULL", "LEFT", "RIGHT", "COALESCE", "NULLIF", "CONVERT", "TRY_CONVERT", "CURRENT_TIMESTAMP"})
+_VALUE_WORDS = frozenset(
+    {"CASE", "NULL", "LEFT", "RIGHT", "COALESCE", "NULLIF", "CONVERT", "TRY_CONVERT", "CURRENT_TIMESTAMP"}
+)

@@ -190,7 +190,11 @@ class QueryParser(ExpressionParser):
             op = self.key(1)
             self.at += 2
             return n.SelectItem(self.expression(), variable=name, op=op)
-        if self.kind() in ("word", "quoted", "string") and self.key(1) == "=" and (self.kind() == "string" or self.is_name()):
+        if (
+            self.kind() in ("word", "quoted", "string")
+            and self.key(1) == "="
+            and (self.kind() == "string" or self.is_name())
+        ):
             alias = self.value()
             self.at += 2
             return n.SelectItem(self.expression(), alias)

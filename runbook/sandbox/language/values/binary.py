@@ -27,8 +27,17 @@ def storage_size(kind: SqlType) -> int | None:
         return _INT_SIZES[name]
     if name in t.DECIMALS:
         return 1 + decimal_size(kind.precision or 18)
-    sizes = {"money": 8, "smallmoney": 4, "float": 8, "real": 4, "datetime": 8, "smalldatetime": 4, "date": 3,
-             "uniqueidentifier": 16, "timestamp": 8}
+    sizes = {
+        "money": 8,
+        "smallmoney": 4,
+        "float": 8,
+        "real": 4,
+        "datetime": 8,
+        "smalldatetime": 4,
+        "date": 3,
+        "uniqueidentifier": 16,
+        "timestamp": 8,
+    }
     if name in sizes:
         return sizes[name]
     extra = {"time": 0, "datetime2": 3, "datetimeoffset": 5}.get(name)
@@ -60,7 +69,9 @@ def _decimal(kind: SqlType) -> Callable[[Any], bytes]:
 
     def convert(value: Any) -> bytes:
         number = numbers.decode(value)
-        return positive + number.to_bytes(size, "little") if number >= 0 else negative + (-number).to_bytes(size, "little")
+        return (
+            positive + number.to_bytes(size, "little") if number >= 0 else negative + (-number).to_bytes(size, "little")
+        )
 
     return convert
 

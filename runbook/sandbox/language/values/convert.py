@@ -45,7 +45,9 @@ def not_implicit(source: SqlType, target: SqlType) -> SqlError:
 
 def not_explicit(source: SqlType, target: SqlType) -> SqlError:
     """Error 529."""
-    return SqlError(529, f"Explicit conversion from data type {_name(source)} to {_name(target)} is not allowed.", 16, 2)
+    return SqlError(
+        529, f"Explicit conversion from data type {_name(source)} to {_name(target)} is not allowed.", 16, 2
+    )
 
 
 # --- dates -------------------------------------------------------------------------------------------------
@@ -179,7 +181,9 @@ def _string_to_guid(_source: SqlType, _target: SqlType, _style: int) -> Function
     def convert(text: str) -> str:
         found = strings.guid(text)
         if found is None:
-            raise SqlError(8169, "Conversion failed when converting from a character string to uniqueidentifier.", 16, 2)
+            raise SqlError(
+                8169, "Conversion failed when converting from a character string to uniqueidentifier.", 16, 2
+            )
         return found
 
     return convert
@@ -271,8 +275,16 @@ _RULES: dict[tuple[str, str], Callable[[SqlType, SqlType, int], Function]] = {
     ("string", "xml"): lambda _s, _t, _y: strings.xml,
     ("xml", "string"): lambda _s, target, _y: strings.fitter(target),
 }
-_EXPLICIT_ONLY = frozenset({("string", "binary"), ("date", "number"), ("date", "binary"), ("xml", "string"),
-                            ("xml", "binary"), ("binary", "xml")})
+_EXPLICIT_ONLY = frozenset(
+    {
+        ("string", "binary"),
+        ("date", "number"),
+        ("date", "binary"),
+        ("xml", "string"),
+        ("xml", "binary"),
+        ("binary", "xml"),
+    }
+)
 
 
 def check_implicit(source: SqlType, target: SqlType) -> None:
@@ -327,8 +339,10 @@ def unchanged(source: SqlType, target: SqlType) -> bool:
 
 def _string_unchanged(source: SqlType, target: SqlType) -> bool:
     if target.name in ("char", "nchar"):
-        return source.name in ("char", "nchar") and source.length == target.length and (
-            source.name == target.name or target.name == "nchar"
+        return (
+            source.name in ("char", "nchar")
+            and source.length == target.length
+            and (source.name == target.name or target.name == "nchar")
         )
     narrowing = source.name in t.N_STRINGS and target.name not in t.N_STRINGS
     return not narrowing and _fits(source, target)

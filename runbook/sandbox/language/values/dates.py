@@ -16,8 +16,20 @@ MIN_DATETIME = (date(1753, 1, 1).toordinal() - 1) * DAY
 END_SMALL = (date(2079, 6, 7).toordinal() - 1) * DAY
 END = date(9999, 12, 31).toordinal() * DAY
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-FULL_MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October",
-               "November", "December")
+FULL_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
 _MONTH = {name.lower(): i + 1 for i, name in enumerate(FULL_MONTHS)} | {n.lower(): i + 1 for i, n in enumerate(MONTHS)}
 
 _TIME = re.compile(
@@ -32,7 +44,18 @@ _DATES = (
     (re.compile(r"^(\d{1,2})[-\s]+([a-z]{3,9})[-,\s]+(\d{4})$", re.I), "dmy"),
     (re.compile(r"^(\d{4})\s+([a-z]{3,9})\s+(\d{1,2})$", re.I), "ymd"),
 )
-_ORDERS = {101: "mdy", 1: "mdy", 103: "dmy", 3: "dmy", 104: "dmy", 4: "dmy", 105: "dmy", 5: "dmy", 110: "mdy", 10: "mdy"}
+_ORDERS = {
+    101: "mdy",
+    1: "mdy",
+    103: "dmy",
+    3: "dmy",
+    104: "dmy",
+    4: "dmy",
+    105: "dmy",
+    5: "dmy",
+    110: "mdy",
+    10: "mdy",
+}
 
 
 def bad_date() -> SqlError:
@@ -97,7 +120,9 @@ def _parse_time(text: str) -> tuple[int, int | None] | None:
     fraction = found[4] or ""
     ticks = hour * HOUR + minute * MINUTE + second * SECOND
     if fraction:
-        ticks += int(round(int(fraction) / 10 ** (len(fraction) - 7))) if len(fraction) > 7 else int(fraction.ljust(7, "0"))
+        ticks += (
+            int(round(int(fraction) / 10 ** (len(fraction) - 7))) if len(fraction) > 7 else int(fraction.ljust(7, "0"))
+        )
     offset = None
     if found[9]:
         offset = 0
@@ -207,6 +232,8 @@ _DAY_STYLES = {
 
 def styled(ticks: int, style: int, digits: int, kind: str) -> str:
     """A date as CONVERT writes it. ``digits``: fractional digits of the type; ``kind``: its name."""
+    if kind == "datetime":
+        ticks = (ticks + 5_000) // 10_000 * 10_000
     if style in (20, 120):
         return _parts(ticks, kind, 0, " ")
     if style in (21, 25, 121):

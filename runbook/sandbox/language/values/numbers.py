@@ -49,8 +49,10 @@ def from_decimal(value: Decimal, scale: int) -> int:
     if not isinstance(exponent, int):
         raise overflow("numeric", "numeric")
     whole = int("".join(map(str, digits))) if digits else 0
-    return rescale(-whole if sign else whole, -exponent, scale) if exponent <= 0 else (
-        (-whole if sign else whole) * 10 ** (exponent + scale)
+    return (
+        rescale(-whole if sign else whole, -exponent, scale)
+        if exponent <= 0
+        else ((-whole if sign else whole) * 10 ** (exponent + scale))
     )
 
 

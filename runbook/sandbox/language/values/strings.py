@@ -102,9 +102,7 @@ def string_to_number(source: SqlType, target: SqlType, _style: int) -> Function:
 
 
 def _failed(source: SqlType, text: str, target: str) -> SqlError:
-    return SqlError(
-        245, f"Conversion failed when converting the {source.name} value '{text}' to data type {target}."
-    )
+    return SqlError(245, f"Conversion failed when converting the {source.name} value '{text}' to data type {target}.")
 
 
 def _to_integer(source: SqlType, target: SqlType) -> Function:

@@ -51,7 +51,7 @@ def to_wire(kind: SqlType) -> Callable[[Any], Any] | None:
         return (lambda v: Decimal(v).scaleb(-scale, exact)) if scale else Decimal
     found: dict[str, Callable[[Any], Any]] = {
         "date": lambda v: date.fromordinal(v // dates.DAY + 1),
-        "datetime": _moment,
+        "datetime": lambda v: _moment((v + 5_000) // 10_000 * 10_000),
         "smalldatetime": _moment,
         "datetime2": _exact_moment,
         "time": _clock,

@@ -42,8 +42,13 @@ class TableBuilder:
         """A column in the model; constraints come later."""
         table = self.table
         if table.column(definition.name) is not None:
-            raise SqlError(2705, f"Column names in each table must be unique. Column name '{definition.name}' in table "
-                           f"'{table.name}' is specified more than once.", 16, 3)
+            raise SqlError(
+                2705,
+                f"Column names in each table must be unique. Column name '{definition.name}' in table "
+                f"'{table.name}' is specified more than once.",
+                16,
+                3,
+            )
         column = m.Column(table.next_column, definition.name, t.INT, True, f"c{table.next_column}")
         table.next_column += 1
         if definition.computed:
@@ -83,11 +88,17 @@ class TableBuilder:
         kind = column.type
         whole = kind.name in t.INTEGERS - {"bit"} or (kind.name in t.DECIMALS and not kind.scale)
         if not whole:
-            raise SqlError(2749, f"Identity column '{column.name}' must be of data type int, bigint, smallint, tinyint, or decimal "
-                           "or numeric with a scale of 0, unencrypted, and constrained to be nonnullable.")
+            raise SqlError(
+                2749,
+                f"Identity column '{column.name}' must be of data type int, bigint, smallint, tinyint, or decimal "
+                "or numeric with a scale of 0, unencrypted, and constrained to be nonnullable.",
+            )
         if self.table.identity() is not None:
-            raise SqlError(2744, f"Multiple identity columns specified for table '{self.table.name}'. Only one identity column "
-                           "per table is allowed.")
+            raise SqlError(
+                2744,
+                f"Multiple identity columns specified for table '{self.table.name}'. Only one identity column "
+                "per table is allowed.",
+            )
         column.identity = list(definition.identity)
         column.nullable = False
 
@@ -226,8 +237,13 @@ def key_text(values: object, columns: list[m.Column]) -> str:
 
     texts = []
     for value, column in zip(values, columns, strict=False):  # type: ignore[call-overload]
-        texts.append("<NULL>" if value is None else str(convert.cast_value(value, column.type, t.NVARCHAR_MAX)).rstrip(" ")
-                     if column.type.name not in t.BINARIES else "0x" + bytes(value).hex())
+        texts.append(
+            "<NULL>"
+            if value is None
+            else str(convert.cast_value(value, column.type, t.NVARCHAR_MAX)).rstrip(" ")
+            if column.type.name not in t.BINARIES
+            else "0x" + bytes(value).hex()
+        )
     return f"({', '.join(texts)})"
 
 

@@ -54,8 +54,11 @@ class ConstraintBuilder(TableBuilder):
     def _column(self, name: str) -> m.Column:
         found = self.table.column(name)
         if found is None:
-            raise SqlError(1911, f"Column name '{name}' does not exist in the target table or view.",
-                           also=[SqlError(1750, COULD_NOT)])
+            raise SqlError(
+                1911,
+                f"Column name '{name}' does not exist in the target table or view.",
+                also=[SqlError(1750, COULD_NOT)],
+            )
         return found
 
     # -- keys and indexes
@@ -66,8 +69,11 @@ class ConstraintBuilder(TableBuilder):
         for name, descending in definition.columns:
             column = self._column(name)
             if column.type.name in NOT_KEYS or (column.type.length == t.MAX):
-                raise SqlError(1919, f"Column '{name}' in table '{self.table.name}' is of a type that is invalid for use as a key "
-                               "column in an index.")
+                raise SqlError(
+                    1919,
+                    f"Column '{name}' in table '{self.table.name}' is of a type that is invalid for use as a key "
+                    "column in an index.",
+                )
             keys.append([column.id, int(descending)])
         if primary:
             self._primary(definition)
@@ -76,13 +82,20 @@ class ConstraintBuilder(TableBuilder):
         if definition.kind == "INDEX":
             name = definition.name
             if any(fold(i.name) == fold(name) for i in self.table.indexes):
-                raise SqlError(1913, f"The operation failed because an index or statistics with name '{name}' already exists on "
-                               f"table '{self.table.name}'.")
+                raise SqlError(
+                    1913,
+                    f"The operation failed because an index or statistics with name '{name}' already exists on "
+                    f"table '{self.table.name}'.",
+                )
         else:
             number = self.home.new_id()
             name, system = self._name(definition, number)
         index = m.Index(
-            1 if clustered else self._next_index(), name, definition.unique, clustered, keys,
+            1 if clustered else self._next_index(),
+            name,
+            definition.unique,
+            clustered,
+            keys,
             [self._column(c).id for c in definition.includes],
             bracketed(definition.where) if definition.where else "",
             {"PRIMARY KEY": "PK", "UNIQUE": "UQ", "INDEX": ""}[definition.kind],
@@ -102,12 +115,18 @@ class ConstraintBuilder(TableBuilder):
 
     def _primary(self, definition: s.ConstraintDef) -> None:
         if self.table.primary_key() is not None:
-            raise SqlError(1779, f"Table '{self.table.name}' already has a primary key defined on it.",
-                           also=[SqlError(1750, COULD_NOT)])
+            raise SqlError(
+                1779,
+                f"Table '{self.table.name}' already has a primary key defined on it.",
+                also=[SqlError(1750, COULD_NOT)],
+            )
         for name, _ in definition.columns:
             if self._column(name).nullable:
-                raise SqlError(8111, f"Cannot define PRIMARY KEY constraint on nullable column in table '{self.table.name}'.",
-                               also=[SqlError(1750, COULD_NOT)])
+                raise SqlError(
+                    8111,
+                    f"Cannot define PRIMARY KEY constraint on nullable column in table '{self.table.name}'.",
+                    also=[SqlError(1750, COULD_NOT)],
+                )
 
     def _clustered(self, definition: s.ConstraintDef) -> bool:
         taken = any(i.clustered for i in self.table.indexes)
@@ -116,8 +135,13 @@ class ConstraintBuilder(TableBuilder):
             return definition.kind == "PRIMARY KEY" and not taken
         if wanted and taken:
             other = next(i.name for i in self.table.indexes if i.clustered)
-            raise SqlError(1902, f"Cannot create more than one clustered index on table '{self.table.name}'. Drop the existing "
-                           f"clustered index '{other}' before creating another.", 16, 3)
+            raise SqlError(
+                1902,
+                f"Cannot create more than one clustered index on table '{self.table.name}'. Drop the existing "
+                f"clustered index '{other}' before creating another.",
+                16,
+                3,
+            )
         return wanted
 
     def _next_index(self) -> int:
@@ -131,8 +155,15 @@ class ConstraintBuilder(TableBuilder):
         name, system = self._name(definition, number, column.name if column else "")
         binder = binder_for(self.home.frame, Plan())
         test = binder.condition(parse_expression(definition.expression), self.scope(binder)).sql
-        check = m.Check(number, name, bracketed(definition.expression), column.id if column else 0,
-                        not_trusted=not trusted, system_named=system, created=now())
+        check = m.Check(
+            number,
+            name,
+            bracketed(definition.expression),
+            column.id if column else 0,
+            not_trusted=not trusted,
+            system_named=system,
+            created=now(),
+        )
         if trusted:
             self.verify_check(check, test)
         self.table.checks.append(check)
@@ -153,8 +184,8 @@ class ConstraintBuilder(TableBuilder):
         where = f", column '{column}'" if column else ""
         return SqlError(
             547,
-            f"The ALTER TABLE statement conflicted with the {kind} constraint \"{name}\". The conflict occurred in database "
-            f"\"{database}\", table \"{label}\"{where}.",
+            f'The ALTER TABLE statement conflicted with the {kind} constraint "{name}". The conflict occurred in database '
+            f'"{database}", table "{label}"{where}.',
         )
 
     def _label(self) -> str:
@@ -165,13 +196,20 @@ class ConstraintBuilder(TableBuilder):
     def _default(self, definition: s.ConstraintDef) -> m.Default:
         column = self.table.column(definition.for_column)
         if column is None:
-            raise SqlError(1752, f"Column '{definition.for_column}' in table '{self.table.name}' is invalid for creating a default "
-                           "constraint.", also=[SqlError(1750, COULD_NOT)])
+            raise SqlError(
+                1752,
+                f"Column '{definition.for_column}' in table '{self.table.name}' is invalid for creating a default "
+                "constraint.",
+                also=[SqlError(1750, COULD_NOT)],
+            )
         if column.default is not None:
             raise SqlError(1781, "Column already has a DEFAULT bound to it.", also=[SqlError(1750, COULD_NOT)])
         if column.identity or column.computed or column.type.name == "timestamp":
-            raise SqlError(1754, "Defaults cannot be created on columns with an IDENTITY attribute.",
-                           also=[SqlError(1750, COULD_NOT)])
+            raise SqlError(
+                1754,
+                "Defaults cannot be created on columns with an IDENTITY attribute.",
+                also=[SqlError(1750, COULD_NOT)],
+            )
         number = self.home.new_id()
         name, system = self._name(definition, number, column.name)
         bound = binder_for(self.home.frame, Plan()).value(parse_expression(definition.expression), Scope())
@@ -194,11 +232,25 @@ class ConstraintBuilder(TableBuilder):
         parents = [self._parent_column(parent, c) for c in wanted] or [parent.by_id(k) for k, _ in index.keys]
         for child, other in zip(columns, parents, strict=True):
             if _shape(child) != _shape(other):
-                raise SqlError(1778, f"Column '{parent.name}.{other.name}' is not the same data type as referencing column "
-                               f"'{self.table.name}.{child.name}' in foreign key '{name}'.",
-                               also=[SqlError(1750, COULD_NOT)])
-        key = m.ForeignKey(number, name, [c.id for c in columns], parent.id, [c.id for c in parents], definition.on_delete,
-                           definition.on_update, not_trusted=not trusted, system_named=system, index=index.id, created=now())
+                raise SqlError(
+                    1778,
+                    f"Column '{parent.name}.{other.name}' is not the same data type as referencing column "
+                    f"'{self.table.name}.{child.name}' in foreign key '{name}'.",
+                    also=[SqlError(1750, COULD_NOT)],
+                )
+        key = m.ForeignKey(
+            number,
+            name,
+            [c.id for c in columns],
+            parent.id,
+            [c.id for c in parents],
+            definition.on_delete,
+            definition.on_update,
+            not_trusted=not trusted,
+            system_named=system,
+            index=index.id,
+            created=now(),
+        )
         self._no_cycle(key, parent)
         if trusted:
             self.verify_foreign_key(key, parent)
@@ -208,8 +260,11 @@ class ConstraintBuilder(TableBuilder):
     def _fk_column(self, name: str) -> m.Column:
         found = self.table.column(name)
         if found is None:
-            raise SqlError(1769, f"Foreign key references invalid column '{name}' in referencing table '{self.table.name}'.",
-                           also=[SqlError(1750, COULD_NOT)])
+            raise SqlError(
+                1769,
+                f"Foreign key references invalid column '{name}' in referencing table '{self.table.name}'.",
+                also=[SqlError(1750, COULD_NOT)],
+            )
         return found
 
     def _parent(self, definition: s.ConstraintDef) -> m.Table:
@@ -218,49 +273,75 @@ class ConstraintBuilder(TableBuilder):
         if len(parts) == 1 and fold(parts[0]) == fold(self.table.name):
             return self.table
         if len(parts) > 2 and parts[0] and fold(parts[-3]) != fold(self.home.database):
-            raise SqlError(1763, f"Cross-database foreign key references are not supported. Foreign key '{'.'.join(parts)}'.")
+            raise SqlError(
+                1763, f"Cross-database foreign key references are not supported. Foreign key '{'.'.join(parts)}'."
+            )
         full = (self.home.database, *(("",) if len(parts) == 1 else parts[-2:-1]), parts[-1])
         found = find_object(self.home.frame, full, m.Table)
         if found is None and fold(parts[-1]) == fold(self.table.name):
             return self.table
         if found is None:
-            raise SqlError(1767, f"Foreign key '{definition.name}' references invalid table '{'.'.join(parts)}'.",
-                           also=[SqlError(1750, COULD_NOT)])
+            raise SqlError(
+                1767,
+                f"Foreign key '{definition.name}' references invalid table '{'.'.join(parts)}'.",
+                also=[SqlError(1750, COULD_NOT)],
+            )
         return self.table if found[1].id == self.table.id else found[1]
 
     def _parent_column(self, parent: m.Table, name: str) -> m.Column:
         found = parent.column(name)
         if found is None:
-            raise SqlError(1770, f"Foreign key references invalid column '{name}' in referenced table '{parent.name}'.",
-                           also=[SqlError(1750, COULD_NOT)])
+            raise SqlError(
+                1770,
+                f"Foreign key references invalid column '{name}' in referenced table '{parent.name}'.",
+                also=[SqlError(1750, COULD_NOT)],
+            )
         return found
 
     def _parent_index(self, parent: m.Table, definition: s.ConstraintDef, count: int) -> m.Index:
         if not definition.reference_columns:
             primary = parent.primary_key()
             if primary is None:
-                raise SqlError(1773, f"Foreign key '{definition.name}' has implicit reference to object '{parent.name}' which does "
-                               "not have a primary key defined on it.", also=[SqlError(1750, COULD_NOT)])
+                raise SqlError(
+                    1773,
+                    f"Foreign key '{definition.name}' has implicit reference to object '{parent.name}' which does "
+                    "not have a primary key defined on it.",
+                    also=[SqlError(1750, COULD_NOT)],
+                )
             if len(primary.keys) != count:
-                raise SqlError(8139, f"Number of referencing columns in foreign key differs from number of referenced columns, "
-                               f"table '{self.table.name}'.")
+                raise SqlError(
+                    8139,
+                    f"Number of referencing columns in foreign key differs from number of referenced columns, "
+                    f"table '{self.table.name}'.",
+                )
             return primary
         if len(definition.reference_columns) != count:
-            raise SqlError(8139, f"Number of referencing columns in foreign key differs from number of referenced columns, table "
-                           f"'{self.table.name}'.")
+            raise SqlError(
+                8139,
+                f"Number of referencing columns in foreign key differs from number of referenced columns, table "
+                f"'{self.table.name}'.",
+            )
         wanted = {self._parent_column(parent, c).id for c in definition.reference_columns}
         for index in parent.indexes:
             if index.unique and not index.where and {k for k, _ in index.keys} == wanted:
                 return index
-        raise SqlError(1776, f"There are no primary or candidate keys in the referenced table '{parent.name}' that match the "
-                       f"referencing column list in the foreign key '{definition.name}'.", also=[SqlError(1750, COULD_NOT)])
+        raise SqlError(
+            1776,
+            f"There are no primary or candidate keys in the referenced table '{parent.name}' that match the "
+            f"referencing column list in the foreign key '{definition.name}'.",
+            also=[SqlError(1750, COULD_NOT)],
+        )
 
     def _no_cycle(self, key: m.ForeignKey, parent: m.Table) -> None:
         cascades = key.on_delete != "NO ACTION" or key.on_update != "NO ACTION"
         if cascades and parent is self.table:
-            raise SqlError(1785, f"Introducing FOREIGN KEY constraint '{key.name}' on table '{self.table.name}' may cause cycles or "
-                           "multiple cascade paths. Specify ON DELETE NO ACTION or ON UPDATE NO ACTION, or modify other FOREIGN "
-                           "KEY constraints.", also=[SqlError(1750, COULD_NOT)])
+            raise SqlError(
+                1785,
+                f"Introducing FOREIGN KEY constraint '{key.name}' on table '{self.table.name}' may cause cycles or "
+                "multiple cascade paths. Specify ON DELETE NO ACTION or ON UPDATE NO ACTION, or modify other FOREIGN "
+                "KEY constraints.",
+                also=[SqlError(1750, COULD_NOT)],
+            )
 
     def verify_foreign_key(self, key: m.ForeignKey, parent: m.Table) -> None:
         """Error 547 when rows have no parent."""

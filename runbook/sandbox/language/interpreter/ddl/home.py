@@ -49,8 +49,10 @@ class DatabaseHome:
         """Id of a schema; error 2760."""
         found = self.catalog.schema(name)
         if found is None:
-            raise SqlError(2760, f"The specified schema name \"{name}\" either does not exist or you do not have permission to use "
-                           "it.")
+            raise SqlError(
+                2760,
+                f'The specified schema name "{name}" either does not exist or you do not have permission to use it.',
+            )
         return found.id
 
     def check_free(self, schema: str, name: str) -> None:

@@ -49,7 +49,9 @@ def create(runner: Runner, statement: s.CreateIndex) -> None:
     """CREATE INDEX."""
     session = runner.session
     name = ".".join(statement.table)
-    missing = SqlError(1088, f"Cannot find the object \"{name}\" because it does not exist or you do not have permissions.", 16, 12)
+    missing = SqlError(
+        1088, f'Cannot find the object "{name}" because it does not exist or you do not have permissions.', 16, 12
+    )
     names = _databases(_builder(runner, statement.table, missing))
     with plans.databases(session, names), session.transactions.writing(*names):
         builder = _builder(runner, statement.table, missing)
@@ -68,7 +70,9 @@ def alter(runner: Runner, statement: s.AlterIndex) -> None:
     """ALTER INDEX: REBUILD enables a disabled index, DISABLE drops its pages."""
     session = runner.session
     name = ".".join(statement.table)
-    missing = SqlError(1088, f"Cannot find the object \"{name}\" because it does not exist or you do not have permissions.", 16, 9)
+    missing = SqlError(
+        1088, f'Cannot find the object "{name}" because it does not exist or you do not have permissions.', 16, 9
+    )
     names = _databases(_builder(runner, statement.table, missing))
     if statement.action not in ("REBUILD", "REORGANIZE", "DISABLE", "SET"):
         raise unsupported(f"ALTER INDEX ... {statement.action}")
@@ -100,7 +104,9 @@ def drop(runner: Runner, statement: s.DropIndex) -> None:
     session = runner.session
     for name, table in statement.items:
         label = f"{'.'.join(table)}.{name}"
-        missing = SqlError(3701, f"Cannot drop the index '{label}', because it does not exist or you do not have permission.", 11, 7)
+        missing = SqlError(
+            3701, f"Cannot drop the index '{label}', because it does not exist or you do not have permission.", 11, 7
+        )
         try:
             names = _databases(_builder(runner, table, missing))
         except SqlError:
@@ -121,8 +127,13 @@ def _drop_one(builder: ConstraintBuilder, name: str, missing: SqlError, *, if_ex
         raise missing
     if index.kind:
         word = "PRIMARY KEY" if index.kind == "PK" else "UNIQUE KEY"
-        raise SqlError(3723, f"An explicit DROP INDEX is not allowed on index '{builder.table.name}.{name}'. It is being used for "
-                       f"{word} constraint enforcement.", 16, 4)
+        raise SqlError(
+            3723,
+            f"An explicit DROP INDEX is not allowed on index '{builder.table.name}.{name}'. It is being used for "
+            f"{word} constraint enforcement.",
+            16,
+            4,
+        )
     builder.drop_index(index)
     builder.table.indexes.remove(index)
     _store(builder)

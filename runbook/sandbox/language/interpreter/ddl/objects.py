@@ -79,8 +79,11 @@ def _drop_one(runner: Runner, statement: s.Drop, name: tuple[str, ...]) -> None:
     if found is None or (kinds and found[1].kind not in kinds):
         other = find_object(frame, name, m.Table, m.Module, m.Sequence, m.Synonym)
         if other is not None:
-            raise SqlError(3705, f"Cannot use DROP {statement.kind} with '{'.'.join(name)}' because '{'.'.join(name)}' is a "
-                           f"{_word(other[1])}. Use DROP {_word(other[1]).upper()}.")
+            raise SqlError(
+                3705,
+                f"Cannot use DROP {statement.kind} with '{'.'.join(name)}' because '{'.'.join(name)}' is a "
+                f"{_word(other[1])}. Use DROP {_word(other[1]).upper()}.",
+            )
         if statement.if_exists:
             return
         raise _missing(statement, name)
@@ -100,8 +103,13 @@ def _remove(home: DatabaseHome, item: Any) -> None:
     if isinstance(item, m.Table):
         for child, key in catalog.referencing(item.id):
             if child.id != item.id:
-                raise SqlError(3726, f"Could not drop object '{catalog.full_name(item)}' because it is referenced by a FOREIGN KEY "
-                               "constraint." if key else "")
+                raise SqlError(
+                    3726,
+                    f"Could not drop object '{catalog.full_name(item)}' because it is referenced by a FOREIGN KEY "
+                    "constraint."
+                    if key
+                    else "",
+                )
         home.engine.execute(f"DROP TABLE {home.dot}{item.phys}")
         home.engine.change(f"DELETE FROM {home.dot}sys_identity WHERE id=?", (item.id,))
     if isinstance(item, m.Sequence):
@@ -121,14 +129,22 @@ def create_schema(runner: Runner, statement: s.CreateSchema) -> None:
     with plans.databases(session, [session.database]), session.transactions.writing(session.database):
         home = DatabaseHome(runner.frame, session.database)
         if home.catalog.schema(statement.name) is not None:
-            raise SqlError(2714, f"There is already an object named '{statement.name}' in the database.", 16, 6,
-                           also=[SqlError(2759, "CREATE SCHEMA failed due to previous errors.", 16, 0)])
+            raise SqlError(
+                2714,
+                f"There is already an object named '{statement.name}' in the database.",
+                16,
+                6,
+                also=[SqlError(2759, "CREATE SCHEMA failed due to previous errors.", 16, 0)],
+            )
         owner = 1
         if statement.owner:
             principal = home.catalog.principal(statement.owner)
             if principal is None:
-                raise SqlError(15151, f"Cannot find the user '{statement.owner}', because it does not exist or you do not have "
-                               "permission.")
+                raise SqlError(
+                    15151,
+                    f"Cannot find the user '{statement.owner}', because it does not exist or you do not have "
+                    "permission.",
+                )
             owner = principal.id
         home.writer.put(m.Schema(_next_schema(home), statement.name, owner))
     done(runner)
@@ -147,10 +163,14 @@ def _drop_schema(runner: Runner, name: tuple[str, ...], if_exists: bool) -> None
         if schema is None:
             if if_exists:
                 return
-            raise SqlError(15151, f"Cannot drop the schema '{name[-1]}', because it does not exist or you do not have permission.")
+            raise SqlError(
+                15151, f"Cannot drop the schema '{name[-1]}', because it does not exist or you do not have permission."
+            )
         inside = [o for o in home.catalog.objects.values() if o.schema == schema.id and not getattr(o, "type_id", 0)]
         if inside:
-            raise SqlError(3729, f"Cannot drop schema '{schema.name}' because it is being referenced by object '{inside[0].name}'.")
+            raise SqlError(
+                3729, f"Cannot drop schema '{schema.name}' because it is being referenced by object '{inside[0].name}'."
+            )
         home.writer.remove("Schema", schema.id)
 
 
@@ -163,8 +183,11 @@ def transfer(runner: Runner, statement: s.TransferSchema) -> None:
         raise unsupported("ALTER SCHEMA ... TRANSFER TYPE")
     found = find_object(frame, statement.name, m.Table, m.Module, m.Sequence, m.Synonym)
     if found is None:
-        raise SqlError(15151, f"Cannot find the object '{'.'.join(statement.name)}', because it does not exist or you do not have "
-                       "permission.")
+        raise SqlError(
+            15151,
+            f"Cannot find the object '{'.'.join(statement.name)}', because it does not exist or you do not have "
+            "permission.",
+        )
     database, item = found
     with plans.databases(session, [database]), session.transactions.writing(database):
         home = DatabaseHome(frame, database)
@@ -191,7 +214,9 @@ def create_type(runner: Runner, statement: s.CreateType) -> None:
         home = DatabaseHome(frame, database)
         schema_id = home.schema_id(schema)
         if home.catalog.user_type(schema, name) is not None:
-            raise SqlError(219, f"The type '{schema}.{name}' already exists, or you do not have permission to create it.")
+            raise SqlError(
+                219, f"The type '{schema}.{name}' already exists, or you do not have permission to create it."
+            )
         number = home.writer.next_in("UserType", 257)
         if statement.table is not None:
             table = build(home, schema_id, f"TT_{name[:8]}_{number:08X}", statement.table)
@@ -211,15 +236,21 @@ def _drop_type(runner: Runner, name: tuple[str, ...], if_exists: bool) -> None:
     if found is None:
         if if_exists:
             return
-        raise SqlError(218, f"Could not find the type '{'.'.join(name)}'. Either it does not exist or you do not have the necessary "
-                       "permission.")
+        raise SqlError(
+            218,
+            f"Could not find the type '{'.'.join(name)}'. Either it does not exist or you do not have the necessary "
+            "permission.",
+        )
     with plans.databases(session, [session.database]), session.transactions.writing(session.database):
         home = DatabaseHome(frame, session.database)
         for table in home.catalog.tables():
             for column in table.columns:
                 if column.user_type == found.id:
-                    raise SqlError(3732, f"Cannot drop type '{'.'.join(name)}' because it is being referenced by object "
-                                   f"'{table.name}'. There may be other objects that reference this type.")
+                    raise SqlError(
+                        3732,
+                        f"Cannot drop type '{'.'.join(name)}' because it is being referenced by object "
+                        f"'{table.name}'. There may be other objects that reference this type.",
+                    )
         if found.table_id:
             home.engine.execute(f"DROP TABLE {home.dot}{home.catalog.table(found.table_id).phys}")
             home.writer.remove("Table", found.table_id)
@@ -244,8 +275,13 @@ def create_statistics(runner: Runner, statement: s.CreateStatistics) -> None:
     frame, session = runner.frame, runner.session
     found = find_table(frame, statement.table)
     if found is None or not isinstance(found[0], DatabaseHome):
-        raise SqlError(1088, f"Cannot find the object \"{'.'.join(statement.table)}\" because it does not exist or you do not have "
-                       "permissions.", 16, 12)
+        raise SqlError(
+            1088,
+            f'Cannot find the object "{".".join(statement.table)}" because it does not exist or you do not have '
+            "permissions.",
+            16,
+            12,
+        )
     database, table = found[0].database, found[1]
     columns = []
     for name in statement.columns:
@@ -272,7 +308,12 @@ def _drop_statistics(runner: Runner, name: tuple[str, ...], if_exists: bool) -> 
                 if one.table == found[1].id and fold(one.name) == fold(name[-1]):
                     home.writer.remove("Statistic", number)
                     return
-    raise SqlError(3701, f"Cannot drop the statistics '{'.'.join(name)}', because it does not exist or you do not have permission.", 11, 6)
+    raise SqlError(
+        3701,
+        f"Cannot drop the statistics '{'.'.join(name)}', because it does not exist or you do not have permission.",
+        11,
+        6,
+    )
 
 
 _DROPS = {"SCHEMA": _drop_schema, "TYPE": _drop_type, "STATISTICS": _drop_statistics}
@@ -286,8 +327,13 @@ def switch_triggers(runner: Runner, statement: s.TriggerSwitch) -> None:
     frame, session = runner.frame, runner.session
     found = find_object(frame, statement.parent, m.Table, m.Module)
     if found is None:
-        raise SqlError(1088, f"Cannot find the object \"{'.'.join(statement.parent)}\" because it does not exist or you do not have "
-                       "permissions.", 16, 11)
+        raise SqlError(
+            1088,
+            f'Cannot find the object "{".".join(statement.parent)}" because it does not exist or you do not have '
+            "permissions.",
+            16,
+            11,
+        )
     database, item = found
     with plans.databases(session, [database]), session.transactions.writing(database):
         home = DatabaseHome(frame, database)
@@ -303,7 +349,9 @@ def set_triggers(home: DatabaseHome, parent: int, names: list[str] | None, *, en
         wanted = {fold(n) for n in names}
         missing = wanted - {fold(t.name) for t in triggers}
         if missing:
-            raise SqlError(4920, f"ALTER TABLE failed because trigger '{sorted(missing)[0]}' on the table does not exist.", 16, 0)
+            raise SqlError(
+                4920, f"ALTER TABLE failed because trigger '{sorted(missing)[0]}' on the table does not exist.", 16, 0
+            )
         triggers = [t for t in triggers if fold(t.name) in wanted]
     for trigger in triggers:
         changed = m.from_dict(m.Module, m.to_dict(trigger))

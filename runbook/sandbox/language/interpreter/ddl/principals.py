@@ -25,8 +25,12 @@ def run(runner: Runner, statement: s.PrincipalStatement) -> None:
     session = runner.session
     with plans.databases(session, [session.database]), session.transactions.writing(session.database):
         home = DatabaseHome(runner.frame, session.database)
-        actions = {("create", "USER"): _create_user, ("alter", "USER"): _alter_user, ("create", "ROLE"): _create_role,
-                   ("alter", "ROLE"): _alter_role}
+        actions = {
+            ("create", "USER"): _create_user,
+            ("alter", "USER"): _alter_user,
+            ("create", "ROLE"): _create_role,
+            ("alter", "ROLE"): _alter_role,
+        }
         actions[statement.verb, statement.kind](home, statement)
     done(runner)
 
@@ -66,8 +70,17 @@ def _create_user(home: DatabaseHome, statement: s.PrincipalStatement) -> None:
             if other.sid and other.sid == sid and other.type == "S":
                 raise SqlError(15063, "The login already has an account under a different user name.")
     kind = "U" if "\\" in statement.name else "S"
-    home.writer.put(m.Principal(_next_id(home), statement.name, kind, sid, options.get("DEFAULT_SCHEMA", "dbo"),
-                                without_login=without, created=now()))
+    home.writer.put(
+        m.Principal(
+            _next_id(home),
+            statement.name,
+            kind,
+            sid,
+            options.get("DEFAULT_SCHEMA", "dbo"),
+            without_login=without,
+            created=now(),
+        )
+    )
     user = home.catalog.principal(statement.name)
     assert user is not None
     if not without:
@@ -77,7 +90,9 @@ def _create_user(home: DatabaseHome, statement: s.PrincipalStatement) -> None:
 def _find(home: DatabaseHome, name: str, kind: str) -> m.Principal:
     found = home.catalog.principal(name)
     if found is None or (found.type == "R") != (kind == "ROLE"):
-        raise SqlError(15151, f"Cannot alter the {kind.lower()} '{name}', because it does not exist or you do not have permission.")
+        raise SqlError(
+            15151, f"Cannot alter the {kind.lower()} '{name}', because it does not exist or you do not have permission."
+        )
     changed = m.from_dict(m.Principal, m.to_dict(found))
     assert isinstance(changed, m.Principal)
     return changed
@@ -118,8 +133,11 @@ def set_member(home: DatabaseHome, role: m.Principal, name: str, *, add: bool) -
     """Put a principal into a role or take it out."""
     member = home.catalog.principal(name)
     if member is None:
-        raise SqlError(15151, f"Cannot {'add' if add else 'drop'} the principal '{name}', because it does not exist or you do not "
-                       "have permission.")
+        raise SqlError(
+            15151,
+            f"Cannot {'add' if add else 'drop'} the principal '{name}', because it does not exist or you do not "
+            "have permission.",
+        )
     if member.id == 1:
         raise SqlError(15405, f"Cannot use the special principal '{member.name}'.")
     if add and member.id not in role.members:
@@ -131,7 +149,9 @@ def set_member(home: DatabaseHome, role: m.Principal, name: str, *, add: bool) -
 def _principal(home: DatabaseHome, name: str) -> m.Principal:
     found = home.catalog.principal(name)
     if found is None:
-        raise SqlError(15151, f"Cannot find the user '{name}', because it does not exist or you do not have permission.")
+        raise SqlError(
+            15151, f"Cannot find the user '{name}', because it does not exist or you do not have permission."
+        )
     return found
 
 
@@ -145,8 +165,10 @@ def drop_principal(runner: Runner, name: str, kind: str, *, if_exists: bool) -> 
         if found is None or (found.type == "R") != (kind == "ROLE") or found.id <= 4 or found.fixed:
             if found is None and if_exists:
                 return
-            raise SqlError(15151, f"Cannot drop the {kind.lower()} '{name}', because it does not exist or you do not have "
-                           "permission.")
+            raise SqlError(
+                15151,
+                f"Cannot drop the {kind.lower()} '{name}', because it does not exist or you do not have permission.",
+            )
         if any(schema.owner == found.id for schema in catalog.schemas.values()):
             raise SqlError(15138, "The database principal owns a schema in the database, and cannot be dropped.")
         if kind == "ROLE" and found.members:
@@ -181,14 +203,19 @@ def permission(runner: Runner, statement: s.Permission) -> None:
 
 def _securable(runner: Runner, home: DatabaseHome, statement: s.Permission) -> tuple[int, int, m.Table | None]:
     name = statement.securable
-    missing = SqlError(15151, f"Cannot find the object '{name[-1] if name else ''}', because it does not exist or you do not have "
-                       "permission.")
+    missing = SqlError(
+        15151,
+        f"Cannot find the object '{name[-1] if name else ''}', because it does not exist or you do not have "
+        "permission.",
+    )
     if statement.scope == "DATABASE":
         return 0, 0, None
     if statement.scope == "SCHEMA":
         schema = home.catalog.schema(name[-1])
         if schema is None:
-            raise SqlError(15151, f"Cannot find the schema '{name[-1]}', because it does not exist or you do not have permission.")
+            raise SqlError(
+                15151, f"Cannot find the schema '{name[-1]}', because it does not exist or you do not have permission."
+            )
         return 3, schema.id, None
     if statement.scope in ("ROLE", "USER"):
         return 4, _principal(home, name[-1]).id, None
@@ -213,7 +240,12 @@ def _change(
         one.minor = minor
         for number, held in home.catalog.permissions.items():
             if (held.class_, held.major, held.minor, held.grantee, held.name) == (
-                one.class_, one.major, minor, one.grantee, one.name):
+                one.class_,
+                one.major,
+                minor,
+                one.grantee,
+                one.name,
+            ):
                 home.writer.remove("Permission", number)
         if statement.verb != "REVOKE":
             one.state = "D" if statement.verb == "DENY" else ("W" if statement.grant_option else "G")
@@ -241,8 +273,11 @@ def authorization(runner: Runner, statement: s.Authorization) -> None:
         else:
             raise unsupported(f"ALTER AUTHORIZATION ON {statement.scope}")
         if item is None:
-            raise SqlError(15151, f"Cannot find the {statement.scope.lower()} '{statement.name[-1]}', because it does not exist or "
-                           "you do not have permission.")
+            raise SqlError(
+                15151,
+                f"Cannot find the {statement.scope.lower()} '{statement.name[-1]}', because it does not exist or "
+                "you do not have permission.",
+            )
         changed = m.from_dict(type(item), m.to_dict(item))
         changed.owner = owner
         home.writer.put(changed)

@@ -32,9 +32,12 @@ def _create(runner: Runner, statement: s.SequenceStatement) -> None:
     database, schema, name = split_new(frame, statement.name)
     kind = t.BIGINT if statement.type is None else SessionEnvironment(frame).type_of(statement.type)
     if kind.name not in t.INTEGERS - {"bit"} and not (kind.name in t.DECIMALS and not kind.scale):
-        raise SqlError(11702, f"The sequence object '{name}' must be of data type int, bigint, smallint, tinyint, or decimal or "
-                       "numeric with a scale of 0, or any user-defined data type that is based on one of the above integer data "
-                       "types.")
+        raise SqlError(
+            11702,
+            f"The sequence object '{name}' must be of data type int, bigint, smallint, tinyint, or decimal or "
+            "numeric with a scale of 0, or any user-defined data type that is based on one of the above integer data "
+            "types.",
+        )
     options = statement.options
     increment = options.get("INCREMENT") or 1
     low, high = _range(kind)
@@ -47,9 +50,21 @@ def _create(runner: Runner, statement: s.SequenceStatement) -> None:
         home = DatabaseHome(frame, database)
         schema_id = home.schema_id(schema)
         home.check_free(schema, name)
-        sequence = m.Sequence(home.new_id(), schema_id, name, kind, start, increment, low, high,
-                              bool(options.get("CYCLE")), options.get("CACHE", 1) != 0, options.get("CACHE") or None,
-                              now(), now())
+        sequence = m.Sequence(
+            home.new_id(),
+            schema_id,
+            name,
+            kind,
+            start,
+            increment,
+            low,
+            high,
+            bool(options.get("CYCLE")),
+            options.get("CACHE", 1) != 0,
+            options.get("CACHE") or None,
+            now(),
+            now(),
+        )
         home.writer.put(sequence)
         home.engine.change(f"INSERT OR REPLACE INTO {home.dot}sys_sequence VALUES(?,?,0)", (sequence.id, start))
 
@@ -72,16 +87,22 @@ def _check(name: str, start: int, increment: int, low: int, high: int) -> None:
     if low >= high:
         raise SqlError(11705, f"The minimum value for sequence object '{name}' must be less than its maximum value.")
     if not low <= start <= high:
-        raise SqlError(11703, f"The start value for sequence object '{name}' must be between the minimum and maximum value of the "
-                       "sequence object.")
+        raise SqlError(
+            11703,
+            f"The start value for sequence object '{name}' must be between the minimum and maximum value of the "
+            "sequence object.",
+        )
 
 
 def _alter(runner: Runner, statement: s.SequenceStatement) -> None:
     frame, session = runner.frame, runner.session
     found = find_object(frame, statement.name, m.Sequence)
     if found is None:
-        raise SqlError(15151, f"Cannot alter the sequence object '{'.'.join(statement.name)}', because it does not exist or you do "
-                       "not have permission.")
+        raise SqlError(
+            15151,
+            f"Cannot alter the sequence object '{'.'.join(statement.name)}', because it does not exist or you do "
+            "not have permission.",
+        )
     database, old = found
     options = statement.options
     with plans.databases(session, [database]), session.transactions.writing(database):
@@ -100,7 +121,9 @@ def _alter(runner: Runner, statement: s.SequenceStatement) -> None:
         if "RESTART" in options:
             start = options["RESTART"]
             changed.start = changed.start if start is None else start
-            home.engine.change(f"INSERT OR REPLACE INTO {home.dot}sys_sequence VALUES(?,?,0)", (changed.id, changed.start))
+            home.engine.change(
+                f"INSERT OR REPLACE INTO {home.dot}sys_sequence VALUES(?,?,0)", (changed.id, changed.start)
+            )
         _check(changed.name, changed.start, changed.increment, changed.minimum, changed.maximum)
         changed.modified = now()
         home.writer.put(changed)

@@ -119,8 +119,11 @@ def alter(runner: Runner, statement: s.AlterTable) -> None:
     frame = runner.frame
     found = find_table(frame, statement.name)
     if found is None:
-        raise SqlError(4902, f"Cannot find the object \"{'.'.join(statement.name)}\" because it does not exist or you do not have "
-                       "permissions.")
+        raise SqlError(
+            4902,
+            f'Cannot find the object "{".".join(statement.name)}" because it does not exist or you do not have '
+            "permissions.",
+        )
     home, _ = found
     databases = [home.database] if isinstance(home, DatabaseHome) else []
     with plans.databases(frame.session, databases), frame.session.transactions.writing(*databases):
@@ -219,10 +222,15 @@ def _alter_column(builder: ConstraintBuilder, statement: s.AlterTable) -> None:
     table, definition = builder.table, statement.column
     old = table.column(definition.name)
     if old is None:
-        raise SqlError(4924, f"ALTER TABLE ALTER COLUMN failed because column '{definition.name}' does not exist in table "
-                       f"'{table.name}'.")
+        raise SqlError(
+            4924,
+            f"ALTER TABLE ALTER COLUMN failed because column '{definition.name}' does not exist in table "
+            f"'{table.name}'.",
+        )
     if old.computed or old.type.name == "timestamp":
-        raise SqlError(4928, f"Cannot alter column '{old.name}' because it is '{'COMPUTED' if old.computed else 'timestamp'}'.")
+        raise SqlError(
+            4928, f"Cannot alter column '{old.name}' because it is '{'COMPUTED' if old.computed else 'timestamp'}'."
+        )
     probe = ConstraintBuilder(builder.home, m.Table(0, table.schema, table.name, table.phys, []))
     new = probe.add_column(definition)
     if old.type != new.type:
@@ -247,15 +255,23 @@ def _is_longer(old: m.Column, new: m.Column) -> bool:
 def _depends(builder: ConstraintBuilder, column: m.Column, *, allow_longer: bool) -> None:
     """Errors 5074 and 4922: constraints and indexes stand in the way of a new type."""
     table = builder.table
-    blocking = [f"The object '{i.name}'" if i.kind else f"The index '{i.name}'" for i in table.indexes
-                if any(k == column.id for k, _ in i.keys) and not allow_longer]
+    blocking = [
+        f"The object '{i.name}'" if i.kind else f"The index '{i.name}'"
+        for i in table.indexes
+        if any(k == column.id for k, _ in i.keys) and not allow_longer
+    ]
     blocking += [f"The object '{f.name}'" for f in table.foreign_keys if column.id in f.columns]
     blocking += [f"The object '{c.name}'" for c in table.checks if c.column == column.id or _names(c.text, column)]
     blocking += [f"The column '{c.name}'" for c in table.columns if c.computed and _names(c.computed, column)]
     if column.default is not None and not allow_longer:
         blocking.append(f"The object '{column.default.name}'")
     if blocking:
-        last = SqlError(4922, f"ALTER TABLE ALTER COLUMN {column.name} failed because one or more objects access this column.", 16, 9)
+        last = SqlError(
+            4922,
+            f"ALTER TABLE ALTER COLUMN {column.name} failed because one or more objects access this column.",
+            16,
+            9,
+        )
         first, *rest = [SqlError(5074, f"{b} is dependent on column '{column.name}'.") for b in blocking]
         raise SqlError(first.number, first.message, also=[*rest, last])
 
@@ -273,8 +289,13 @@ def _no_nulls(builder: ConstraintBuilder, column: m.Column, verb: str) -> None:
     del verb
     found = home.engine.value(f"SELECT 1 FROM {home.dot}{builder.table.phys} WHERE {column.phys} IS NULL LIMIT 1")
     if found is not None:
-        raise SqlError(515, f"Cannot insert the value NULL into column '{column.name}', table '{_label(builder)}'; column does not "
-                       "allow nulls. UPDATE fails.", 16, 2)
+        raise SqlError(
+            515,
+            f"Cannot insert the value NULL into column '{column.name}', table '{_label(builder)}'; column does not "
+            "allow nulls. UPDATE fails.",
+            16,
+            2,
+        )
 
 
 def _label(builder: ConstraintBuilder) -> str:
@@ -317,8 +338,11 @@ def _drop_constraint(builder: ConstraintBuilder, name: str, *, if_exists: bool) 
     if found is None:
         if if_exists:
             return
-        raise SqlError(3728, f"'{name}' is not a constraint.", also=[SqlError(3727, "Could not drop constraint. See previous "
-                                                                               "errors.", 16, 0)])
+        raise SqlError(
+            3728,
+            f"'{name}' is not a constraint.",
+            also=[SqlError(3727, "Could not drop constraint. See previous errors.", 16, 0)],
+        )
     if isinstance(found, m.Index):
         _unreferenced(builder, found)
         builder.drop_index(found)
@@ -338,9 +362,14 @@ def _unreferenced(builder: ConstraintBuilder, index: m.Index) -> None:
         return
     for child, key in builder.home.catalog.referencing(builder.table.id):
         if key.index == index.id:
-            raise SqlError(3725, f"The constraint '{index.name}' is being referenced by table '{child.name}', foreign key "
-                           f"constraint '{key.name}'.", 16, 0, also=[SqlError(3727, "Could not drop constraint. See previous "
-                                                                              "errors.", 16, 0)])
+            raise SqlError(
+                3725,
+                f"The constraint '{index.name}' is being referenced by table '{child.name}', foreign key "
+                f"constraint '{key.name}'.",
+                16,
+                0,
+                also=[SqlError(3727, "Could not drop constraint. See previous errors.", 16, 0)],
+            )
 
 
 def _drop_column(builder: ConstraintBuilder, name: str, *, if_exists: bool) -> None:
@@ -349,14 +378,21 @@ def _drop_column(builder: ConstraintBuilder, name: str, *, if_exists: bool) -> N
     if column is None:
         if if_exists:
             return
-        raise SqlError(4924, f"ALTER TABLE DROP COLUMN failed because column '{name}' does not exist in table '{table.name}'.")
+        raise SqlError(
+            4924, f"ALTER TABLE DROP COLUMN failed because column '{name}' does not exist in table '{table.name}'."
+        )
     if len(table.columns) == 1:
-        raise SqlError(4923, f"ALTER TABLE DROP COLUMN failed because '{name}' is the only data column in table '{table.name}'. A "
-                       "table must have at least one data column.")
+        raise SqlError(
+            4923,
+            f"ALTER TABLE DROP COLUMN failed because '{name}' is the only data column in table '{table.name}'. A "
+            "table must have at least one data column.",
+        )
     try:
         _depends(builder, column, allow_longer=False)
     except SqlError as error:
-        last = SqlError(4922, f"ALTER TABLE DROP COLUMN {name} failed because one or more objects access this column.", 16, 9)
+        last = SqlError(
+            4922, f"ALTER TABLE DROP COLUMN {name} failed because one or more objects access this column.", 16, 9
+        )
         raise SqlError(error.number, error.message, also=[*error.also[:-1], last]) from None
     table.columns.remove(column)
     if not column.computed:
@@ -372,8 +408,11 @@ def _switch(builder: ConstraintBuilder, statement: s.AlterTable) -> None:
         for _, name, _ in statement.names:
             found = find_constraint(table, name)
             if not isinstance(found, (m.Check, m.ForeignKey)):
-                raise SqlError(4917, f"Constraint '{name}' does not exist.", also=[SqlError(4916, "Could not enable or disable the "
-                                                                                        "constraint. See previous errors.")])
+                raise SqlError(
+                    4917,
+                    f"Constraint '{name}' does not exist.",
+                    also=[SqlError(4916, "Could not enable or disable the constraint. See previous errors.")],
+                )
             chosen.append(found)
     for constraint in chosen:
         _switch_one(builder, constraint, enable=enable, verify=statement.with_check is True)
@@ -408,8 +447,15 @@ def _nothing(_builder: ConstraintBuilder, _statement: s.AlterTable) -> None:
 
 
 _ACTIONS = {
-    "add": _add, "alter column": _alter_column, "drop": _drop, "check": _switch, "nocheck": _switch,
-    "enable trigger": _switch_triggers, "disable trigger": _switch_triggers, "rebuild": _nothing, "set": _nothing,
+    "add": _add,
+    "alter column": _alter_column,
+    "drop": _drop,
+    "check": _switch,
+    "nocheck": _switch,
+    "enable trigger": _switch_triggers,
+    "disable trigger": _switch_triggers,
+    "rebuild": _nothing,
+    "set": _nothing,
 }
 
 __all__ = ["alter", "build", "convert", "create", "create_temporary"]

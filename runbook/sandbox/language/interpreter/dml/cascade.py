@@ -36,7 +36,10 @@ def cascade(
     stored = StoredTable(child.name, child, relation.prefix, relation.database, relation.catalog, schema)
     inner = of_relation(frame, stored)
     if action == "CASCADE" and not new_image:
-        delete_rows(Change(frame, inner), lambda work: f"INSERT INTO {work}(rid) SELECT x.rowid FROM {inner.sql} AS x WHERE {test}")
+        delete_rows(
+            Change(frame, inner),
+            lambda work: f"INSERT INTO {work}(rid) SELECT x.rowid FROM {inner.sql} AS x WHERE {test}",
+        )
         return
     columns = [child.by_id(c) for c in key.columns]
     plan = Plan()
@@ -45,7 +48,8 @@ def cascade(
     else:
         binder = binder_for(frame, plan)
         values = [
-            written(default_of(binder, c), c, inner, "UPDATE") if action == "SET DEFAULT" else _null(c, inner) for c in columns
+            written(default_of(binder, c), c, inner, "UPDATE") if action == "SET DEFAULT" else _null(c, inner)
+            for c in columns
         ]
     text = ", ".join(values)
     names = ", ".join(c.phys for c in columns)

@@ -138,7 +138,9 @@ def _apply(change: Change, new: str, deleted: str, names: list[str]) -> None:
     point = f"k{change.frame.session.next_number()}"
     engine.execute(f"SAVEPOINT {point}")
     try:
-        engine.execute(f"UPDATE {target.sql} SET {', '.join(sets)} FROM {new} AS n WHERE {target.table.phys}.rowid = n.rid")
+        engine.execute(
+            f"UPDATE {target.sql} SET {', '.join(sets)} FROM {new} AS n WHERE {target.table.phys}.rowid = n.rid"
+        )
     except ConstraintFailed as error:
         engine.execute(f"ROLLBACK TO {point}")
         _shift(change, new, deleted, names, error)

@@ -57,8 +57,8 @@ def conflict(verb: str, kind: str, name: str, target: Target, table: str, column
     where = f", column '{column}'" if column else ""
     return SqlError(
         547,
-        f"The {verb} statement conflicted with the {kind} constraint \"{name}\". The conflict occurred in database "
-        f"\"{target.relation.database or 'tempdb'}\", table \"{table}\"{where}.",
+        f'The {verb} statement conflicted with the {kind} constraint "{name}". The conflict occurred in database '
+        f'"{target.relation.database or "tempdb"}", table "{table}"{where}.',
         16,
         0,
     )
@@ -69,9 +69,7 @@ def _equal(left: str, right: str, column: m.Column) -> str:
     return f"{left} = {right}"
 
 
-def _check_parent(
-    frame: Frame, target: Target, verb: str, rows: str, key: m.ForeignKey, parent: m.Table
-) -> None:
+def _check_parent(frame: Frame, target: Target, verb: str, rows: str, key: m.ForeignKey, parent: m.Table) -> None:
     child = target.table
     pairs = [(child.by_id(a), parent.by_id(b)) for a, b in zip(key.columns, key.table_columns, strict=True)]
     present = " AND ".join(f"x.{a.phys} IS NOT NULL" for a, _ in pairs)

@@ -62,9 +62,7 @@ class Located:
     prefix: str = ""
 
 
-def locate(
-    binder: FunctionBinder, plan: Plan, statement: s.Update | s.Delete, runner: Runner
-) -> Located:
+def locate(binder: FunctionBinder, plan: Plan, statement: s.Update | s.Delete, runner: Runner) -> Located:
     """Bind FROM and find the target in it."""
     scope, frame = Scope(), runner.frame
     prefix = ""
@@ -86,7 +84,7 @@ def locate(
     source = next(x for x in scope.sources if x.alias.casefold() == name.casefold())
     target = of_relation(frame, source.relation)
     if isinstance(source.relation, StoredTable) and source.relation.read_only:
-        raise SqlError(10700, f"The table-valued parameter \"{name}\" is READONLY and cannot be modified.")
+        raise SqlError(10700, f'The table-valued parameter "{name}" is READONLY and cannot be modified.')
     return Located(target, source, " CROSS JOIN ".join(parts), scope, len(scope.sources) > 1, prefix)
 
 

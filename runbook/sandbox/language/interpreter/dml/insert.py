@@ -112,16 +112,25 @@ def given_columns(runner: Runner, target: Target, statement: s.Insert) -> tuple[
     else:
         found = [c for c in target.table.columns if not (c.computed or c.identity or c.type.name == "timestamp")]
         if identity_on and statement.source is not None:
-            raise SqlError(8101, f"An explicit value for the identity column in table '{target.short_label}' can only be "
-                           "specified when a column list is used and IDENTITY_INSERT is ON.")
+            raise SqlError(
+                8101,
+                f"An explicit value for the identity column in table '{target.short_label}' can only be "
+                "specified when a column list is used and IDENTITY_INSERT is ON.",
+            )
     explicit = any(c.identity for c in found)
     if explicit and not identity_on and "INSERT" not in target.instead:
-        raise SqlError(544, f"Cannot insert explicit value for identity column in table '{target.table.name}' when IDENTITY_INSERT "
-                       "is set to OFF.")
+        raise SqlError(
+            544,
+            f"Cannot insert explicit value for identity column in table '{target.table.name}' when IDENTITY_INSERT "
+            "is set to OFF.",
+        )
     if identity_on and not explicit:
-        raise SqlError(545, f"Explicit value must be specified for identity column in table '{target.table.name}' either when "
-                       "IDENTITY_INSERT is set to ON or when a replication user is inserting into a NOT FOR REPLICATION identity "
-                       "column.")
+        raise SqlError(
+            545,
+            f"Explicit value must be specified for identity column in table '{target.table.name}' either when "
+            "IDENTITY_INSERT is set to ON or when a replication user is inserting into a NOT FOR REPLICATION identity "
+            "column.",
+        )
     return found, explicit
 
 
@@ -133,8 +142,11 @@ def check_width(found: InsertPlan, width: int, statement_has_columns: bool, *, q
     if not statement_has_columns:
         raise SqlError(213, "Column name or number of supplied values does not match table definition.")
     if query:
-        number, text = (120, "The select list for the INSERT statement contains fewer items than the insert list.") if (
-            width < wanted) else (121, "The select list for the INSERT statement contains more items than the insert list.")
+        number, text = (
+            (120, "The select list for the INSERT statement contains fewer items than the insert list.")
+            if (width < wanted)
+            else (121, "The select list for the INSERT statement contains more items than the insert list.")
+        )
         raise SqlError(number, f"{text} The number of SELECT values must match the number of INSERT columns.", 15)
     more, less = ("more", "fewer") if width < wanted else ("fewer", "more")
     raise SqlError(
@@ -182,8 +194,12 @@ def _bind_values(binder: FunctionBinder, found: InsertPlan, source: n.Values) ->
     for row in source.rows:
         check_width(found, len(row), statement_has_columns, query=False)
     if len(source.rows) > 1000:
-        raise SqlError(10738, "The number of row value expressions in the INSERT statement exceeds the maximum allowed number of "
-                       "1000 row values.", 15)
+        raise SqlError(
+            10738,
+            "The number of row value expressions in the INSERT statement exceeds the maximum allowed number of "
+            "1000 row values.",
+            15,
+        )
     if len(source.rows) > 1:
         found.literals = literal_rows(binder, found.target, found.given, source)
         if found.literals is not None:
@@ -205,9 +221,7 @@ def _slot(position: int, column: m.Column) -> Bound:
     return Bound(f"?{position + 1}", column.type, nullable=False)
 
 
-def _bind_query(
-    binder: FunctionBinder, found: InsertPlan, source: n.Query, prefix: str, statement: s.Insert
-) -> None:
+def _bind_query(binder: FunctionBinder, found: InsertPlan, source: n.Query, prefix: str, statement: s.Insert) -> None:
     query = binder.subquery(source, None)
     check_width(found, len(query.items), bool(statement.columns), query=True)
     alias = binder.plan.alias()

@@ -92,9 +92,7 @@ def _column(cells: list[Any], column: m.Column, target: Target) -> list[Any] | N
         raise
 
 
-def _converter(
-    kinds: set[str], cells: list[Any], column: m.Column, target: Target
-) -> Callable[[Any], Any] | None:
+def _converter(kinds: set[str], cells: list[Any], column: m.Column, target: Target) -> Callable[[Any], Any] | None:
     if kinds == {"int"}:
         return _plain(t.INT, column, target)
     if kinds <= {"string", "nstring"}:

@@ -15,7 +15,14 @@ from runbook.sandbox.language.catalog import model as m
 from runbook.sandbox.language.engine.connection import ConstraintFailed
 from runbook.sandbox.language.interpreter import plans
 from runbook.sandbox.language.interpreter.dml import output
-from runbook.sandbox.language.interpreter.dml.change import Change, copy_rows, delete_rows, insert_rows, physical, update_rows
+from runbook.sandbox.language.interpreter.dml.change import (
+    Change,
+    copy_rows,
+    delete_rows,
+    insert_rows,
+    physical,
+    update_rows,
+)
 from runbook.sandbox.language.interpreter.dml.insert import InsertPlan, _outputs, finish, with_identity
 from runbook.sandbox.language.interpreter.dml.target import Target, resolve
 from runbook.sandbox.language.interpreter.dml.unique import violation
@@ -97,8 +104,11 @@ def _bind(runner: Runner, binder: FunctionBinder, plan: Plan, statement: s.Merge
 
 def _choose(binder: FunctionBinder, statement: s.Merge, scope: Scope, target_text: str, mine: Source) -> str:
     """UPDATE that writes the number of the clause into the pairs."""
-    present = {"matched": f"{PAIR}.t IS NOT NULL AND {PAIR}.s IS NOT NULL", "target": f"{PAIR}.t IS NULL",
-               "source": f"{PAIR}.s IS NULL"}
+    present = {
+        "matched": f"{PAIR}.t IS NOT NULL AND {PAIR}.s IS NOT NULL",
+        "target": f"{PAIR}.t IS NULL",
+        "source": f"{PAIR}.s IS NULL",
+    }
     whens = []
     for i, clause in enumerate(statement.clauses):
         test = present[clause.kind]
@@ -149,8 +159,11 @@ def _insert_clause(
         raise SqlError(213, "Column name or number of supplied values does not match table definition.")
     identity_on = binder.env.session.options.identity_insert == (target.relation.database, target.table.id)  # type: ignore[attr-defined]
     if any(c.identity for c in given) and not identity_on:
-        raise SqlError(544, f"Cannot insert explicit value for identity column in table '{target.table.name}' when IDENTITY_INSERT "
-                       "is set to OFF.")
+        raise SqlError(
+            544,
+            f"Cannot insert explicit value for identity column in table '{target.table.name}' when IDENTITY_INSERT "
+            "is set to OFF.",
+        )
     values = [None if is_default(v) else binder.value(v, scope) for v in clause.values]
     return given, _outputs(binder, InsertPlan(target, given), list(values))
 
@@ -179,7 +192,9 @@ def _execute(runner: Runner, plan: MergePlan, params: dict[str, Any]) -> int:
 
 
 def _check_once(engine: Any, pairs: str) -> None:
-    if engine.value(f"SELECT 1 FROM {pairs} WHERE k IS NOT NULL AND t IS NOT NULL GROUP BY t HAVING count(*) > 1 LIMIT 1"):
+    if engine.value(
+        f"SELECT 1 FROM {pairs} WHERE k IS NOT NULL AND t IS NOT NULL GROUP BY t HAVING count(*) > 1 LIMIT 1"
+    ):
         raise SqlError(
             8672,
             "The MERGE statement attempted to UPDATE or DELETE the same row more than once. This happens when a target row matches "
@@ -194,7 +209,9 @@ def _act(runner: Runner, plan: MergePlan, source: str, pairs: str, params: dict[
     count = 0
     with session.work.table(["act"]) as actions, _image(runner, plan) as deleted, _image(runner, plan) as inserted:
         for i, (clause, columns, values) in enumerate(plan.clauses):
-            count += _act_one(runner, plan, (i, clause, columns, values), (source, pairs, actions, deleted, inserted), params)
+            count += _act_one(
+                runner, plan, (i, clause, columns, values), (source, pairs, actions, deleted, inserted), params
+            )
         if plan.output:
             output.emit_merge(runner, plan.output, deleted, inserted, actions)
     return count
@@ -249,9 +266,7 @@ def _insert(runner: Runner, plan: MergePlan, text: str, params: dict[str, Any]) 
     return count
 
 
-def _keep(
-    runner: Runner, plan: MergePlan, action: str, old: str, new: str, tables: tuple[str, str, str]
-) -> None:
+def _keep(runner: Runner, plan: MergePlan, action: str, old: str, new: str, tables: tuple[str, str, str]) -> None:
     """Gather the images of all clauses for OUTPUT."""
     actions, deleted, inserted = tables
     names = ", ".join(["rid", *physical(plan.target)])

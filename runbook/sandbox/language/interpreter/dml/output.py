@@ -52,8 +52,11 @@ def bind(frame: Frame, plan: Plan, target: Target, outputs: list[s.Output], even
     found = []
     for one in outputs:
         if one.into is None and target.triggers and any(target.triggers.values()):
-            raise SqlError(334, f"The target table '{target.table.name}' of the DML statement cannot have any enabled triggers if "
-                           "the statement contains an OUTPUT clause without INTO clause.")
+            raise SqlError(
+                334,
+                f"The target table '{target.table.name}' of the DML statement cannot have any enabled triggers if "
+                "the statement contains an OUTPUT clause without INTO clause.",
+            )
         found.append(_bind(frame, plan, target, one, event))
     return found
 
@@ -90,11 +93,15 @@ def _bind(frame: Frame, plan: Plan, target: Target, one: s.Output, event: str) -
 def _bind_into(frame: Frame, plan: Plan, found: OutputPlan, one: s.Output) -> None:
     into = resolve(frame, one.into, plan)  # type: ignore[arg-type]
     if into.triggers or into.instead or into.parents or into.children:
-        raise SqlError(331, f"The target table '{into.table.name}' of the OUTPUT INTO clause cannot have any enabled triggers.")
+        raise SqlError(
+            331, f"The target table '{into.table.name}' of the OUTPUT INTO clause cannot have any enabled triggers."
+        )
     binder = plans.binder_for(frame, plan)
-    columns = [into.table.column(c) for c in one.columns] if one.columns else [
-        c for c in into.table.columns if not (c.computed or c.identity or c.type.name == "timestamp")
-    ]
+    columns = (
+        [into.table.column(c) for c in one.columns]
+        if one.columns
+        else [c for c in into.table.columns if not (c.computed or c.identity or c.type.name == "timestamp")]
+    )
     if None in columns or len(columns) != len(found.items):
         raise SqlError(213, "Column name or number of supplied values does not match table definition.")
     values = {c.id: i.bound for c, i in zip(columns, found.items, strict=True) if c is not None}

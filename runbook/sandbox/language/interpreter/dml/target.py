@@ -78,7 +78,7 @@ def resolve(frame: Frame, node: n.TableRef | n.VariableTable, plan: Plan) -> Tar
     if isinstance(node, n.VariableTable):
         found = environment.table_variable(node.name)
         if found.read_only:
-            raise SqlError(10700, f"The table-valued parameter \"{node.name}\" is READONLY and cannot be modified.")
+            raise SqlError(10700, f'The table-valued parameter "{node.name}" is READONLY and cannot be modified.')
         return Target(found)
     if len(node.parts) == 1 and node.parts[0].casefold() in frame.pseudo:
         raise SqlError(286, "The logical tables INSERTED and DELETED cannot be updated.")
@@ -131,7 +131,9 @@ def _view(relation: View) -> Target:
     }
     if not instead:
         raise unsupported("changing data through a view without an INSTEAD OF trigger")
-    stored = StoredTable(relation.module.name, _view_table(relation), "", relation.database, relation.catalog, relation.schema)
+    stored = StoredTable(
+        relation.module.name, _view_table(relation), "", relation.database, relation.catalog, relation.schema
+    )
     return Target(stored, instead=instead, view=relation)
 
 
@@ -148,7 +150,9 @@ def target_in_from(binder: FunctionBinder, node: n.TableRef | n.VariableTable, s
     """The alias or name under which FROM has the target, None when it has not."""
     del binder
     if isinstance(node, n.VariableTable):
-        return next((x.alias or x.name for x in _refs(source) if isinstance(x, n.VariableTable) and x.name == node.name), None)
+        return next(
+            (x.alias or x.name for x in _refs(source) if isinstance(x, n.VariableTable) and x.name == node.name), None
+        )
     wanted = node.parts[-1].casefold()
     refs = list(_refs(source))
     if len(node.parts) == 1:

@@ -70,15 +70,24 @@ def check_writable(column: m.Column | None, name: str, target: Target, seen: set
     if column is None:
         raise SqlError(207, f"Invalid column name '{name}'.")
     if column.id in seen:
-        raise SqlError(264, f"The column name '{column.name}' is specified more than once in the SET clause or column list of an "
-                       "INSERT. A column cannot be assigned more than one value in the same clause. Modify the clause to make "
-                       "sure that a column is updated only once.")
+        raise SqlError(
+            264,
+            f"The column name '{column.name}' is specified more than once in the SET clause or column list of an "
+            "INSERT. A column cannot be assigned more than one value in the same clause. Modify the clause to make "
+            "sure that a column is updated only once.",
+        )
     if column.computed:
-        raise SqlError(271, f"The column \"{column.name}\" cannot be modified because it is either a computed column or is the "
-                       "result of a UNION operator.")
+        raise SqlError(
+            271,
+            f'The column "{column.name}" cannot be modified because it is either a computed column or is the '
+            "result of a UNION operator.",
+        )
     if column.type.name == "timestamp":
-        raise SqlError(273, "Cannot insert an explicit value into a timestamp column. Use INSERT with a column list to exclude the "
-                       "timestamp column, or insert a DEFAULT into the timestamp column.")
+        raise SqlError(
+            273,
+            "Cannot insert an explicit value into a timestamp column. Use INSERT with a column list to exclude the "
+            "timestamp column, or insert a DEFAULT into the timestamp column.",
+        )
     seen.add(column.id)
     del target
     return column
