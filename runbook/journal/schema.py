@@ -7,9 +7,11 @@ append, so that a row missing at the end is noticed. ``runbook_lease`` says whic
 
 from __future__ import annotations
 
-from sqlalchemy import DDL, BigInteger, Column, Float, MetaData, String, Table, Text, event
+from sqlalchemy import DDL, BigInteger, Column, Float, MetaData, String, Table, Unicode, UnicodeText, event
+from sqlalchemy.dialects.mssql import NVARCHAR
 
 metadata = MetaData()
+_Body = UnicodeText().with_variant(NVARCHAR(None), "mssql")  # NVARCHAR(max)
 
 events = Table(
     "runbook_event",
@@ -18,10 +20,10 @@ events = Table(
     Column("n", BigInteger, primary_key=True, autoincrement=False),
     Column("at_utc", String(32), nullable=False),
     Column("kind", String(32), nullable=False),
-    Column("step_id", String(256), nullable=False),
-    Column("actor", String(256), nullable=False),
+    Column("step_id", Unicode(256), nullable=False),
+    Column("actor", Unicode(256), nullable=False),
     Column("fence", BigInteger, nullable=False),
-    Column("body", Text, nullable=False),
+    Column("body", _Body, nullable=False),
     Column("previous_hash", String(64), nullable=False),
     Column("row_hash", String(64), nullable=False),
     sqlite_with_rowid=False,  # one tree to write instead of two
@@ -40,8 +42,8 @@ leases = Table(
     "runbook_lease",
     metadata,
     Column("run_id", String(64), primary_key=True),
-    Column("owner", String(256), nullable=False),
-    Column("host", String(256), nullable=False),
+    Column("owner", Unicode(256), nullable=False),
+    Column("host", Unicode(256), nullable=False),
     Column("pid", BigInteger, nullable=False),
     Column("pid_token", String(64), nullable=False),
     Column("fence", BigInteger, nullable=False),

@@ -119,9 +119,7 @@ class SqlStore:
         """A cursor of the driver in a transaction of its own: what SQLAlchemy adds to each statement costs more than
         the durable write itself, and this is on the path of every step."""
         with self._lock:
-            connection = self._held or self._engine.raw_connection()
-            if self._sqlite:
-                self._held = connection  # a file does not go away, a server's connection may have to be made anew
+            connection = self._connected()
             cursor = connection.cursor()
             try:
                 if begin and self._sqlite:
@@ -135,6 +133,20 @@ class SqlStore:
                 cursor.close()
                 if not self._sqlite:
                     connection.close()
+
+    def _connected(self) -> Any:
+        """The connection of the pool; for a file it is kept, that of a server may have to be made anew."""
+        if self._held is not None:
+            return self._held
+        from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
+
+        try:
+            connection = self._engine.raw_connection()
+        except SQLAlchemyError as error:
+            raise _unwritable(error) from error
+        if self._sqlite:
+            self._held = connection
+        return connection
 
     def _give_up(self, connection: Any, cursor: Any, error: BaseException) -> None:
         """Roll back; JournalError for what the driver raised."""
