@@ -190,12 +190,18 @@ class Attempt:
         self.changed.set()
 
     def interrupt(self, seconds: float) -> bool:
-        """Ask the server to end it, several times in that span; whether it ended."""
+        """Ask the server to end it, several times in that span; whether it ended.
+
+        Asked on a thread of its own: a driver may wait for the answer of a server that gives none.
+        """
+        Thread(target=self._ask, args=(seconds,), name=f"cancel-{self.connection.session_id}", daemon=True).start()
+        return self.ended.wait(seconds)
+
+    def _ask(self, seconds: float) -> None:
         for share in ATTENTIONS:
             self.connection.cancel()
             if self.ended.wait(seconds * share):
-                return True
-        return False
+                return
 
     @property
     def ended_by_itself(self) -> bool:
