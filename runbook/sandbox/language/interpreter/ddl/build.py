@@ -160,7 +160,7 @@ class TableBuilder:
         parts = []
         for column in columns:
             sentinel = "'null'" if t.affinity(column.type) == "BLOB" else "x'00'"
-            parts.append(f"ifnull({self.column_text(column)},{sentinel}){self.suffix(column)}")
+            parts.append(f"ifnull({self.column_text(column)},{sentinel}){collation_suffix(column)}")
         test = " OR ".join(f"{self.column_text(c)} IS NULL" for c in loose)
         test = f" WHERE ({test})" + (f" AND {where[7:]}" if where else "")
         self.home.engine.execute(
@@ -183,16 +183,9 @@ class TableBuilder:
         assert found is not None
         return found.sql.replace(f"{self.table.phys}.", "")
 
-    def suffix(self, column: m.Column) -> str:
-        """COLLATE of a computed or nullable key."""
-        coll = collate.collation_of(column.collation) if column.collation else collate.CI_AS
-        if column.type.name in t.STRINGS:
-            return f" COLLATE {coll}"
-        return " COLLATE DTO" if column.type.name == "datetimeoffset" else ""
-
     def key_sql(self, column: m.Column, *, descending: bool) -> str:
         """A key column of an index."""
-        return f"{self.column_text(column)}{self.suffix(column)}{' DESC' if descending else ''}"
+        return f"{self.column_text(column)}{collation_suffix(column)}{' DESC' if descending else ''}"
 
     def _filter(self, text: str) -> str:
         binder = binder_for(self.home.frame, Plan())
@@ -215,12 +208,20 @@ class TableBuilder:
 
     def _duplicate(self, index: m.Index) -> str:
         columns = [self.table.by_id(k) for k, _ in index.keys]
-        texts = [f"{self.column_text(c)}{self.suffix(c)}" for c in columns]
+        texts = [f"{self.column_text(c)}{collation_suffix(c)}" for c in columns]
         row = self.home.engine.rows(
             f"SELECT {', '.join(texts)} FROM {self.home.dot}{self.table.phys} GROUP BY {', '.join(texts)} "
             "HAVING count(*) > 1 LIMIT 1"
         )
         return key_text(row[0] if row else (), columns)
+
+
+def collation_suffix(column: m.Column) -> str:
+    """COLLATE of a key column."""
+    coll = collate.collation_of(column.collation) if column.collation else collate.CI_AS
+    if column.type.name in t.STRINGS:
+        return f" COLLATE {coll}"
+    return " COLLATE DTO" if column.type.name == "datetimeoffset" else ""
 
 
 def _is_stable(sql: str) -> bool:

@@ -160,14 +160,14 @@ def _shift(change: Change, new: str, deleted: str, names: list[str], error: Cons
         else:
             parts.append(f"n.{column}" if column in names else f"d.{column}")
     engine.execute(f"DELETE FROM {target.sql} WHERE rowid IN (SELECT rid FROM {new})")
-    text = (
-        f"INSERT INTO {target.sql}(rowid, {', '.join(physical(target))}) SELECT d.rid, {', '.join(parts)} "
-        f"FROM {deleted} AS d JOIN {new} AS n ON n.rid = d.rid"
-    )
+    source = f"FROM {deleted} AS d JOIN {new} AS n ON n.rid = d.rid"
+    text = f"INSERT INTO {target.sql}(rowid, {', '.join(physical(target))}) SELECT d.rid, {', '.join(parts)} {source}"
+    named = [f"{'d.' + c if part == '_rowver()' else part} AS {c}" for c, part in zip(physical(target), parts, strict=True)]
+    rows = f"SELECT {', '.join(named)} {source}"
     try:
         engine.execute(text)
     except ConstraintFailed as again:
-        raise violation(change.frame, target, again.message or error.message, "") from None
+        raise violation(change.frame, target, again.message or error.message, rows) from None
 
 
 # --- INSERT ------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from runbook.sandbox.language.interpreter.dml.values import (
     default_of,
     is_default,
     null_error,
+    row_version_given,
     written,
 )
 from runbook.sandbox.language.parser.base import unsupported
@@ -96,7 +97,7 @@ def bind(runner: Runner, binder: FunctionBinder, plan: Plan, statement: s.Insert
     if source is None:
         found.selects = [_row(binder, found, [])]
     elif isinstance(source, n.Values):
-        _bind_values(binder, found, source)
+        _bind_values(binder, found, source, has_columns=bool(statement.columns))
     else:
         assert isinstance(source, n.Query)
         _bind_query(binder, found, source, prefix, statement)
@@ -110,7 +111,7 @@ def given_columns(runner: Runner, target: Target, statement: s.Insert) -> tuple[
         seen: set[int] = set()
         found = [check_writable(target.table.column(c), c, target, seen) for c in statement.columns]
     else:
-        found = [c for c in target.table.columns if not (c.computed or c.identity or c.type.name == "timestamp")]
+        found = [c for c in target.table.columns if not (c.computed or c.identity)]
         if identity_on and statement.source is not None:
             raise SqlError(
                 8101,
@@ -157,6 +158,12 @@ def check_width(found: InsertPlan, width: int, statement_has_columns: bool, *, q
     )
 
 
+def check_row_versions(given: list[m.Column], defaults: list[bool]) -> None:
+    """Error 273 when a rowversion gets something else than DEFAULT."""
+    if any(c.type.name == "timestamp" and not default for c, default in zip(given, defaults, strict=True)):
+        raise row_version_given()
+
+
 def _row(binder: FunctionBinder, found: InsertPlan, values: list[Bound | None]) -> str:
     """A SELECT of one row; None in ``values`` means DEFAULT."""
     return "SELECT " + ", ".join(_outputs(binder, found, values))
@@ -189,10 +196,10 @@ def _late_null(column: m.Column, target: Target) -> str:
     return written(Bound("NULL", column.type), column, target, "INSERT")
 
 
-def _bind_values(binder: FunctionBinder, found: InsertPlan, source: n.Values) -> None:
-    statement_has_columns = True
+def _bind_values(binder: FunctionBinder, found: InsertPlan, source: n.Values, *, has_columns: bool) -> None:
     for row in source.rows:
-        check_width(found, len(row), statement_has_columns, query=False)
+        check_width(found, len(row), has_columns, query=False)
+        check_row_versions(found.given, [is_default(v) for v in row])
     if len(source.rows) > 1000:
         raise SqlError(
             10738,
@@ -224,6 +231,7 @@ def _slot(position: int, column: m.Column) -> Bound:
 def _bind_query(binder: FunctionBinder, found: InsertPlan, source: n.Query, prefix: str, statement: s.Insert) -> None:
     query = binder.subquery(source, None)
     check_width(found, len(query.items), bool(statement.columns), query=True)
+    check_row_versions(found.given, [False] * len(found.given))
     alias = binder.plan.alias()
     values: list[Bound | None] = [binder.output(alias, i, item.bound) for i, item in enumerate(query.items, 1)]
     for value, item in zip(values, query.items, strict=True):
@@ -317,10 +325,7 @@ def _insert(runner: Runner, plan: InsertPlan, params: dict[str, Any]) -> int:
             try:
                 count += engine.change(head + select, params)
             except ConstraintFailed as error:
-                values = None
-                if not plan.is_query:
-                    values = _again(runner, select, params)
-                raise violation(runner.frame, target, error.message, "", values) from None
+                raise _violation(runner, plan, select, params, error) from None
     if plan.explicit_identity:
         _note_identity(runner, plan, last)
     pending, runner.session.after_rows = runner.session.after_rows, None
@@ -329,14 +334,18 @@ def _insert(runner: Runner, plan: InsertPlan, params: dict[str, Any]) -> int:
     return count
 
 
-def _again(runner: Runner, select: str, params: dict[str, Any]) -> list[Any] | None:
-    """The values of the single row that was refused, for the message."""
-    if "_ident()" in select or "_nextval(" in select or "_rowver()" in select:
-        select = select.replace("_ident()", "NULL").replace("_rowver()", "NULL")
-        if "_nextval(" in select:
-            return None
-    rows = runner.session.engine.rows(select, params)
-    return list(rows[0]) if rows else None
+def _violation(
+    runner: Runner, plan: InsertPlan, select: str, params: dict[str, Any], error: ConstraintFailed
+) -> SqlError:
+    """Error 2627 or 2601; the rows are made once more, so that the message can show the key."""
+    target = plan.target
+    if "_nextval(" in select:
+        return violation(runner.frame, target, error.message)
+    names = [c.phys for c in target.table.stored()]
+    again = select.replace("_ident()", "NULL").replace("_rowver()", "NULL")
+    with runner.session.work.table(names) as work:
+        runner.session.engine.execute(f"INSERT INTO {work}({', '.join(names)}) {again}", params)
+        return violation(runner.frame, target, error.message, f"SELECT * FROM {work}")
 
 
 def _note_identity(runner: Runner, plan: InsertPlan, last: int) -> None:

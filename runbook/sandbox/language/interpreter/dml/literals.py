@@ -44,20 +44,23 @@ class LiteralRows:
     def insert(self, runner: Any, sql: str, plan: Any, params: dict[str, Any]) -> int:
         """Write all rows."""
         engine = runner.session.engine
-        before = engine.connection.total_changes()
         sql, rows = self.positional(sql, params)
+        engine.execute("SAVEPOINT literals")
         try:
             engine.change_many(sql, rows)
+            engine.execute("RELEASE literals")
         except ConstraintFailed as error:
-            done = engine.connection.total_changes() - before
-            raise violation(runner.frame, plan.target, error.message, "", self._values(plan, done)) from None
+            engine.execute("ROLLBACK TO literals")
+            with runner.session.work.table([c.phys for c in plan.target.table.stored()]) as work:
+                self._show(engine, work, plan)
+                raise violation(runner.frame, plan.target, error.message, f"SELECT * FROM {work}") from None
         return len(self.rows)
 
-    def _values(self, plan: Any, done: int) -> list[Any] | None:
-        if not 0 <= done < len(self.rows):
-            return None
-        by_id = {c.id: v for c, v in zip(plan.given, self.rows[done], strict=True)}
-        return [by_id.get(c.id) for c in plan.target.table.stored()]
+    def _show(self, engine: Any, work: str, plan: Any) -> None:
+        """The refused rows, for the message."""
+        names = ", ".join(c.phys for c in plan.given)
+        marks = ", ".join("?" * len(plan.given))
+        engine.change_many(f"INSERT INTO {work}({names}) VALUES ({marks})", self.rows)
 
 
 def literal_rows(

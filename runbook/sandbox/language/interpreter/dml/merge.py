@@ -259,7 +259,7 @@ def _insert(runner: Runner, plan: MergePlan, text: str, params: dict[str, Any]) 
         try:
             session.engine.execute(f"INSERT INTO {target.sql}({names}) SELECT {names} FROM {rows} ORDER BY rowid")
         except ConstraintFailed as error:
-            raise violation(runner.frame, target, error.message, "") from None
+            raise violation(runner.frame, target, error.message, f"SELECT {names} FROM {rows}") from None
     pending, session.after_rows = session.after_rows, None
     if pending is not None:
         pending()

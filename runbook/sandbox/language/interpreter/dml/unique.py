@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook.sandbox.contract import SqlError
 from runbook.sandbox.language.catalog import model as m
-from runbook.sandbox.language.interpreter.ddl.build import key_text
+from runbook.sandbox.language.interpreter.ddl.build import collation_suffix, key_text
 from runbook.sandbox.language.interpreter.ddl.home import index_name
 from runbook.sandbox.language.interpreter.dml.target import Target
 
@@ -32,18 +32,16 @@ def broken_index(target: Target, text: str) -> m.Index | None:
     return None
 
 
-def violation(frame: Frame, target: Target, text: str, rows: str, values: list[Any] | None = None) -> SqlError:
-    """Error 2627 for a constraint, 2601 for an index. ``values``: the stored columns of the row, when known."""
-    del frame, rows
-    index = broken_index(target, text)
+def violation(frame: Frame, target: Target, text: str, rows: str = "") -> SqlError:
+    """Error 2627 for a constraint, 2601 for an index. ``rows``: text of a query of the refused rows, all stored columns."""
+    found = _duplicate(frame, target, rows) if rows else None
+    index = found[0] if found is not None else broken_index(target, text)
     if index is None:
         return SqlError(50996, f"sandbox: the storage engine refused a row: {text}")
-    columns = [target.table.by_id(k) for k, _ in index.keys]
     value = ""
-    if values is not None:
-        by_name = dict(zip((c.id for c in target.table.stored()), values, strict=True))
-        if all(c.id in by_name for c in columns):
-            value = f" The duplicate key value is {key_text([by_name[c.id] for c in columns], columns)}."
+    if found is not None:
+        columns = [target.table.by_id(k) for k, _ in index.keys]
+        value = f" The duplicate key value is {key_text(found[1], columns)}."
     if index.kind:
         kind = "PRIMARY KEY" if index.kind == "PK" else "UNIQUE KEY"
         return SqlError(
@@ -56,3 +54,20 @@ def violation(frame: Frame, target: Target, text: str, rows: str, values: list[A
         f"Cannot insert duplicate key row in object '{target.short_label}' with unique index '{index.name}'.{value}",
         14,
     )
+
+
+def _duplicate(frame: Frame, target: Target, rows: str) -> tuple[m.Index, tuple[Any, ...]] | None:
+    """The first unique index, by its id, that the rows break among themselves or with the table, and the key."""
+    engine = frame.session.engine
+    for index in sorted(target.table.indexes, key=lambda i: i.id):
+        columns = [target.table.by_id(k) for k, _ in index.keys]
+        if not index.unique or index.disabled or index.where or any(c.computed for c in columns):
+            continue
+        keys = ", ".join(f"r.{c.phys}{collation_suffix(c)}" for c in columns)
+        within = engine.rows(f"SELECT {keys} FROM ({rows}) AS r GROUP BY {keys} HAVING count(*) > 1 LIMIT 1")
+        match = " AND ".join(f"x.{c.phys} IS r.{c.phys}" for c in columns)
+        among = f"SELECT {keys} FROM ({rows}) AS r WHERE EXISTS(SELECT 1 FROM {target.sql} AS x WHERE {match}) LIMIT 1"
+        found = engine.rows(among) or within
+        if found:
+            return index, tuple(found[0])
+    return None

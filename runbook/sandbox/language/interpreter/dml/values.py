@@ -83,11 +83,16 @@ def check_writable(column: m.Column | None, name: str, target: Target, seen: set
             "result of a UNION operator.",
         )
     if column.type.name == "timestamp":
-        raise SqlError(
-            273,
-            "Cannot insert an explicit value into a timestamp column. Use INSERT with a column list to exclude the "
-            "timestamp column, or insert a DEFAULT into the timestamp column.",
-        )
+        raise row_version_given()
     seen.add(column.id)
     del target
     return column
+
+
+def row_version_given() -> SqlError:
+    """Error 273."""
+    return SqlError(
+        273,
+        "Cannot insert an explicit value into a timestamp column. Use INSERT with a column list to exclude the timestamp "
+        "column, or insert a DEFAULT into the timestamp column.",
+    )
