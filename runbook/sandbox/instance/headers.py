@@ -43,9 +43,15 @@ def _flags(job: Job, *, checksums: bool) -> int:
 
 
 def compose(job: Job, first_lsn: int, size: int) -> dict[str, Any]:
-    """The header of a set whose content has been copied; LSNs are taken here, after the copy."""
+    """The header of a set whose content has been copied; LSNs are taken here, after the copy.
+
+    They are durable before the set is written: a set that a killed server completed but did not record must not share
+    its LSNs with a later one.
+    """
     record, version = job.record, job.instance.version
     doc = record.to_doc()
+    last_lsn = record.advance(LOG_STEP)
+    job.instance.book.save(record)
     checksums = "CHECKSUM" in job.options or (
         "NO_CHECKSUM" not in job.options and job.instance.configuration.in_use("backup checksum default") == 1
     )
@@ -62,7 +68,7 @@ def compose(job: Job, first_lsn: int, size: int) -> dict[str, Any]:
         "product": [version.major, 0, version.build, version.revision],
         "database": record.name,
         "first_lsn": first_lsn,
-        "last_lsn": record.advance(LOG_STEP),
+        "last_lsn": last_lsn,
         "checkpoint_lsn": record.lsn - LOG_STEP if job.kind != "L" else record.database_backup_lsn,
         "database_backup_lsn": record.database_backup_lsn,
         "first_fork": record.first_fork or record.fork,

@@ -144,6 +144,25 @@ def test_killed_in_a_tail_log_backup(tmp_path: Path) -> None:
     )
 
 
+def test_killed_in_a_log_backup(tmp_path: Path) -> None:
+    """A log backup that was completed but not recorded does not spoil the chain: together with the next one it
+    restores every row."""
+
+    def check(session: FakeSession, done: bool, number: int) -> None:
+        path = session.instance.backup_directory / "l.trn"
+        valid = path.exists() and numbers_of(session, "RESTORE VERIFYONLY FROM DISK = 'l.trn' WITH CHECKSUM") == []
+        assert not done or valid
+        session.write("db", "three")
+        session.run("BACKUP LOG db TO DISK = 'next.trn' WITH NORECOVERY")
+        session.run("RESTORE DATABASE db FROM DISK = 'f.bak' WITH NORECOVERY, REPLACE")
+        if valid:
+            session.run("RESTORE LOG db FROM DISK = 'l.trn' WITH NORECOVERY")
+        session.run("RESTORE LOG db FROM DISK = 'next.trn'")
+        assert session.read("db") == ["one", "two", "three"], number
+
+    sweep(tmp_path, prepare, lambda s: s.run("BACKUP LOG db TO DISK = 'l.trn' WITH CHECKSUM") and None, check)
+
+
 def test_killed_in_a_restore_over_the_database(tmp_path: Path) -> None:
     """Untouched, or RESTORING and not to be recovered half-done, or complete; a second RESTORE always succeeds."""
 
