@@ -16,6 +16,8 @@ SQLSTATE = re.compile(r"[0-9A-Z]{5}")
 PREFIX = re.compile(r"^(?:\s*\[[^\]]*\])+\s*")
 BROKEN = frozenset({"08S01", "08003", "08007", "HYT00", "HYT01", "HY008", "HY117"})
 """SQLSTATEs after which it is not known what the server did."""
+FREETDS_OWN = range(20000, 21000)
+"""Numbers of FreeTDS itself, such as 20017, unexpected end of the connection."""
 SESSION_LOST = frozenset({596, 6005, 6006})
 """Killed, or the server shut down, while the statement ran."""
 PERMANENT_CONNECT = frozenset({4060, 4064, 18450, 18452, 18456, 18470, 18486, 18487, 18488})
@@ -74,7 +76,9 @@ class Diagnosis:
         """Another try is worth it, as far as reading and connecting go."""
         if self.number in PERMANENT_CONNECT:
             return False
-        return self.number in TRANSIENT or self.state in BROKEN or self.state == "08001"
+        if self.number is None and self.state in ("08001", "01000"):  # FreeTDS reports a lost connection as a warning
+            return True
+        return self.number in TRANSIENT or self.state in BROKEN
 
 
 class Failure(ServerError):
@@ -105,7 +109,7 @@ def diagnose(error: BaseException) -> Diagnosis:
     first = raw[: found.start()] if found else raw
     text = PREFIX.sub("", first).strip().rstrip(".")
     native = int(found.group(1)) if found else 0
-    spoken = native > 0 and "[SQL Server]" in first
+    spoken = native > 0 and "[SQL Server]" in first and not ("[FreeTDS]" in first and native in FREETDS_OWN)
     return Diagnosis(state, native if spoken else None, text)
 
 

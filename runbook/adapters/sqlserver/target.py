@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runbook.adapters.sqlserver.driver import Driver
-from runbook.errors import Refused, Unreachable
+from runbook.errors import NotSupported, Refused, Unreachable
 from runbook.plan.types import ServerUrl
 from runbook.secrets import Secret
 
+SPECIAL = frozenset("[]{}(),;?*=!@")
+"""Characters that end or change an unquoted value of a connection string."""
 LOGIN_TIMEOUT = 15
 """Seconds until a server that does not answer counts as unreachable."""
 
@@ -81,7 +83,8 @@ def connection_string(address: Address, driver: Driver, program: str, database: 
     """
     keywords = _freetds(address) if driver.is_freetds else _microsoft(address)
     known = {"DRIVER": driver.name, **keywords, "DATABASE": database, "APP": program, **_login(address)}
-    return ";".join(f"{key}={_braced(value)}" for key, value in known.items())
+    quoted = _bare if driver.is_freetds else _braced
+    return ";".join(f"{key}={quoted(value)}" for key, value in known.items())
 
 
 def _microsoft(address: Address) -> Mapping[str, str]:
@@ -112,4 +115,16 @@ def _yes(value: bool) -> str:
 
 
 def _braced(value: str) -> str:
+    if value == value.strip() and not SPECIAL.intersection(value):
+        return value
     return "{" + value.replace("}", "}}") + "}"
+
+
+def _bare(value: str) -> str:
+    """FreeTDS takes braces for a part of the value."""
+    if ";" in value:
+        raise NotSupported(
+            "FreeTDS takes no value with a semicolon",
+            hint="Use a password without one, or install Microsoft's ODBC driver.",
+        )
+    return value

@@ -39,6 +39,7 @@ def failure(state: str, text: str) -> Failure:
         ("28000", f"{MS}[SQL Server]Login failed for user 'sa'. (18456) (SQLDriverConnect)", 18456, False, False),
         ("08001", f"{MS}TCP Provider: Error code 0x2749 (10057) (SQLDriverConnect)", None, True, True),
         ("42S02", "[FreeTDS][SQL Server]Invalid object name 'x'. (208) (SQLExecDirectW)", 208, False, False),
+        ("01000", "[FreeTDS][SQL Server]Unexpected EOF from the server (20017) (SQLExecDirectW)", None, True, True),
         ("HY000", "something of the driver's own", None, True, False),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,35 +27,38 @@ ADDRESS = Address("sql01", 1433, "sa", Secret("p}w;DATABASE=x"))
 def test_a_connection_string_is_for_maintenance() -> None:
     """No silent reconnection, an own name, and a password that cannot break out."""
     text = connection_string(ADDRESS, MICROSOFT, "runbook r1 3")
-    assert "ConnectRetryCount={0}" in text
-    assert "APP={runbook r1 3}" in text
+    assert "ConnectRetryCount=0" in text
+    assert "APP=runbook r1 3" in text
     assert "SERVER={tcp:sql01,1433}" in text
     assert "PWD={p}}w;DATABASE=x}" in text
-    assert "Encrypt={yes};TrustServerCertificate={no}" in text
-    assert "DATABASE={master}" in text
+    assert "Encrypt=yes;TrustServerCertificate=no" in text
+    assert "DATABASE=master" in text
 
 
 def test_freetds_takes_its_own_keywords() -> None:
     """Keywords of Microsoft's driver would be ignored or refused."""
-    text = connection_string(ADDRESS, FREETDS, "runbook r1 3")
-    assert "TDS_Version={7.4}" in text
-    assert "Encryption={require}" in text
+    text = connection_string(replace(ADDRESS, password=Secret("a!b}c")), FREETDS, "runbook r1 3")
+    assert text.endswith("PWD=a!b}c")
+    assert "TDS_Version=7.4" in text
+    assert "Encryption=require" in text
     assert "ConnectRetryCount" not in text
+    with pytest.raises(NotSupported):
+        connection_string(ADDRESS, FREETDS, "runbook r1 3")
 
 
 @pytest.mark.parametrize(
     ("url", "server"),
     [
-        ("mssql://sql01", "SERVER={sql01}"),
+        ("mssql://sql01", "SERVER=sql01;"),
         ("mssql://sql01:1444", "SERVER={tcp:sql01,1444}"),
-        ("mssql://sql01\\PROD", "SERVER={sql01\\PROD}"),
+        ("mssql://sql01\\PROD", "SERVER=sql01\\PROD;"),
     ],
 )
 def test_addresses(url: str, server: str) -> None:
     """A named instance is left to the browser service, a port is used as it is; no user means Windows' own login."""
     text = connection_string(ServerTarget(url).locate(), MICROSOFT, "p")
     assert server in text
-    assert "Trusted_Connection={yes}" in text
+    assert "Trusted_Connection=yes" in text
 
 
 def test_a_sandbox_needs_a_home() -> None:
