@@ -56,10 +56,18 @@ def part_b() -> list[Line]:
 def part_c() -> list[Line]:
     """Turning back."""
     samples = Samples()
-    turning.hanging(samples, 10)
-    detail = f"{_ms(samples.measured('hang'))}, {_ms(samples.baseline('hang'))} since the decision was recorded"
-    what = "c  turn-back point to first undo effect, a statement hanging"
-    return [Line(what, samples.measured("hang"), 1.0, "s", detail)]
+    turning.hanging(samples, 8)
+    turning.hanging_on_a_server(samples, 12)
+    return [
+        Line(
+            f"c  turn-back point to first undo effect, {what}",
+            samples.measured(name),
+            1.0,
+            "s",
+            f"{_ms(samples.measured(name))}, {_ms(samples.baseline(name))} since the decision was recorded",
+        )
+        for name, what in (("hang", "a call hangs"), ("server", "a statement hangs"))
+    ]
 
 
 def part_d() -> list[Line]:

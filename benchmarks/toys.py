@@ -19,6 +19,7 @@ from runbook.graph import Graph, Limits, Node
 from runbook.journal.lease import Process, acquire
 from runbook.journal.log import RunLog
 from runbook.journal.store import open_store
+from runbook.ports import UserAccess
 from runbook.step import Apply, Outcome, Phase, Sizes, Step, Undo
 from runbook.window import SteadyNow
 from runbook.workers import ThreadWorkers
@@ -112,6 +113,14 @@ class Hang(ThrowSwitch):
             answered.wait()
 
 
+class HangOnServer(ThrowSwitch):
+    """A statement through the driver, on a server where it hangs."""
+
+    def apply(self, ctx: Any, intent: Wanted) -> None:
+        """What ends it is the adapter's business."""
+        ctx.server("old").set_user_access("master", UserAccess.RESTRICTED_USER)
+
+
 class NoServers:
     """Services of which these steps use none."""
 
@@ -143,7 +152,8 @@ def engine(
     file: Path,
     nodes: Sequence[Node],
     *,
-    hanging: str = "",
+    last: type[ThrowSwitch] = ThrowSwitch,
+    services: Any = None,
     window: timedelta = timedelta(days=2),
 ) -> Iterator[Engine]:
     """An executor on a journal in this file, as the program makes it."""
@@ -163,12 +173,14 @@ def engine(
     log.fence = lease.fence
     log.append(Draft(Kind.EXECUTOR_STARTED, None, {"fence": lease.fence}))
     steps = {
-        node.id: (Hang if node.id == hanging else ThrowSwitch)(None, node.id)  # type: ignore[arg-type]
+        node.id: (last if node.id == nodes[-1].id else ThrowSwitch)(None, node.id)  # type: ignore[arg-type]
         for node in graph
     }
     workers = ThreadWorkers(graph.limits.workers)
     try:
-        yield Engine(log, steps, {SwitchBack.name: SwitchBack}, cast(Services, NoServers()), CLOCK, now, workers)
+        yield Engine(
+            log, steps, {SwitchBack.name: SwitchBack}, services or cast(Services, NoServers()), CLOCK, now, workers
+        )
     finally:
         lease.release()
         store.close()
