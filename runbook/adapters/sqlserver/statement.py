@@ -72,7 +72,7 @@ class Runner:
         with self._recorder.statement(self.role, shown, effect=effect, session=str(connection.session_id)) as record:
             attempt = Attempt(connection, sql, max_rows)
             with self.cancellation.interrupting(attempt.stop):
-                self._wait(attempt)
+                self._wait(attempt, shown)
                 if not attempt.ended_by_itself:  # inside the block: leaving it may raise Cancelled
                     self._end(attempt, shown)
                     record.outcome("ended on the server")
@@ -83,13 +83,13 @@ class Runner:
                 record.outcome(last_message(answer))
             return answer
 
-    def _wait(self, attempt: Attempt) -> None:
+    def _wait(self, attempt: Attempt, shown: str) -> None:
         attempt.start()
         try:
             attempt.changed.wait()
         except BaseException:  # this thread is told to go: not before the server has stopped
             attempt.stop()
-            self._end(attempt, attempt.sql)
+            self._end(attempt, shown)
             raise
 
     def _answer_of(self, attempt: Attempt, shown: str, effect: bool) -> Answer:
@@ -105,6 +105,8 @@ class Runner:
 
     def _end(self, attempt: Attempt, shown: str) -> None:
         """Return once the server runs the statement no more; raise ServerError when that cannot be found out."""
+        if attempt.ended.is_set() and not attempt.sent:
+            return
         if not attempt.interrupt(self._patience.attention):
             self._kill(attempt, shown)
         attempt.ended.wait(self._patience.look)
@@ -179,6 +181,7 @@ class Attempt:
         self.stopped = Event()
         self._max_rows = max_rows
         self._answered = False
+        self.sent = False
 
     def start(self) -> None:
         """Send it."""
@@ -211,6 +214,7 @@ class Attempt:
     def _work(self) -> None:
         try:
             if not self.stopped.is_set():
+                self.sent = True
                 self.answer = self.connection.run(self.sql, self._max_rows)
         except BaseException as e:  # noqa: BLE001 - handed to the thread that waits
             self.error = e

@@ -11,7 +11,7 @@ import pytest
 from runbook.adapters.sqlserver import ServerTarget, open_server
 from runbook.adapters.sqlserver.server import require_sysadmin
 from runbook.adapters.sqlserver.target import Address
-from runbook.errors import AlreadyRunning, Cancelled, NotPermitted, Refused, ServerError
+from runbook.errors import AlreadyRunning, Cancelled, NotPermitted, Refused, ServerError, Unreachable
 from runbook.ports import JobDefinition, JobStep, ProofLevel
 from runbook.secrets import Secret
 from tests.contract.sqlserver.bench import wait
@@ -338,6 +338,49 @@ def test_a_job_keeps_its_text(real):
     assert kept.steps[0].command == command
     assert kept.description == "a\\\nb"
     server.delete_job(name)
+
+
+def test_a_running_job_is_seen_and_stopped(real):
+    """Running is what the Agent says now; asked to stop, it ends a little later."""
+    server = real.server("new")
+    name = f"long {real.serial}"
+    step = JobStep(1, "wait", "TSQL", "WAITFOR DELAY '00:01:00'", "master")
+    server.create_job(JobDefinition(name, False, "", "sa", 1, (step,), ()))
+
+    def running():
+        return [job for job in server.jobs() if job.name == name and job.running]
+
+    real.sql("new", "msdb", f"EXEC dbo.sp_start_job @job_name = N'{name}'")
+    _until(running)
+    server.stop_job(running()[0].job_id)
+    _until(lambda: not running())
+    server.delete_job(name)
+
+
+def _until(holds):
+    for _ in range(100):
+        if holds():
+            return
+        wait(0.05)
+    pytest.fail("it did not happen within five seconds")
+
+
+def test_an_unknown_certificate_is_refused_and_can_be_trusted(real):
+    """Encrypted with a certificate nobody vouches for: refused with what to do, taken when told to."""
+    address = real.servers.targets["old"].locate()
+
+    class Target(ServerTarget):
+        def locate(self):
+            return replace(address, encrypt=True, trust_certificate=self.trust_certificate)
+
+    def server(trust):
+        target = Target("mssql://unused", trust_certificate=trust)
+        return open_server("old", target, real.stop, real.log, real.run_id, 1)
+
+    with pytest.raises(Unreachable, match="cannot be trusted") as caught:
+        server(trust=False).utcnow()
+    assert "trust_certificate" in caught.value.hint
+    assert server(trust=True).utcnow()
 
 
 def test_a_carried_login_can_log_in(real):
