@@ -78,7 +78,12 @@ class SqliteReader:
 
     def run_ids(self) -> list[str]:
         """All runs, oldest first."""
-        return [row[0] for row in self._connection.execute(RUN_IDS)]
+        try:
+            return [row[0] for row in self._connection.execute(RUN_IDS)]
+        except sqlite3.OperationalError as error:
+            if "no such table" not in str(error):
+                raise
+            return []  # a run is just being opened for the first time, or the file is none of ours
 
     def lease(self, run_id: str) -> tuple[Any, ...] | None:
         """The lease row as stored."""

@@ -16,6 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from examples.mailer import prepare
+from runbook.adapters.clock import SystemClock
+from runbook.commands.status import status as read_status
+from runbook.errors import UsageError
+from runbook.home import Home
 from tests.e2e.servers import Servers, rows
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,10 +104,11 @@ class System:
 
     def step(self, identity: str) -> str:
         """Where a step of the newest run stands; empty while there is none."""
-        done = self.runbook("status", "--json")
-        if done.code:
+        try:
+            found = read_status(Home(self.home, f"sqlite:///{self.home / 'journal.db'}"), None, SystemClock().now())
+        except UsageError:
             return ""
-        return next((step["state"] for step in done.json["steps"] if step["id"] == identity), "")
+        return found.view.steps[identity].state.value if identity in found.view.steps else ""
 
     # --- the world -----------------------------------------------------------------------------------------------
 

@@ -8,11 +8,8 @@ from tests.e2e.system import System
 
 MOMENTS = (
     "seed-restore[Contacts]",
-    "close-gate",
-    "restrict-database[Billing]",
     "cut-database[Archive]",
     "recover-database[Contacts]",
-    "compare-proof[Tracking]",
     "repoint",
     "open-gate",
 )

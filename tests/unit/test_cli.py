@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -95,3 +96,12 @@ def test_a_first_plan_says_what_is_left_to_fill_in(tmp_path: Path) -> None:
     done = run(tmp_path, "check")
     assert done.returncode == 30
     assert "fill" in done.stderr
+
+
+def test_a_journal_without_its_tables_holds_no_run(tmp_path: Path) -> None:
+    """Asked in the moment in which a first run is being opened, status says that there is none."""
+    (tmp_path / "state").mkdir()
+    sqlite3.connect(tmp_path / "state" / "journal.db").execute("CREATE TABLE other (x int)").connection.close()
+    done = run(tmp_path, "status")
+    assert done.returncode == 2
+    assert "no run" in done.stderr
