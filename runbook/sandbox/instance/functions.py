@@ -23,18 +23,49 @@ Function = Callable[["SandboxInstance", LanguageSession, Sequence[Any]], Any]
 COLLATION = "SQL_Latin1_General_CP1_CI_AS"
 
 
+FIXED_PROPERTIES: dict[str, Any] = {
+    "productlevel": "RTM",
+    "productbuildtype": None,
+    "isclustered": 0,
+    "ishadrenabled": 0,
+    "hadrmanagerstatus": 2,
+    "issingleuser": 0,
+    "isintegratedsecurityonly": 0,
+    "isfulltextinstalled": 0,
+    "ispolybaseinstalled": 0,
+    "isxtpsupported": 0,
+    "isadvancedanalyticsinstalled": 0,
+    "isexternalauthenticationonly": 0,
+    "filestreameffectivelevel": 0,
+    "filestreamconfiguredlevel": 0,
+    "pathseparator": "/",
+    "collation": COLLATION,
+    "collationid": 872468488,
+    "comparisonstyle": 196609,
+    "lcid": 1033,
+    "sqlcharset": 1,
+    "sqlsortorder": 52,
+    "sqlcharsetname": "iso_1",
+    "sqlsortordername": "nocase_iso",
+    "resourcelastupdatedatetime": "2026-01-15 00:00:00.000",
+    "buildclrversion": "v4.0.30319",
+    "licensetype": "DISABLED",
+    "numlicenses": None,
+}
+"""Values of SERVERPROPERTY that are the same for every sandbox server."""
+
+
 def _server_property(instance: SandboxInstance, _: LanguageSession, args: Sequence[Any]) -> Any:
     version = instance.version
     machine, _sep, name = instance.name.partition("\\")
     found: dict[str, Any] = {
+        **FIXED_PROPERTIES,
         "productversion": version.product,
         "productmajorversion": str(version.major),
         "productminorversion": "0",
         "productbuild": str(version.build),
-        "productlevel": "RTM",
         "productupdatelevel": version.update,
         "productupdatereference": version.article,
-        "productbuildtype": None,
         "edition": instance.edition,
         "editionid": instance.edition_id,
         "engineedition": instance.engine_edition,
@@ -42,36 +73,11 @@ def _server_property(instance: SandboxInstance, _: LanguageSession, args: Sequen
         "servername": instance.name,
         "machinename": machine,
         "computernamephysicalnetbios": machine,
-        "isclustered": 0,
-        "ishadrenabled": 0,
-        "hadrmanagerstatus": 2,
-        "issingleuser": 0,
-        "isintegratedsecurityonly": 0,
-        "isfulltextinstalled": 0,
-        "ispolybaseinstalled": 0,
-        "isxtpsupported": 0,
-        "isadvancedanalyticsinstalled": 0,
-        "isexternalauthenticationonly": 0,
-        "filestreameffectivelevel": 0,
-        "filestreamconfiguredlevel": 0,
         "instancedefaultdatapath": f"{instance.data_directory}/",
         "instancedefaultlogpath": f"{instance.data_directory}/",
         "instancedefaultbackuppath": f"{instance.backup_directory}" if version.major >= 15 else None,
-        "pathseparator": "/",
-        "collation": COLLATION,
-        "collationid": 872468488,
-        "comparisonstyle": 196609,
-        "lcid": 1033,
-        "sqlcharset": 1,
-        "sqlsortorder": 52,
-        "sqlcharsetname": "iso_1",
-        "sqlsortordername": "nocase_iso",
         "resourceversion": f"{version.major}.00.{version.build}",
-        "resourcelastupdatedatetime": "2026-01-15 00:00:00.000",
-        "buildclrversion": "v4.0.30319",
         "processid": os.getpid(),
-        "licensetype": "DISABLED",
-        "numlicenses": None,
     }
     return found.get(str(args[0]).lower())
 

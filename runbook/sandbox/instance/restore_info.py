@@ -158,11 +158,10 @@ def headeronly(instance: SandboxInstance, session: LanguageSession, reader: Read
 def _header_row(one: BackupSet) -> dict[str, Any]:
     header, settings = one.header, one.header["settings"]
     product = header["product"]
-    number, description = TYPES[header["type"]]
     row: dict[str, Any] = {
         "BackupName": header["name"],
         "BackupDescription": header["description"],
-        "BackupType": number,
+        "BackupType": TYPES[header["type"]][0],
         "Compressed": header["compressed"],
         "Position": one.position,
         "DeviceType": 2,
@@ -195,13 +194,18 @@ def _header_row(one: BackupSet) -> dict[str, Any]:
         "FamilyGUID": _guid(settings["family"]),
     }
     row |= _header_flags(one, header, settings)
-    row |= {
+    row |= _header_chain(header, settings)
+    return row
+
+
+def _header_chain(header: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    return {
         "FirstRecoveryForkID": _guid(header["first_fork"]),
         "ForkPointLSN": header["fork_lsn"],
         "RecoveryModel": MODEL_TEXT[settings["recovery_model"]],
         "DifferentialBaseLSN": header["base_lsn"],
         "DifferentialBaseGUID": _guid(header["base_guid"]),
-        "BackupTypeDescription": description,
+        "BackupTypeDescription": TYPES[header["type"]][1],
         "BackupSetGUID": _guid(header["guid"]),
         "CompressedBackupSize": header.get("stored_bytes"),
         "Containment": 0,
@@ -209,7 +213,6 @@ def _header_row(one: BackupSet) -> dict[str, Any]:
         "TimeZone": None,
         "CompressionAlgorithm": "MS_XPRESS" if header["compressed"] else None,
     }
-    return row
 
 
 def _header_flags(one: BackupSet, header: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:

@@ -94,8 +94,9 @@ def backupset(instance: SandboxInstance, _: LanguageSession, __: Sequence[Any]) 
 
 
 def _set_row(number: int, doc: dict[str, Any]) -> dict[str, Any]:
-    settings, product = doc["settings"], doc["product"]
+    settings = doc["settings"]
     return {
+        **_set_product(doc),
         "backup_set_id": number,
         "backup_set_uuid": _guid(doc["guid"]),
         "media_set_id": number,
@@ -106,15 +107,9 @@ def _set_row(number: int, doc: dict[str, Any]) -> dict[str, Any]:
         "catalog_family_number": 1,
         "catalog_media_number": 1,
         "position": doc["position"],
-        "software_vendor_id": VENDOR,
         "name": doc["name"],
         "description": doc["description"],
         "user_name": doc["user"],
-        "software_major_version": product[0],
-        "software_minor_version": product[1],
-        "software_build_version": product[2],
-        "time_zone": 127,
-        "mtf_minor_version": 0,
         "first_lsn": doc["first_lsn"],
         "last_lsn": doc["last_lsn"],
         "checkpoint_lsn": doc["checkpoint_lsn"],
@@ -123,8 +118,6 @@ def _set_row(number: int, doc: dict[str, Any]) -> dict[str, Any]:
         "backup_start_date": clock.parse(doc["started"]),
         "backup_finish_date": clock.parse(doc["finished"]),
         "type": doc["type"],
-        "sort_order": 52,
-        "code_page": 0,
         "compatibility_level": settings["compatibility_level"],
         "database_version": settings["version"],
         "backup_size": doc["content_bytes"],
@@ -132,8 +125,6 @@ def _set_row(number: int, doc: dict[str, Any]) -> dict[str, Any]:
         "server_name": doc["server"],
         "machine_name": doc["server"].split("\\")[0],
         "flags": doc["flags"],
-        "unicode_locale": 1033,
-        "unicode_compare_style": 196609,
         "collation_name": settings["collation"],
         "is_password_protected": False,
         "recovery_model": MODEL_TEXT[settings["recovery_model"]],
@@ -148,6 +139,22 @@ def _set_row(number: int, doc: dict[str, Any]) -> dict[str, Any]:
         "compressed_backup_size": doc["stored_bytes"],
         "last_valid_restore_time": clock.parse(doc["finished"]),
         "compression_algorithm": "MS_XPRESS" if doc["compressed"] else None,
+    }
+
+
+def _set_product(doc: dict[str, Any]) -> dict[str, Any]:
+    product = doc["product"]
+    return {
+        "software_vendor_id": VENDOR,
+        "software_major_version": product[0],
+        "software_minor_version": product[1],
+        "software_build_version": product[2],
+        "time_zone": 127,
+        "mtf_minor_version": 0,
+        "sort_order": 52,
+        "code_page": 0,
+        "unicode_locale": 1033,
+        "unicode_compare_style": 196609,
     }
 
 

@@ -101,57 +101,58 @@ DATABASES = (
 )
 
 
+OPTION_COLUMNS = {
+    "is_auto_close_on": "AUTO_CLOSE",
+    "is_auto_shrink_on": "AUTO_SHRINK",
+    "is_read_committed_snapshot_on": "READ_COMMITTED_SNAPSHOT",
+    "is_auto_create_stats_on": "AUTO_CREATE_STATISTICS",
+    "is_auto_update_stats_on": "AUTO_UPDATE_STATISTICS",
+    "is_auto_update_stats_async_on": "AUTO_UPDATE_STATISTICS_ASYNC",
+    "is_ansi_null_default_on": "ANSI_NULL_DEFAULT",
+    "is_ansi_nulls_on": "ANSI_NULLS",
+    "is_ansi_padding_on": "ANSI_PADDING",
+    "is_ansi_warnings_on": "ANSI_WARNINGS",
+    "is_arithabort_on": "ARITHABORT",
+    "is_concat_null_yields_null_on": "CONCAT_NULL_YIELDS_NULL",
+    "is_numeric_roundabort_on": "NUMERIC_ROUNDABORT",
+    "is_quoted_identifier_on": "QUOTED_IDENTIFIER",
+    "is_recursive_triggers_on": "RECURSIVE_TRIGGERS",
+    "is_cursor_close_on_commit_on": "CURSOR_CLOSE_ON_COMMIT",
+    "is_local_cursor_default": "CURSOR_DEFAULT_LOCAL",
+    "is_trustworthy_on": "TRUSTWORTHY",
+    "is_db_chaining_on": "DB_CHAINING",
+    "is_parameterization_forced": "PARAMETERIZATION_FORCED",
+    "is_query_store_on": "QUERY_STORE",
+    "is_broker_enabled": "BROKER",
+    "is_date_correlation_on": "DATE_CORRELATION_OPTIMIZATION",
+    "is_honor_broker_priority_on": "HONOR_BROKER_PRIORITY",
+    "is_mixed_page_allocation_on": "MIXED_PAGE_ALLOCATION",
+    "is_accelerated_database_recovery_on": "ACCELERATED_DATABASE_RECOVERY",
+}
+ALWAYS_OFF = (
+    "is_cleanly_shutdown",
+    "is_supplemental_logging_enabled",
+    "is_auto_create_stats_incremental_on",
+    "is_master_key_encrypted_by_server",
+    "is_published",
+    "is_subscribed",
+    "is_merge_published",
+    "is_distributor",
+    "is_sync_with_backup",
+    "is_cdc_enabled",
+    "is_encrypted",
+    "is_memory_optimized_elevate_to_snapshot_on",
+    "is_federation_member",
+    "is_remote_data_archive_enabled",
+    "is_result_set_caching_on",
+    "is_tempdb_spill_to_remote_store",
+    "is_stale_page_detection_on",
+)
+
+
 def _bits(record: DatabaseRecord) -> dict[str, Any]:
-    options = record.options
-    named = {
-        "is_auto_close_on": "AUTO_CLOSE",
-        "is_auto_shrink_on": "AUTO_SHRINK",
-        "is_read_committed_snapshot_on": "READ_COMMITTED_SNAPSHOT",
-        "is_auto_create_stats_on": "AUTO_CREATE_STATISTICS",
-        "is_auto_update_stats_on": "AUTO_UPDATE_STATISTICS",
-        "is_auto_update_stats_async_on": "AUTO_UPDATE_STATISTICS_ASYNC",
-        "is_ansi_null_default_on": "ANSI_NULL_DEFAULT",
-        "is_ansi_nulls_on": "ANSI_NULLS",
-        "is_ansi_padding_on": "ANSI_PADDING",
-        "is_ansi_warnings_on": "ANSI_WARNINGS",
-        "is_arithabort_on": "ARITHABORT",
-        "is_concat_null_yields_null_on": "CONCAT_NULL_YIELDS_NULL",
-        "is_numeric_roundabort_on": "NUMERIC_ROUNDABORT",
-        "is_quoted_identifier_on": "QUOTED_IDENTIFIER",
-        "is_recursive_triggers_on": "RECURSIVE_TRIGGERS",
-        "is_cursor_close_on_commit_on": "CURSOR_CLOSE_ON_COMMIT",
-        "is_local_cursor_default": "CURSOR_DEFAULT_LOCAL",
-        "is_trustworthy_on": "TRUSTWORTHY",
-        "is_db_chaining_on": "DB_CHAINING",
-        "is_parameterization_forced": "PARAMETERIZATION_FORCED",
-        "is_query_store_on": "QUERY_STORE",
-        "is_broker_enabled": "BROKER",
-        "is_date_correlation_on": "DATE_CORRELATION_OPTIMIZATION",
-        "is_honor_broker_priority_on": "HONOR_BROKER_PRIORITY",
-        "is_mixed_page_allocation_on": "MIXED_PAGE_ALLOCATION",
-        "is_accelerated_database_recovery_on": "ACCELERATED_DATABASE_RECOVERY",
-    }
-    off = (
-        "is_cleanly_shutdown",
-        "is_supplemental_logging_enabled",
-        "is_auto_create_stats_incremental_on",
-        "is_master_key_encrypted_by_server",
-        "is_published",
-        "is_subscribed",
-        "is_merge_published",
-        "is_distributor",
-        "is_sync_with_backup",
-        "is_cdc_enabled",
-        "is_encrypted",
-        "is_memory_optimized_elevate_to_snapshot_on",
-        "is_federation_member",
-        "is_remote_data_archive_enabled",
-        "is_result_set_caching_on",
-        "is_tempdb_spill_to_remote_store",
-        "is_stale_page_detection_on",
-    )
-    found = {column: bool(options[option]) for column, option in named.items()}
-    return {**dict.fromkeys(off, False), **found}
+    found = {column: bool(record.options[option]) for column, option in OPTION_COLUMNS.items()}
+    return {**dict.fromkeys(ALWAYS_OFF, False), **found}
 
 
 def _reuse_wait(instance: SandboxInstance, record: DatabaseRecord) -> tuple[int, str]:

@@ -228,6 +228,7 @@ LOG_STATS = ("database_id int", "recovery_model nvarchar(60)", "log_min_lsn nvar
 def log_stats(instance: SandboxInstance, _: LanguageSession, args: Sequence[Any]) -> Rows:
     """sys.dm_db_log_stats: the end of the log moves with every committed change, and with a restart of the server."""
     wanted = args[0] if args else None
+    _forget_replaced({record.path for record in instance.databases()})
     return [
         {
             "database_id": record.id,
@@ -248,13 +249,20 @@ _watching: dict[str, apsw.Connection] = {}
 _watching_lock = threading.Lock()
 
 
+def _forget_replaced(paths: set[str]) -> None:
+    """Close what watched files that were dropped or replaced since."""
+    with _watching_lock:
+        for path in set(_watching) - paths:
+            _watching.pop(path).close()
+
+
 def _data_version(record: DatabaseRecord) -> int:
     """SQLite's count of commits by others, as a connection that stays open sees it."""
     with _watching_lock:
         if record.path not in _watching:
             _watching[record.path] = apsw.Connection(record.path, flags=apsw.SQLITE_OPEN_READONLY)
-        found = _watching[record.path].execute("PRAGMA data_version").fetchone()
-    return int(found[0])
+        found = _watching[record.path].execute("PRAGMA data_version").get
+    return int(str(found))
 
 
 VIEWS: dict[str, tuple[Sequence[str], Callable[..., Rows]]] = {
