@@ -211,6 +211,8 @@ def _rename(instance: SandboxInstance, session: LanguageSession, record: Databas
     with _alone(instance, session, record, 5030):
         old = record.name
         instance.book.rename(record, new)
+        if instance.gate.context(session.spid) is record:
+            session.database = new
         if record.state == "ONLINE":
             instance.book.write_settings(record)
         sink.info(15326, f"The database name '{new}' has been set.")

@@ -214,6 +214,8 @@ def test_rename_needs_the_database_alone(instance: SandboxInstance, sa: FakeSess
     sa.run("ALTER DATABASE db MODIFY NAME = [fresh one]")
     assert sa.fails("USE db") == [911]
     sa.run("USE [fresh one]")
+    sa.run("ALTER DATABASE [fresh one] MODIFY NAME = db")
+    assert sa.database == "db", "the context follows the name"
 
 
 def test_owner_changes(instance: SandboxInstance, sa: FakeSession) -> None:
