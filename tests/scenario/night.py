@@ -41,7 +41,6 @@ class Night:
         self.before = self.world.content("old")
         self.data = self.world.data("old")
         self.run_id = ""
-        self.moments_of_last = 0
 
     def _durable(self, where: str) -> None:
         self.world.effect(f"journal: {where}", Moment.BEFORE if where.startswith("before") else Moment.AFTER)
@@ -79,10 +78,7 @@ class Night:
                 came += 1
                 self.next_process()
         self.world.pull_plug_when(lambda _effect: False)
-        begun = len(self.world.effects)
-        ending = self.drive()
-        self.moments_of_last = len(self.world.effects) - begun
-        return ending, came
+        return self.drive(), came
 
     def next_process(self, minutes: float = 0.5) -> None:
         """The dead process is gone; the lease lapses while somebody comes to look."""
