@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from runbook.api import (
     Context,
+    DatabaseInfo,
     DatabaseState,
     Outcome,
     ReadContext,
@@ -27,6 +29,8 @@ class ReturnSource(Undo):
     database: str
     path: str
     """The file of the cut, as this server sees it."""
+    options: Mapping[str, str] = field(default_factory=dict)
+    """As they were before the cut: a recovery switches the broker off."""
 
     def run(self, ctx: Context) -> None:
         server = ctx.server(self.server)
@@ -46,6 +50,12 @@ class ReturnSource(Undo):
         # widened again; anything else was set by a later way back and stays.
         if info is not None and is_open(info) and info.user_access is UserAccess.SINGLE_USER:
             leave_single_user(ctx, self.server, self.database, UserAccess.RESTRICTED_USER)
+        for name, value in self._changed(server.database(self.database)).items():
+            server.set_option(self.database, name, value)
+
+    def _changed(self, info: DatabaseInfo | None) -> dict[str, str]:
+        found = info.options if info is not None else {}
+        return {name: value for name, value in self.options.items() if name in found and found[name] != value}
 
     def _note_chain(self, ctx: Context) -> None:
         if header_of(ctx.reader(self.server), self.path) is not None:
@@ -55,5 +65,5 @@ class ReturnSource(Undo):
         info = ctx.reader(self.server).database(self.database)
         if info is None or info.state in {DatabaseState.RESTORING, DatabaseState.OFFLINE}:
             return Outcome.UNTOUCHED
-        back = is_open(info) and info.user_access is not UserAccess.SINGLE_USER
+        back = is_open(info) and info.user_access is not UserAccess.SINGLE_USER and not self._changed(info)
         return Outcome.REACHED if back else Outcome.PARTIAL

@@ -63,7 +63,7 @@ class Instance:
     lock_holder: str | None = None
     slot_held: bool = False
     """This run's own connection sits in a single-user database: nobody else can take the slot."""
-    recover_resets_broker: bool = False
+    recover_resets_broker: bool = True
     """The harsher reading of the documents: recovery alone disables the broker too."""
     _serial: int = 50
 

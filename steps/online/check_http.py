@@ -38,7 +38,7 @@ class CheckHttp(Step):
     after = ("release-database",)
 
     def budget(self, sizes: Sizes) -> Budget:  # noqa: ARG002  (does not depend on size)
-        return Budget(3.0 if self.plan.checks.http else 0.1)
+        return Budget(1.0 if self.plan.checks.http else 0.1)
 
     def observe(self, ctx: ReadContext) -> Facts:
         pages = [Page(one.url, one.status, one.contains, one.name) for one in ctx.plan.checks.http]

@@ -39,7 +39,7 @@ class ProbeOpen(Step):
     irreversible = True
 
     def budget(self, sizes: Sizes) -> Budget:  # noqa: ARG002  (does not depend on size)
-        return Budget(2.0)
+        return Budget(1.0)
 
     def observe(self, ctx: ReadContext) -> Facts:
         pages = gate_pages(ctx.plan, "open")

@@ -144,7 +144,7 @@ class CutDatabase(DatabaseStep):
             name=backup.name,
             family_guid=info.family_guid,
         )
-        undo = ReturnSource(facts.server, info.name, backup.path)
+        undo = ReturnSource(facts.server, info.name, backup.path, dict(info.options))
         return Apply(intent, undo, keep=KeptCut(backup, DatabaseBefore.of(info)))
 
     def apply(self, ctx: Context, intent: Goal) -> None:

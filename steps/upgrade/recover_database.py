@@ -28,7 +28,7 @@ from runbook.api import (
     target_of,
 )
 
-CONVERSION = 3.0
+CONVERSION = 2.0
 """Seconds to convert the file format by one version: fixed work on system tables, whatever the size of the data."""
 
 

@@ -52,7 +52,7 @@ class RunQueries(Step):
         return tuple(sorted({self.plan.query_server(check).name for check in self.plan.checks.queries}))
 
     def budget(self, sizes: Sizes) -> Budget:  # noqa: ARG002  (the plan states what its queries need)
-        return Budget(0.5 + 0.5 * len(self.plan.checks.queries))
+        return Budget(0.5 + 0.1 * len(self.plan.checks.queries))
 
     def observe(self, ctx: ReadContext) -> Facts:
         return Facts(tuple(_ask(ctx, check) for check in ctx.plan.checks.queries))

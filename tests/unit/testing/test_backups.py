@@ -78,6 +78,7 @@ def test_the_whole_side_by_side_chain(world, old, new):
     assert world.data("new")["Contacts"] == content
     assert [row[1] for row in content["tables"]["dbo.Contacts"]][-2:] == ["meanwhile", "last"]
     old.recover("Contacts")
+    old.set_option("Contacts", "BROKER", "ON")  # a recovery switches it off
     old.set_user_access("Contacts", UserAccess.MULTI_USER)
     after = world.content("old")
     assert {**after["databases"]["Contacts"], **content} == {**before["databases"]["Contacts"], **content}
