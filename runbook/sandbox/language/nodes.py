@@ -266,6 +266,8 @@ class CommonTable(Node):
     name: str
     columns: list[str]
     query: Query
+    kept: bool = False
+    """Whether its rows are made once and keep their order."""
 
 
 @dataclass(slots=True, eq=False)

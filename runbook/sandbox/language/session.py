@@ -81,45 +81,49 @@ class LanguageSession:
 
     def batch(self, sql: str, sink: Sink) -> None:
         """Run a SQL batch."""
-        with self._running():
+        with self._running(sink):
             batches.run_batch(self, sql, sink)
 
     def rpc(self, name: str, params: list[RpcParam], sink: Sink) -> None:
         """Run a procedure called by name."""
-        with self._running():
+        with self._running(sink):
             rpc.run(self, name, params, sink)
 
     def transaction(self, request: str, name: str, sink: Sink) -> None:
         """A transaction manager request."""
-        with self._running():
-            action = {"begin": self.transactions.begin, "commit": self.transactions.commit}.get(request)
-            if action is not None:
-                action(name)
+        with self._running(sink):
+            if request == "begin":
+                self.transactions.begin(name)
+            elif request == "commit":
+                self.transactions.commit(name)
             elif self.trancount:
                 self.transactions.rollback("")
             sink.done()
 
     @contextlib.contextmanager
-    def _running(self) -> Iterator[None]:
+    def _running(self, sink: Sink) -> Iterator[None]:
+        """One request. Every cancel that came before it is forgotten: the wire repeats those that are meant for it."""
         with self._run_lock:
             self._cancelled = False
             self._wake.clear()
-            if self._killed:
-                raise Cancelled(killed=True)
-            self.state.error = self.state.error
+            self._alive()
             try:
                 yield
+                self.transactions.after_request(sink)
             except Cancelled:
                 self.transactions.after_cancel()
-                if self._killed:
-                    self._end()
-                    raise Cancelled(killed=True) from None
+                self._alive()
                 raise
             finally:
                 self.depth = self.trigger_depth = self.try_depth = 0
                 self.fired.clear()
                 self.caught_errors.clear()
-                self.transactions.after_request()
+
+    def _alive(self) -> None:
+        """Raise Cancelled for a killed session, which ends with it."""
+        if self._killed:
+            self._end()
+            raise Cancelled(killed=True)
 
     def cancel(self) -> None:
         """End what runs now; from another thread."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from runbook.sandbox.contract import SqlError
+from runbook.sandbox.contract import Column, SqlError
 from runbook.sandbox.language import nodes as n
+from runbook.sandbox.language import statements as s
 from runbook.sandbox.language import types as t
 from runbook.sandbox.language.bind.bound import NO_CONST, Bound
 from runbook.sandbox.language.bind.conversion import convert
@@ -24,6 +25,13 @@ from runbook.sandbox.language.parser.fragments import parse_module
 if TYPE_CHECKING:
     from runbook.sandbox.language.bind.query import BoundQuery, SelectQuery
     from runbook.sandbox.language.bind.sources import SourceBinder
+
+
+def grouped(text: str) -> str:
+    """See the source binder."""
+    from runbook.sandbox.language.bind.sources import grouped as join
+
+    return join(text)
 
 
 def apply(binder: SourceBinder, node: n.Join, scope: Scope) -> str:
@@ -106,7 +114,7 @@ def _as_join(
         binder.require(test)
         return left
     kind = "LEFT JOIN" if outer else "JOIN"
-    return f"{left} {kind} ({bound.source}) ON {test or '1'}"
+    return f"{left} {kind} {grouped(bound.source)} ON {test or '1'}"
 
 
 def _as_scalars(
@@ -187,7 +195,9 @@ def _is_default(node: n.Node) -> bool:
 
 
 def unknown(name: tuple[str, ...]) -> SqlError:
-    """Error 208 for a table function."""
+    """Error 208 for a table function; those of the system are refused by name."""
+    if len(name) > 1 and name[-2].lower() == "sys" or name[-1].lower().startswith(("fn_", "dm_")):
+        return unsupported(f"the table function {name[-1].lower()}")
     return SqlError(208, f"Invalid object name '{'.'.join(name)}'.")
 
 
@@ -202,7 +212,7 @@ def function_table(binder: SourceBinder, node: n.FunctionTable, scope: Scope, ou
         if inline.module.kind == "IF":
             bound = expand(binder, inline, node.call.args, outside or Scope())
             return binder.derived_text(bound, alias, node.columns or [i.name for i in bound.items], (), scope)
-        raise unsupported("a multi-statement table-valued function")
+        return _table_valued(binder, inline, node, alias, scope, outside or Scope())
     args = [
         Bound("NULL", t.NULL_TYPE, const=None) if _is_default(a) else binder.value(a, outside or Scope())
         for a in node.call.args
@@ -215,26 +225,51 @@ def function_table(binder: SourceBinder, node: n.FunctionTable, scope: Scope, ou
     return text
 
 
+def _table_valued(
+    binder: SourceBinder, inline: Inline, node: n.FunctionTable, alias: str, scope: Scope, outside: Scope
+) -> str:
+    """A multi-statement function: its table is filled before the query runs."""
+    parsed = parse_module(inline.module.text)
+    environment = binder.env.inside(inline.database, inline.schema, {})
+    args = []
+    for name, parameter, arg in _given(inline, parsed, node.call.args):
+        del name
+        args.append(convert(binder.value(arg, outside), environment.type_of(parameter.type)))
+    assert parsed.table_body is not None
+    columns = [Column(c.name, environment.type_of(c.type)) for c in parsed.table_body.columns if c.type is not None]
+    if len(columns) != len(parsed.table_body.columns):
+        raise unsupported("a computed column in the table of a function")
+    return binder.rows(binder.env.filled(inline, columns, args, binder.plan), alias, (), scope)
+
+
+def _given(
+    inline: Inline, parsed: s.CreateModule, args: list[n.Node]
+) -> list[tuple[str, s.Parameter, n.Node]]:
+    """Parameters with what is given for them; errors 8144, 313, 201."""
+    name = inline.module.name
+    if len(args) > len(parsed.parameters):
+        raise SqlError(8144, f"Procedure or function {name} has too many arguments specified.", 16, 3)
+    if len(args) < len(parsed.parameters):
+        raise SqlError(
+            313, f"An insufficient number of arguments were supplied for the procedure or function {name}.", 16, 3
+        )
+    found = []
+    for parameter, arg in zip(parsed.parameters, args, strict=True):
+        node = parameter.default if _is_default(arg) else arg
+        if node is None:
+            raise SqlError(201, f"Procedure or function '{name}' expects parameter '{parameter.name}'.")
+        found.append((parameter.name, parameter, node))
+    return found
+
+
 def expand(binder: SourceBinder, inline: Inline, args: list[n.Node], scope: Scope) -> BoundQuery:
     """The query of an inline function with the arguments in place of its parameters."""
     parsed = parse_module(inline.module.text)
     assert parsed.query is not None
-    if len(args) > len(parsed.parameters):
-        raise SqlError(8144, f"Procedure or function {inline.module.name} has too many arguments specified.", 16, 3)
-    if len(args) < len(parsed.parameters):
-        raise SqlError(
-            313,
-            f"An insufficient number of arguments were supplied for the procedure or function {inline.module.name}.",
-            16,
-            3,
-        )
     values = {}
-    for parameter, arg in zip(parsed.parameters, args, strict=True):
-        node = parameter.default if _is_default(arg) else arg
-        if node is None:
-            raise SqlError(201, f"Procedure or function '{inline.module.name}' expects parameter '{parameter.name}'.")
+    for name, parameter, node in _given(inline, parsed, args):
         bound = convert(binder.value(node, scope), binder.env.type_of(parameter.type))
-        values[parameter.name] = replace(bound, strength=0, is_column=False)
+        values[name] = replace(bound, strength=0, is_column=False)
     environment = binder.env.inside(inline.database, inline.schema, values)
     found: BoundQuery = binder.nested(environment).subquery(parsed.query, scope if _refers(values) else None)
     return found

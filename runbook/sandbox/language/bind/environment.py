@@ -106,5 +106,8 @@ class Environment(Protocol):
     def sequence(self, parts: tuple[str, ...], plan: Plan) -> tuple[str, m.Sequence]:
         """Database and model of a sequence; error 208."""
 
+    def filled(self, inline: Inline, columns: list[Column], args: list[Bound], plan: Plan) -> Rows:
+        """The rows of a multi-statement function, made when the statement begins."""
+
     def table_function(self, parts: tuple[str, ...], count: int, plan: Plan) -> Rows | None:
         """A table-valued function of the system, its rows made beforehand."""

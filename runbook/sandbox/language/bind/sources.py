@@ -91,8 +91,7 @@ class SourceBinder(ExpressionBinder):
         left = self.from_clause(node.left, scope)
         mark = len(scope.sources)
         right = self.from_clause(node.right, scope)
-        if isinstance(node.right, n.Join):
-            right = f"({right})"
+        right = grouped(right)
         if node.kind == "CROSS":
             return f"{left} CROSS JOIN {right}"
         assert node.on is not None
@@ -245,7 +244,7 @@ class SourceBinder(ExpressionBinder):
         relation = CteRelation(node.name, sql)
         relation.columns = [(name, item.bound) for name, item in zip(names, query.items, strict=True)]
         self.ctes.append(relation)
-        hint = "MATERIALIZED " if query.is_heavy else ""
+        hint = "MATERIALIZED " if query.is_heavy or node.kept else ""
         return f"{sql} AS {hint}({query.render()})"
 
     def _recursive(
@@ -312,6 +311,21 @@ class SourceBinder(ExpressionBinder):
             if not arg.is_null
         ]
         return text, " AND ".join(tests)
+
+
+def grouped(text: str) -> str:
+    """A join in parentheses; around a single table SQLite would hide its alias."""
+    depth, at = 0, 0
+    while at < len(text):
+        char = text[at]
+        if char == "'":
+            at = text.index("'", at + 1)
+        elif char in "()":
+            depth += 1 if char == "(" else -1
+        elif depth == 0 and text.startswith(" JOIN ", at):
+            return f"({text})"
+        at += 1
+    return text
 
 
 def _outside(scope: Scope) -> Scope | None:

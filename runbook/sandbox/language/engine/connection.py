@@ -38,6 +38,7 @@ class Engine:
         connection.set_progress_handler(is_cancelled, _OPERATIONS)
         register(connection)
         self.attached: dict[int, tuple[str, int]] = {}
+        self._slow: set[str] = set()
 
     def _busy(self, count: int) -> bool:
         """Another connection of this process checkpoints or copies: a short wait."""
@@ -58,6 +59,8 @@ class Engine:
         """The schema name of a database file, attached anew when the file was replaced."""
         name = f"d{database.id}"
         stamp = (database.path, database.generation)
+        if self._slow and not self.connection.in_transaction:
+            self._relax()
         if self.attached.get(database.id) == stamp:
             return name
         if database.id in self.attached:
@@ -65,12 +68,19 @@ class Engine:
         with self.errors():
             self.connection.execute(f"ATTACH ? AS {name}", (database.path,))
             keep_log(self.connection, name)
-            self.connection.execute(f"PRAGMA {name}.synchronous=NORMAL")
         self.attached[database.id] = stamp
+        self._slow.add(name)
         return name
+
+    def _relax(self) -> None:
+        """No sync at every commit (the log keeps its order without): a setting SQLite takes outside transactions only."""
+        for name in self._slow:
+            self.connection.execute(f"PRAGMA {name}.synchronous=NORMAL")
+        self._slow.clear()
 
     def detach(self, database_id: int) -> None:
         """Let go of a database file."""
+        self._slow.discard(f"d{database_id}")
         if self.attached.pop(database_id, None) is not None:
             with self.errors():
                 self.connection.execute(f"DETACH d{database_id}")

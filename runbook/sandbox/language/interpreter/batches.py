@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from runbook.sandbox.contract import Sink, SqlError
@@ -94,6 +94,7 @@ class Runner:
 
     def scope(self, statements: Sequence[s.Statement]) -> None:
         """Run the scope to its end."""
+        self.frame.hoist = lambda name: hoist(self, statements, name)
         try:
             self.body(statements)
         except (Returned, ScopeEnded):
@@ -140,6 +141,34 @@ class Runner:
         drop_local(self.frame)
 
 
+def hoist(runner: Runner, statements: Sequence[s.Statement], name: str) -> bool:
+    """Declare a variable whose DECLARE stands before the running statement but did not run."""
+    for statement in every(statements):
+        if not isinstance(statement, s.Declare) or statement.start >= runner.frame.position:
+            continue
+        for variable in statement.variables:
+            if variable.name == name:
+                from runbook.sandbox.language.interpreter import flow
+
+                flow.declare_one(runner, variable, assign=False)
+                return True
+    return False
+
+
+def every(statements: Sequence[s.Statement]) -> Iterator[s.Statement]:
+    """All statements of a scope, those in blocks too."""
+    for statement in statements:
+        yield statement
+        if isinstance(statement, s.Block):
+            yield from every(statement.body)
+        elif isinstance(statement, s.If):
+            yield from every([statement.then, *([statement.otherwise] if statement.otherwise else [])])
+        elif isinstance(statement, s.While):
+            yield from every([statement.body])
+        elif isinstance(statement, s.TryCatch):
+            yield from every([*statement.body, *statement.handler])
+
+
 def _label(statements: Sequence[s.Statement], name: str) -> int | None:
     for i, statement in enumerate(statements):
         if isinstance(statement, s.Label) and statement.name == name:
@@ -154,6 +183,7 @@ def execute(runner: Runner, statement: s.Statement) -> None:
     handler = HANDLERS[type(statement)]
     session = runner.session
     runner.frame.begin_statement()
+    runner.frame.position = statement.start
     if type(statement) in QUIET or (session.depth and not isinstance(statement, s.Admin)):
         handler(runner, statement)
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runbook.sandbox.contract import SqlError, SqlType
+from runbook.sandbox.contract import Column, SqlError, SqlType
 from runbook.sandbox.language import nodes as n
 from runbook.sandbox.language.bind.bound import Bound, Plan
 from runbook.sandbox.language.bind.environment import Inline, Relation, Rows, StoredTable, View
@@ -17,12 +17,17 @@ from runbook.sandbox.language.types import SYSNAME, UNKNOWN_HERE, builtin_type
 
 if TYPE_CHECKING:
     from runbook.sandbox.language.interpreter.frame import Frame
+    from runbook.sandbox.language.session import LanguageSession
 
 SYNONYM_DEPTH = 8
 
 
 def unknown_object(parts: tuple[str, ...]) -> SqlError:
-    """Error 208."""
+    """Error 208; for a system object the error that says the sandbox does not have it."""
+    if len(parts) > 1 and parts[-2].lower() in ("sys", "information_schema"):
+        return unsupported(f"the system view {parts[-2].lower()}.{parts[-1]}")
+    if len(parts) > 2 and parts[-3].lower() == "msdb":
+        return unsupported(f"the table msdb.dbo.{parts[-1]}")
     return SqlError(208, f"Invalid object name '{'.'.join(parts)}'.")
 
 
@@ -58,6 +63,8 @@ class SessionEnvironment:
     def table_variable(self, name: str) -> StoredTable:
         """Table variable; error 1087."""
         found = None if self.is_inside else self.frame.tables.get(name)
+        if found is None and not self.is_inside and self.frame.hoist(name):
+            found = self.frame.tables.get(name)
         if found is None:
             raise SqlError(1087, f'Must declare the table variable "{name}".', 15, 2)
         return found
@@ -182,6 +189,20 @@ class SessionEnvironment:
             if isinstance(item, m.Sequence):
                 return official, item
         raise unknown_object(parts)
+
+    def filled(self, inline: Inline, columns: list[Column], args: list[Bound], plan: Plan) -> Rows:
+        """The rows of a multi-statement function, made when the statement begins."""
+        from runbook.sandbox.language.interpreter.modules import table_rows
+
+        sql = f"f_{plan.alias()}_{inline.module.id}"
+        texts = ", ".join(a.sql for a in args) or "1"
+
+        def load(session: LanguageSession) -> None:
+            params = {name: getter(session.frame) for name, getter in plan.params.items()}
+            values = session.engine.rows(f"SELECT {texts}", params)[0] if args else ()
+            views.fill(session, sql, columns, table_rows(session, inline.database, inline.module, tuple(values)))
+
+        return Rows(inline.module.name, columns, f"temp.{sql}", load)
 
     def table_function(self, parts: tuple[str, ...], count: int, plan: Plan) -> Rows | None:
         """A system function whose rows are made beforehand."""

@@ -110,34 +110,34 @@ def try_catch(runner: Runner, statement: s.TryCatch) -> None:
 
 def declare(runner: Runner, statement: s.Declare) -> None:
     """DECLARE."""
+    for variable in statement.variables:
+        declare_one(runner, variable, assign=True)
+
+
+def declare_one(runner: Runner, variable: s.Declaration, *, assign: bool) -> None:
+    """One variable; in a loop it is declared once, but assigned each time."""
     from runbook.sandbox.language.interpreter import cursors, tables
     from runbook.sandbox.language.interpreter.environment import SessionEnvironment
 
     frame = runner.frame
-    for variable in statement.variables:
-        if variable.table is not None:
-            tables.declare(frame, variable.name, variable.table)
-        elif variable.cursor:
-            cursors.declare_variable(frame, variable.name)
-        else:
-            assert variable.type is not None
-            environment = SessionEnvironment(frame)
-            alias = environment.user_type(variable.type.parts) if variable.type.type is None else None
-            if alias is not None and alias.table_id:
-                tables.declare_typed(frame, variable.name, alias)
-                continue
-            kind = environment.type_of(variable.type)
-            if (
-                variable.name in frame.types
-                and runner.session.depth >= 0
-                and id(statement) in frame.variables.get("@@seen", ())
-            ):
-                del frame.types[variable.name]
-            if id(variable) not in frame.seen:
-                frame.seen.add(id(variable))
-                frame.declare(variable.name, kind)
-            if variable.initial is not None:
-                frame.variables[variable.name], _ = evaluate(frame, variable.initial, kind)
+    if variable.table is not None:
+        tables.declare(frame, variable.name, variable.table)
+        return
+    if variable.cursor:
+        cursors.declare_variable(frame, variable.name)
+        return
+    assert variable.type is not None
+    environment = SessionEnvironment(frame)
+    alias = environment.user_type(variable.type.parts) if variable.type.type is None else None
+    if alias is not None and alias.table_id:
+        tables.declare_typed(frame, variable.name, alias)
+        return
+    kind = environment.type_of(variable.type)
+    if id(variable) not in frame.seen:
+        frame.seen.add(id(variable))
+        frame.declare(variable.name, kind)
+    if assign and variable.initial is not None:
+        frame.variables[variable.name], _ = evaluate(frame, variable.initial, kind)
 
 
 def set_variable(runner: Runner, statement: s.SetVariable) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +94,8 @@ class Frame:
         self.status = 0
         self.line_offset = 0
         self.seen: set[int] = set()
+        self.position = 0
+        self.hoist: Callable[[str], bool] = lambda _name: False
         self._moment: int | None = None
 
     def now(self) -> int:
@@ -121,6 +124,8 @@ class Frame:
     def type_of(self, name: str) -> SqlType:
         """Type of a variable; error 137."""
         found = self.types.get(name)
+        if found is None and self.hoist(name):
+            found = self.types.get(name)
         if found is None:
             raise SqlError(137, f'Must declare the scalar variable "{name}".', 15, 2)
         return found

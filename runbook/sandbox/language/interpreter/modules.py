@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import contextlib
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from runbook.sandbox.contract import SqlError
@@ -30,8 +32,6 @@ _WORDS = {"V": "view", "P": "procedure", "FN": "function", "IF": "function", "TF
 def create(runner: Runner, statement: s.CreateModule) -> None:
     """CREATE, ALTER, CREATE OR ALTER."""
     frame, session = runner.frame, runner.session
-    if statement.kind == "TF":
-        raise unsupported("a multi-statement table-valued function")
     if statement.name[-1].startswith("#"):
         raise unsupported("a temporary procedure")
     if statement.kind == "TR" and len(statement.name) == 1 and len(statement.parent) > 1:
@@ -156,33 +156,53 @@ def _check_inline(frame: Frame, statement: s.CreateModule) -> None:
 
 def call_scalar(session: LanguageSession, database: str, module: m.Module, args: tuple[Any, ...]) -> Any:
     """Run a scalar function; called from inside a query."""
+    parsed = parse_module(module.text)
+    if args and "RETURNS NULL ON NULL INPUT" in parsed.options and None in args:
+        return None
+    with _function(session, database, module, parsed, args) as (frame, runner):
+        assert parsed.returns is not None
+        frame.types["@@return"] = SessionEnvironment(frame, database).type_of(parsed.returns)
+        frame.variables["@@return"] = None
+        runner.scope(parsed.body)
+        return frame.variables["@@return"]
+
+
+def table_rows(session: LanguageSession, database: str, module: m.Module, args: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    """Run a multi-statement function and read its table."""
+    from runbook.sandbox.language.interpreter import tables
+
+    parsed = parse_module(module.text)
+    with _function(session, database, module, parsed, args) as (frame, runner):
+        assert parsed.table_body is not None
+        tables.declare(frame, parsed.returns_table, parsed.table_body)
+        runner.scope(parsed.body)
+        table = frame.tables[parsed.returns_table]
+        names = ", ".join(c.phys for c in table.table.columns)
+        return session.engine.rows(f"SELECT {names} FROM {table.sql}")
+
+
+@contextlib.contextmanager
+def _function(
+    session: LanguageSession, database: str, module: m.Module, parsed: s.CreateModule, args: tuple[Any, ...]
+) -> Iterator[tuple[Frame, Runner]]:
+    """A frame for a function; what @@ROWCOUNT and the like show stays as it was."""
     from runbook.sandbox.language.interpreter.batches import Runner
 
     if session.depth >= NEST_LIMIT:
         raise SqlError(217, "Maximum stored procedure, function, trigger, or view nesting level exceeded (limit 32).")
-    parsed = parse_module(module.text)
-    if args and "RETURNS NULL ON NULL INPUT" in parsed.options and None in args:
-        return None
-    outer, outer_database = session.frame, session.database
+    outer, outer_database, state = session.frame, session.database, session.state
     frame = Frame(session, "function", outer)
     frame.procedure, frame.procedure_id = module.name, module.id
-    _, _, catalog = session.open(database)
-    frame.schema = catalog.schema_name(module.schema)
+    frame.schema = session.open(database)[2].schema_name(module.schema)
     environment = SessionEnvironment(frame, database)
     for parameter, value in zip(parsed.parameters, args, strict=True):
         frame.declare(parameter.name, environment.type_of(parameter.type), value)
-    assert parsed.returns is not None
-    frame.types["@@return"] = environment.type_of(parsed.returns)
-    frame.variables["@@return"] = None
-    rowcount, error = session.state.rowcount, session.state.error
-    session.frame, session.database = frame, database
+    session.frame, session.database, session.state = frame, database, replace(state)
     session.depth += 1
     runner = Runner(session, module.text, NullSink(), frame)
     try:
-        runner.scope(parsed.body)
+        yield frame, runner
     finally:
         runner.leave()
         session.depth -= 1
-        session.frame, session.database = outer, outer_database
-        session.state.rowcount, session.state.error = rowcount, error
-    return frame.variables["@@return"]
+        session.frame, session.database, session.state = outer, outer_database, state

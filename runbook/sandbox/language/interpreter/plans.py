@@ -35,7 +35,7 @@ def mark_compile(error: SqlError) -> SqlError:
 
 def is_compile(error: SqlError) -> bool:
     """Whether an error arose while names were bound."""
-    return bool(getattr(error, "is_compile", False))
+    return bool(getattr(error, "is_compile", False)) or error.number in (134, 137, 1087)
 
 
 def binder_for(frame: Frame, plan: Plan) -> FunctionBinder:

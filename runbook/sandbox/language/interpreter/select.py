@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from runbook.sandbox.contract import Column, Sink, SqlError
@@ -167,13 +168,68 @@ def _bind_assign(binder: FunctionBinder, _plan: Plan, query: n.Query, body: n.Se
             assert item.variable is not None
             expression = n.Binary(item.op[0], n.Variable(item.variable), expression)
         items.append(n.SelectItem(expression, item.variable))
+    if query.order_by and any(mentions(i.expression, binder.live) for i in items):
+        query, items, body = _sorted_first(query, body, items)
     select = n.Select(
         items, body.distinct, body.top, None, body.source, body.where, body.group_by, body.grouping_sets, body.having
     )
     bound = binder.subquery(n.Query(select, query.ctes, query.order_by, query.offset, query.fetch), None)
-    for item, name in zip(bound.items, names, strict=True):
-        item.bound = convert_variable(item.bound, binder.env.variable(name))
+    for output, name in zip(bound.items, names, strict=True):
+        output.bound = convert_variable(output.bound, binder.env.variable(name))
     return bound.render()
+
+
+def mentions(node: Any, variables: set[str]) -> bool:
+    """Whether one of these variables stands in an expression."""
+    return any(isinstance(x, n.Variable) and x.name in variables for x in walk(node))
+
+
+def _sorted_first(
+    query: n.Query, body: n.Select, items: list[n.SelectItem]
+) -> tuple[n.Query, list[n.SelectItem], n.Select]:
+    """A variable that adds up over sorted rows: sort the columns first, then compute row by row."""
+    if body.group_by or body.distinct or any(isinstance(x, n.Query) for i in items for x in walk(i.expression)):
+        raise unsupported("adding up a variable over grouped or sorted rows with subqueries")
+    columns: dict[tuple[str, ...], str] = {}
+    for item in items:
+        for parts in _columns(item.expression):
+            columns.setdefault(parts, f"k{len(columns) + 1}")
+    inner = [n.SelectItem(n.Name(parts), alias) for parts, alias in columns.items()] or [n.SelectItem(n.Literal("int", 1), "k1")]
+    select = n.Select(inner, False, body.top, None, body.source, body.where)
+    cte = n.CommonTable("sorted rows", [], n.Query(select, [], query.order_by, query.offset, query.fetch), kept=True)
+    outer = n.Select([], source=n.TableRef(("sorted rows",)))
+    renamed = [n.SelectItem(_renamed(i.expression, columns), i.alias) for i in items]
+    return n.Query(outer, [*query.ctes, cte]), renamed, outer
+
+
+def _columns(node: n.Node) -> list[tuple[str, ...]]:
+    """Names of columns in an expression; date parts are no columns."""
+    words = {
+        id(x.args[0]) for x in walk(node) if isinstance(x, n.Call) and x.args and x.builtin.startswith("DATE")
+    }
+    return [x.parts for x in walk(node) if isinstance(x, n.Name) and id(x) not in words]
+
+
+def _renamed(node: Any, columns: dict[tuple[str, ...], str]) -> Any:
+    """A copy of an expression with its columns under new names."""
+    if isinstance(node, n.Name):
+        return n.Name((columns[node.parts],)) if node.parts in columns else node
+    if isinstance(node, n.Node):
+        return type(node)(*(_renamed(getattr(node, f.name), columns) for f in fields(node)))  # type: ignore[arg-type]
+    if isinstance(node, (list, tuple)):
+        return type(node)(_renamed(x, columns) for x in node)
+    return node
+
+
+def walk(node: Any) -> Iterator[Any]:
+    """All nodes of a tree."""
+    if isinstance(node, n.Node):
+        yield node
+        for one in fields(node):  # type: ignore[arg-type]
+            yield from walk(getattr(node, one.name))
+    elif isinstance(node, (list, tuple)):
+        for part in node:
+            yield from walk(part)
 
 
 def convert_variable(bound: Bound, kind: Any) -> Bound:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from runbook.sandbox.contract import Cancelled, SqlError
+from runbook.sandbox.contract import Cancelled, Sink, SqlError
 from runbook.sandbox.language.engine.locks import LOCKS
 
 if TYPE_CHECKING:
@@ -225,20 +225,23 @@ class Transactions:
         """An attention ends the statement; the transaction stays, unless SQLite or XACT_ABORT ended it."""
         self._writing = 0
         session = self._session
-        if session.trancount and (session.options.xact_abort or (self._written and not self._engine.in_transaction)):
+        gone = bool(self._written) and not self._engine.in_transaction
+        if not session.trancount or session.options.xact_abort or gone:
             self.rollback_all()
 
-    def after_request(self) -> None:
-        """Nothing may stay open without a transaction."""
+    def after_request(self, sink: Sink) -> None:
+        """Nothing may stay open without a transaction; a doomed one is rolled back (3998)."""
         self._writing = 0
         session = self._session
         if session.doomed and session.trancount:
             self.rollback_all()
-            raise SqlError(
-                3998, "Uncommittable transaction is detected at the end of the batch. The transaction is rolled back."
-            )
+            sink.error(SqlError(3998, UNCOMMITTABLE))
+            sink.done()
         if not session.trancount and self._engine.in_transaction:
             self.rollback_all()
+
+
+UNCOMMITTABLE = "Uncommittable transaction is detected at the end of the batch. The transaction is rolled back."
 
 
 def doomed() -> SqlError:

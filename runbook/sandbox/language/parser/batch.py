@@ -15,6 +15,8 @@ ADMIN_OBJECTS = frozenset(
     "DATABASE LOGIN SERVER ENDPOINT CREDENTIAL CERTIFICATE MASTER AVAILABILITY EVENT ASYMMETRIC SYMMETRIC CRYPTOGRAPHIC"
     " RESOURCE WORKLOAD".split()
 )
+REFUSED = frozenset("BULK REVERT READTEXT WRITETEXT UPDATETEXT SEND RECEIVE MOVE GET".split())
+NO_PROCEDURES = REFUSED | {"ENABLE", "DISABLE", "THROW"}
 MODULES = frozenset({"VIEW", "PROC", "PROCEDURE", "FUNCTION", "TRIGGER"})
 
 
@@ -31,7 +33,7 @@ class BatchParser(SecurityParser):
         return found + self.statements()
 
     def _bare_call(self) -> bool:
-        if not self.is_name() or self.key() in ("ENABLE", "DISABLE", "THROW"):
+        if not self.is_name() or self.key() in NO_PROCEDURES:
             return False
         return self.key(1) != ":" and not (self.kind() == "word" and self.key() in STARTERS | {"GO"})
 
@@ -66,7 +68,7 @@ class BatchParser(SecurityParser):
             return self.trigger_switch(key == "ENABLE")
         if key == "THROW":
             return self.throw()
-        if key in ("BULK", "REVERT", "READTEXT", "WRITETEXT", "UPDATETEXT", "SEND", "RECEIVE"):
+        if key in REFUSED:
             raise unsupported(key)
         self.fail()
 

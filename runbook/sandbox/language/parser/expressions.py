@@ -145,6 +145,8 @@ class ExpressionParser(Cursor):
 
     def _postfix(self, node: n.Node) -> n.Node:
         while True:
+            if self.sees(".") and not isinstance(node, n.Name):
+                raise unsupported("a method call")
             if self.take("COLLATE"):
                 node = n.Collate(node, self.name())
             elif self.sees("AT", "TIME"):
