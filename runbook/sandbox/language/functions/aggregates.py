@@ -138,9 +138,7 @@ def _sum(parts: _Parts) -> Bound:
     whole = _whole_number(bound)
     if whole is not None and not parts.over:
         return Bound(parts.sql("_sumint", whole), result)
-    if (kind.precision or 18) <= SAFE_DIGITS or parts.over:
-        if t.is_wide(kind):
-            raise unsupported("a windowed SUM of a decimal wider than 18 digits")
+    if (kind.precision or 18) <= SAFE_DIGITS:
         return Bound(f"_c({specs.number(numbers.encode)},{parts.sql('sum', bound)})", result)
     return Bound(parts.sql("_sumint", bound), result)
 
@@ -174,10 +172,8 @@ def _avg(parts: _Parts) -> Bound:
         total = f"{parts.sql('sum', bound)},{parts.sql('count', bound)}"
         result = t.BIGINT if kind.name == "bigint" else t.INT
         return Bound(f"_n({specs.number(_mean)},{total})", result)
-    if t.is_wide(kind) and parts.over:
-        raise unsupported("a windowed AVG of a decimal wider than 18 digits")
     result = t.MONEY_TYPE if kind.name in t.MONEY else t.decimal_type(38, max(6, kind.scale or 0))
-    adder = "sum" if parts.over or (kind.precision or 18) <= SAFE_DIGITS else "_sumint"
+    adder = "sum" if (kind.precision or 18) <= SAFE_DIGITS else "_sumint"
     key = specs.intern(("avg", kind, adder), lambda: _averager(kind, result, encoded=adder == "_sumint"))
     return Bound(f"_n({key},{parts.sql(adder, bound)},{parts.sql('count', bound)})", result)
 
@@ -232,11 +228,15 @@ def _string_agg(parts: _Parts) -> Bound:
 
 
 def _statistic(parts: _Parts) -> Bound:
+    if parts.over:
+        raise unsupported(f"{parts.name} with OVER")
     bound = convert(_number(parts), t.FLOAT)
     return Bound(parts.sql("_" + parts.name.lower(), bound), t.FLOAT)
 
 
 def _checksum_agg(parts: _Parts) -> Bound:
+    if parts.over:
+        raise unsupported("CHECKSUM_AGG with OVER")
     return Bound(parts.sql("_checksum_agg", convert(_number(parts), t.INT)), t.INT)
 
 
@@ -284,21 +284,30 @@ def windowed(binder: FunctionBinder, node: n.Call, scope: Scope) -> Bound:
 
 
 class _IntegerSum:
-    """Exact sum of scaled integers or of encoded decimals."""
+    """Exact sum of scaled integers or of encoded decimals; as a window function rows leave again."""
 
     def __init__(self) -> None:
-        self.total: int | None = None
+        self.total = self.count = 0
 
     def step(self, value: Any) -> None:
-        """One row."""
+        """A row comes."""
         if value is not None:
-            self.total = (self.total or 0) + (value if isinstance(value, int) else numbers.decode(value))
+            self.total += value if isinstance(value, int) else numbers.decode(value)
+            self.count += 1
 
-    def final(self) -> str | None:
-        """The sum as wide decimal."""
-        if self.total is not None and abs(self.total) >= 10**38:
+    def inverse(self, value: Any) -> None:
+        """A row leaves the window."""
+        if value is not None:
+            self.total -= value if isinstance(value, int) else numbers.decode(value)
+            self.count -= 1
+
+    def value(self) -> str | None:
+        """The sum so far, as wide decimal."""
+        if abs(self.total) >= 10**38:
             raise numbers.overflow("expression", "numeric")
-        return None if self.total is None else numbers.encode(self.total)
+        return numbers.encode(self.total) if self.count else None
+
+    final = value
 
 
 class _Xor:
@@ -344,7 +353,8 @@ def _moments(kind: str) -> type[Any]:
 
 def register(connection: Any) -> None:
     """Give a connection the aggregates."""
-    found: dict[str, type[Any]] = {"_sumint": _IntegerSum, "_checksum_agg": _Xor}
+    connection.create_window_function("_sumint", _IntegerSum, 1)
+    found: dict[str, type[Any]] = {"_checksum_agg": _Xor}
     found |= {f"_{kind}": _moments(kind) for kind in ("stdev", "stdevp", "var", "varp")}
     for name, cls in found.items():
         connection.create_aggregate_function(name, cls, 1)
