@@ -6,16 +6,18 @@ import threading
 from collections.abc import Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from runbook.engine import Engine
 from runbook.events import Event, Kind
-from runbook.performing import Progress
-from runbook.ports import Clock
 from runbook.runview import RunView
 from runbook.states import StepState
+
+if TYPE_CHECKING:  # 200 ms of import that status need not pay
+    from runbook.engine import Engine
+    from runbook.performing import Progress
+    from runbook.ports import Clock
 
 WORDS = {
     Kind.STEP_SKIPPED: "skipped",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from examples.mailer import prepare
 from examples.mailer.seed import connector, seed
-from tests.e2e.servers import NamedServers, SandboxServers
+from tests.e2e.servers import NamedServers, SandboxServers, rows
 from tests.e2e.system import System
 
 SCALE = 0.01
@@ -32,9 +35,18 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         servers.start("old")
         servers.start("new")
         seed(connector(None, servers.json("old")), SCALE)
+        keep_still(servers)
     finally:
         servers.stop()
     return home
+
+
+def keep_still(servers: SandboxServers | NamedServers) -> None:
+    """Only the heart-beat job goes on by itself: what tests compare must not be written to meanwhile."""
+    with servers.server("old").connect() as cnx:
+        names = rows(cnx, "SELECT name FROM msdb.dbo.sysschedules WHERE name <> N'every 10 seconds'")
+        for (name,) in names:
+            cnx.execute("EXEC msdb.dbo.sp_update_schedule @name = ?, @enabled = 0", name)
 
 
 @pytest.fixture
@@ -49,10 +61,11 @@ def make_system(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Call
         if NamedServers.configured():
             servers = NamedServers(home)
             seed(servers.server("old").connect, SCALE, reset=True)
+            keep_still(servers)
         else:
             servers = SandboxServers(home)
             servers.copy_from(request.getfixturevalue("template"))
-        port = _free_port()
+        port = _free_port(os.environ.get("PYTEST_XDIST_WORKER", ""))
         app_directory = prepare.lay_out(home / "mailer", app_port=port)
         path = home / "mailer" / plan
         path.write_text(edit(servers.plan(path.read_text(encoding="utf-8"))), encoding="utf-8")
@@ -80,7 +93,16 @@ def sandbox(system: System) -> System:
     return system
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+_ports = itertools.count()
+
+
+def _free_port(worker: str) -> int:
+    """One that nobody else takes meanwhile: each worker of a parallel run has a range of its own."""
+    first = 18200 + 200 * int(worker.removeprefix("gw") or 0)
+    for number in _ports:
+        port = first + number % 200
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")

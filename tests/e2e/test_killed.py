@@ -7,7 +7,6 @@ import pytest
 from tests.e2e.system import System
 
 MOMENTS = (
-    "seed-restore[Contacts]",
     "cut-database[Archive]",
     "recover-database[Contacts]",
     "repoint",
