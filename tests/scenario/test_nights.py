@@ -246,7 +246,9 @@ def test_a_server_that_dies_in_the_night(tmp_path: Path) -> None:
     executor = night.open()
 
     def die(event: object) -> None:
-        if getattr(event, "kind", "") is Kind.STEP_STARTED and str(getattr(event, "step", "")).startswith("restore-tail"):
+        if getattr(event, "kind", "") is Kind.STEP_STARTED and str(getattr(event, "step", "")).startswith(
+            "restore-tail"
+        ):
             night.world.kill_server("new")
 
     executor.listeners.append(die)

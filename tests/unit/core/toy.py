@@ -81,7 +81,9 @@ class ThrowSwitch(Step):
     def decide(self, facts: bool) -> Any:
         if self.key in _world[-1].block:
             return Block("it may not be thrown", "Leave it.")
-        return Apply(Wanted(str(self.key)), None if self.pivot or self.irreversible else SwitchBack(str(self.key), facts))
+        return Apply(
+            Wanted(str(self.key)), None if self.pivot or self.irreversible else SwitchBack(str(self.key), facts)
+        )
 
     def apply(self, ctx: Any, intent: Wanted) -> None:
         world = _world[-1]
@@ -146,7 +148,9 @@ def line(*names: str, do: float = 2.0, undo: float = 2.0) -> list[Node]:
 class Bench:
     """Opens a run of toy steps and makes as many executors of it as asked."""
 
-    def __init__(self, nodes: list[Node], *, window: float = 600.0, limits: Limits | None = None, store: Any = None) -> None:
+    def __init__(
+        self, nodes: list[Node], *, window: float = 600.0, limits: Limits | None = None, store: Any = None
+    ) -> None:
         self.world = Toys()
         _world.append(self.world)
         self.store = store or SqlStore("sqlite://")
@@ -163,7 +167,9 @@ class Bench:
             "graph": self.graph.to_json(),
         }
         self.run_id = self.world.clock.new_id()
-        RunLog.open_run(self.store, self.run_id, Draft(Kind.RUN_OPENED, None, opening), actor="t", now=self.world.clock.now)
+        RunLog.open_run(
+            self.store, self.run_id, Draft(Kind.RUN_OPENED, None, opening), actor="t", now=self.world.clock.now
+        )
 
     def engine(self) -> Engine:
         """A new executor, as after a restart."""
