@@ -60,7 +60,8 @@ def make_system(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Call
         servers: SandboxServers | NamedServers
         if NamedServers.configured():
             servers = NamedServers(home)
-            seed(servers.server("old").connect, SCALE, reset=True)
+            servers.wipe()
+            seed(servers.server("old").connect, SCALE)
             keep_still(servers)
         else:
             servers = SandboxServers(home)

@@ -16,6 +16,7 @@ from typing import Any
 import pyodbc
 
 from examples.mailer.mailer_data.connecting import Server
+from examples.mailer.seed import drop_all
 from runbook.sandbox import manage
 
 NAMES = {"old": ("OLDSQL", "2019"), "new": ("NEWSQL", "2022")}
@@ -103,6 +104,15 @@ class NamedServers:
         path, server = self.home / f"{role}.json", self.server(role)
         path.write_text(json.dumps(vars(server)), encoding="utf-8")
         return path
+
+    def wipe(self) -> None:
+        """Take away what earlier tests left on both; a database that is dropped while OFFLINE would leave its files."""
+        for role in NAMES:
+            with self.server(role).connect() as cnx:
+                for name, state in rows(cnx, "SELECT name, state_desc FROM sys.databases WHERE database_id > 4"):
+                    if state == "OFFLINE":
+                        cnx.execute(f"ALTER DATABASE [{name}] SET ONLINE")
+                drop_all(cnx)
 
     def stop(self) -> None:
         """They are not ours."""
