@@ -129,7 +129,8 @@ class NamedServers:
                 actual = cnx.execute("SELECT CAST(SERVERPROPERTY('ServerName') AS nvarchar(128))").fetchval()
             text = text.replace(f"contains: {name}", f"contains: {actual}")
         exchange = os.environ.get("RUNBOOK_TEST_EXCHANGE")
-        return text + (f"exchange: {{source: {exchange}, target: {exchange}}}\n" if exchange else "")
+        side_by_side = "strategy: side-by-side" in text
+        return text + (f"exchange: {{source: {exchange}, target: {exchange}}}\n" if exchange and side_by_side else "")
 
 
 Servers = SandboxServers | NamedServers
