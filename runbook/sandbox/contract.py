@@ -227,7 +227,7 @@ class Instance(Server, Protocol):
 
     def function(self, name: str, session: LanguageSession, args: Sequence[Any]) -> Any:
         """SERVERPROPERTY, DATABASEPROPERTYEX, LOGINPROPERTY, SUSER_SNAME/SUSER_SID, IS_SRVROLEMEMBER,
-        HAS_PERMS_BY_NAME, HAS_DBACCESS, DB_ID, DB_NAME and @@VERSION/@@SERVERNAME/... ; KeyError: not the instance's."""
+        HAS_PERMS_BY_NAME, HAS_DBACCESS, DB_ID, DB_NAME @@VERSION, @@SERVERNAME ...; KeyError: not its own."""
 
     def applock(self, session: LanguageSession, resource: str, mode: str, owner: str, timeout_ms: int) -> int:
         """sp_getapplock across sessions: 0, 1, -1 (timeout), -2 (cancelled); released at session end."""
