@@ -9,17 +9,21 @@ from typing import Any
 
 from runbook.sandbox.contract import Cancelled, Instance, RpcParam, Sink, SqlError
 from runbook.sandbox.language.bind.environment import StoredTable
+from runbook.sandbox.language.catalog import lookup
 from runbook.sandbox.language.catalog import model as m
 from runbook.sandbox.language.catalog.catalog import Catalog
 from runbook.sandbox.language.engine import specs
 from runbook.sandbox.language.engine.connection import Engine
-from runbook.sandbox.language.interpreter import batches, rpc, transactions
+from runbook.sandbox.language.interpreter import batches, dispatch, modules, rpc, transactions
 from runbook.sandbox.language.interpreter.counters import Counters
-from runbook.sandbox.language.interpreter.frame import Frame, Options, State
+from runbook.sandbox.language.interpreter.environment import SessionEnvironment
+from runbook.sandbox.language.interpreter.frame import Frame, Options, StalePlan, State
+from runbook.sandbox.language.interpreter.modules import call_scalar
 from runbook.sandbox.language.interpreter.work import WorkTables
 from runbook.sandbox.language.values import convert
 
-NEST_LIMIT = 32
+STATEMENTS = dispatch.HANDLERS
+"""Imported for its effect: the dispatcher tells the batches who runs what."""
 
 
 class LanguageSession:
@@ -203,6 +207,10 @@ class LanguageSession:
         found = self.instance.find(self.database)
         return found.id if found is not None else 0
 
+    def environment(self, database: str) -> SessionEnvironment:
+        """The names of a database, seen from what runs now."""
+        return SessionEnvironment(self.frame, database)
+
     def server_name(self) -> str:
         """@@SERVERNAME."""
         try:
@@ -212,8 +220,6 @@ class LanguageSession:
 
     def user_name(self) -> str:
         """The database user of the login."""
-        from runbook.sandbox.language.catalog import lookup
-
         return lookup.current_user(self)
 
     def row_version(self) -> int:
@@ -246,9 +252,11 @@ class LanguageSession:
 
     def call_function(self, database: str, module: m.Module, args: tuple[Any, ...]) -> Any:
         """A scalar function; called by SQLite while a statement runs."""
-        from runbook.sandbox.language.interpreter.modules import call_scalar
-
         return call_scalar(self, database, module, args)
+
+    def call_table(self, database: str, module: m.Module, args: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """Rows of a multi-statement function."""
+        return modules.table_rows(self, database, module, args)
 
     # -- temporary tables
 
@@ -283,10 +291,6 @@ class LanguageSession:
     def run_sql(self, database: str, sql: str, sink: Sink | None = None) -> None:
         """Run T-SQL in a database within this session."""
         batches.run_inner(self, database, sql, sink)
-
-
-class StalePlan(Exception):  # noqa: N818 - not an error: the statement is bound again
-    """The plan does not fit the session any more."""
 
 
 def new_session(

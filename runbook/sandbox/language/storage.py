@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 from collections.abc import Callable
@@ -46,8 +47,6 @@ class memory:  # noqa: N801 - used like a function
     """The address of a buffer, as SQLite's file controls want it."""
 
     def __init__(self, data: bytes) -> None:
-        import ctypes
-
         self._buffer = ctypes.create_string_buffer(data)
         self._address = ctypes.addressof(self._buffer)
 

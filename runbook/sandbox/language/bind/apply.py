@@ -16,21 +16,20 @@ from runbook.sandbox.language import types as t
 from runbook.sandbox.language.bind.bound import NO_CONST, Bound
 from runbook.sandbox.language.bind.conversion import convert
 from runbook.sandbox.language.bind.environment import Inline
+from runbook.sandbox.language.bind.queries import BoundQuery, SelectQuery, common_of
 from runbook.sandbox.language.bind.scope import Scope, Source, SourceColumn
+from runbook.sandbox.language.bind.sources import grouped as join
 from runbook.sandbox.language.engine import specs
 from runbook.sandbox.language.functions import rowsets
 from runbook.sandbox.language.parser.base import unsupported
 from runbook.sandbox.language.parser.fragments import parse_module
 
 if TYPE_CHECKING:
-    from runbook.sandbox.language.bind.query import BoundQuery, SelectQuery
     from runbook.sandbox.language.bind.sources import SourceBinder
 
 
 def grouped(text: str) -> str:
     """See the source binder."""
-    from runbook.sandbox.language.bind.sources import grouped as join
-
     return join(text)
 
 
@@ -79,8 +78,6 @@ def _joined(
     if not between.correlated:
         text = binder.derived_text(bound, alias, names, (), scope)
         return f"{left} LEFT JOIN {text} ON 1" if outer else f"{left} CROSS JOIN {text}"
-    from runbook.sandbox.language.bind.query import SelectQuery
-
     if isinstance(bound, SelectQuery) and _is_plain(bound):
         return _as_join(binder, left, bound, alias, names, scope, outer=outer)
     if bound.at_most_one:
@@ -120,8 +117,6 @@ def _as_join(
 def _as_scalars(
     binder: SourceBinder, left: str, bound: BoundQuery, alias: str, names: list[str], scope: Scope, *, outer: bool
 ) -> str:
-    from runbook.sandbox.language.bind.query import SelectQuery
-
     text = bound.render()
     columns = []
     for i, (name, item) in enumerate(zip(names, bound.items, strict=True), 1):
@@ -136,8 +131,6 @@ def _as_scalars(
 
 def _counts(bound: BoundQuery) -> bool:
     """Whether the query gives exactly one row: an aggregate without GROUP BY and HAVING."""
-    from runbook.sandbox.language.bind.query import SelectQuery
-
     return isinstance(bound, SelectQuery) and not bound.limit and not bound.having and not bound.group_by
 
 
@@ -151,8 +144,6 @@ def _apply_values(
     *,
     outer: bool,
 ) -> str:
-    from runbook.sandbox.language.bind.query import common_of
-
     rows = [[binder.value(v, scope) for v in row] for row in values.rows]
     numbers = binder.plan.alias()
     found = []
@@ -182,7 +173,9 @@ def _apply_function(binder: SourceBinder, left: str, node: n.FunctionTable, scop
         return _joined(binder, left, bound, alias, node.columns, scope, between, outer=outer)
     if inline is not None:
         raise unsupported("APPLY of a multi-statement function")
-    args = [binder.value(a, scope) if not _is_default(a) else Bound("NULL", t.NULL_TYPE, const=None) for a in node.call.args]
+    args = [
+        binder.value(a, scope) if not _is_default(a) else Bound("NULL", t.NULL_TYPE, const=None) for a in node.call.args
+    ]
     relation = binder.env.table_function(node.call.name, len(args), binder.plan)
     if relation is None:
         raise unknown(node.call.name)
@@ -242,9 +235,7 @@ def _table_valued(
     return binder.rows(binder.env.filled(inline, columns, args, binder.plan), alias, (), scope)
 
 
-def _given(
-    inline: Inline, parsed: s.CreateModule, args: list[n.Node]
-) -> list[tuple[str, s.Parameter, n.Node]]:
+def _given(inline: Inline, parsed: s.CreateModule, args: list[n.Node]) -> list[tuple[str, s.Parameter, n.Node]]:
     """Parameters with what is given for them; errors 8144, 313, 201."""
     name = inline.module.name
     if len(args) > len(parsed.parameters):

@@ -154,7 +154,11 @@ def _decimal_side(bound: Bound, other: Bound) -> Bound:
     precision, scale = t.as_decimal(bound.type)
     if bound.is_const and bound.const is not None and bound.type.name in t.INTEGERS:
         precision = max(1, len(str(abs(bound.const))))
-    return convert(bound, t.decimal_type(precision, scale)) if not bound.is_bare_null else bound.typed(t.decimal_type(1, 0))
+    return (
+        convert(bound, t.decimal_type(precision, scale))
+        if not bound.is_bare_null
+        else bound.typed(t.decimal_type(1, 0))
+    )
 
 
 def _bitwise(op: str, left: Bound, right: Bound, kind: SqlType) -> Bound:

@@ -10,15 +10,17 @@ from runbook.sandbox.contract import SqlError, SqlType
 from runbook.sandbox.language import nodes as n
 from runbook.sandbox.language import types as t
 from runbook.sandbox.language.bind import arithmetic, predicates
-from runbook.sandbox.language.bind.bound import Bound, Plan, condition, constant, merge_collation, value_of
+from runbook.sandbox.language.bind.bound import NO_CONST, Bound, Plan, condition, constant, merge_collation, value_of
 from runbook.sandbox.language.bind.conversion import cast, convert
 from runbook.sandbox.language.bind.scope import Scope
 from runbook.sandbox.language.engine import collate, specs
+from runbook.sandbox.language.parser.base import unsupported
+from runbook.sandbox.language.values import convert as values
 from runbook.sandbox.language.values import dates, numbers
 
 if TYPE_CHECKING:
     from runbook.sandbox.language.bind.environment import Environment
-    from runbook.sandbox.language.bind.query import BoundQuery
+    from runbook.sandbox.language.bind.queries import BoundQuery
 
 _STYLED = frozenset({"date", "number", "binary", "string", "xml", "guid", "variant"})
 
@@ -254,8 +256,6 @@ class ExpressionBinder:
         return cast(operand, target, style, attempt=node.attempt)
 
     def _late_style(self, operand: Bound, target: SqlType, style: Bound, attempt: bool) -> Bound:
-        from runbook.sandbox.language.values import convert as values
-
         source = operand.type
 
         def make() -> Callable[[Any, Any], Any]:
@@ -295,8 +295,6 @@ class ExpressionBinder:
         zone = self.value(node.zone, scope)
         operand = self.value(node.operand, scope)
         if not zone.is_const or str(zone.const).upper() != "UTC":
-            from runbook.sandbox.language.parser.base import unsupported
-
             raise unsupported("AT TIME ZONE with another zone than UTC")
         if operand.type.name == "datetimeoffset":
             key = specs.number(_to_utc)
@@ -316,8 +314,6 @@ def _key(name: str) -> str:
 
 
 def _no_const() -> Any:
-    from runbook.sandbox.language.bind.bound import NO_CONST
-
     return NO_CONST
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from runbook.sandbox.contract import SqlError
 from runbook.sandbox.language import nodes as n
@@ -13,13 +13,11 @@ from runbook.sandbox.language.bind.bound import Bound, Plan
 from runbook.sandbox.language.bind.conversion import convert
 from runbook.sandbox.language.bind.environment import CteRelation, Environment, Rows, StoredTable, View
 from runbook.sandbox.language.bind.expressions import ExpressionBinder
+from runbook.sandbox.language.bind.queries import BoundQuery, Item, SelectQuery, common_of
 from runbook.sandbox.language.bind.scope import Scope, Source, SourceColumn
 from runbook.sandbox.language.engine import collate, specs
 from runbook.sandbox.language.parser.base import unsupported
 from runbook.sandbox.language.parser.fragments import parse_expression, parse_view
-
-if TYPE_CHECKING:
-    from runbook.sandbox.language.bind.query import BoundQuery
 
 VIEW_DEPTH = 32
 
@@ -81,13 +79,11 @@ class SourceBinder(ExpressionBinder):
         if isinstance(node, n.Derived):
             return self._derived(node, scope)
         assert isinstance(node, n.FunctionTable)
-        return self._function(node, scope)
+        return self.function_table(node, scope, scope.parent)
 
     def _join(self, node: n.Join, scope: Scope) -> str:
         if node.kind.endswith("APPLY"):
-            from runbook.sandbox.language.bind.apply import apply
-
-            return apply(self, node, scope)
+            return self.apply(node, scope)
         left = self.from_clause(node.left, scope)
         mark = len(scope.sources)
         right = self.from_clause(node.right, scope)
@@ -184,7 +180,7 @@ class SourceBinder(ExpressionBinder):
     # -- subqueries
 
     def _derived(self, node: n.Derived, scope: Scope) -> str:
-        query = self.subquery(node.query, _outside(scope))
+        query = self.subquery(node.query, scope.parent)
         return self.derived_text(query, node.alias, node.columns or [i.name for i in query.items], (), scope)
 
     def derived_text(
@@ -260,8 +256,6 @@ class SourceBinder(ExpressionBinder):
         if not anchors:
             raise SqlError(246, f'No anchor member was specified for recursive query "{node.name}".')
         bound = [self.subquery(n.Query(a), scope) for a in anchors]
-        from runbook.sandbox.language.bind.query import common_of
-
         kinds = [common_of([b.items[i].bound for b in bound]) for i in range(len(bound[0].items))]
         names = node.columns or [i.name for i in bound[0].items]
         check_names(names, len(kinds), node.name)
@@ -279,8 +273,6 @@ class SourceBinder(ExpressionBinder):
     def _recursive_member(
         self, member: n.Node, relation: CteRelation, kinds: list[Any], scope: Scope | None, limit: int
     ) -> str:
-        from runbook.sandbox.language.bind.query import Item, SelectQuery
-
         query = self.subquery(n.Query(member), scope)
         if not isinstance(query, SelectQuery) or query.group_by or query.distinct or query.limit:
             raise unsupported("GROUP BY, DISTINCT, TOP or a set operation in the recursive part of a CTE")
@@ -296,10 +288,13 @@ class SourceBinder(ExpressionBinder):
 
     # -- functions
 
-    def _function(self, node: n.FunctionTable, scope: Scope) -> str:
-        from runbook.sandbox.language.bind.apply import function_table
+    def apply(self, node: n.Join, scope: Scope) -> str:
+        """CROSS and OUTER APPLY; see the function binder."""
+        raise NotImplementedError
 
-        return function_table(self, node, scope, _outside(scope))
+    def function_table(self, node: n.FunctionTable, scope: Scope, outside: Scope | None) -> str:
+        """A table function; see the function binder."""
+        raise NotImplementedError
 
     def matched(self, relation: Rows, alias: str, args: list[Bound], scope: Scope) -> tuple[str, str]:
         """A system function as its rows, with the condition that its first columns equal the arguments."""
@@ -326,11 +321,6 @@ def grouped(text: str) -> str:
             return f"({text})"
         at += 1
     return text
-
-
-def _outside(scope: Scope) -> Scope | None:
-    """Scope of a derived table: it does not see its neighbours."""
-    return scope.parent
 
 
 def _depth_check(limit: int) -> Any:

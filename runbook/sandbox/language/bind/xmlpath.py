@@ -8,7 +8,7 @@ from runbook.sandbox.language import nodes as n
 from runbook.sandbox.language import types as t
 from runbook.sandbox.language.bind.bound import Bound, Plan
 from runbook.sandbox.language.bind.conversion import cast
-from runbook.sandbox.language.bind.query import BoundQuery, Item, SelectQuery
+from runbook.sandbox.language.bind.queries import BoundQuery, Item, SelectQuery
 from runbook.sandbox.language.engine import specs
 from runbook.sandbox.language.parser.base import unsupported
 

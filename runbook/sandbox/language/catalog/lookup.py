@@ -10,6 +10,7 @@ from runbook.sandbox.language.catalog import model as m
 from runbook.sandbox.language.catalog.catalog import Catalog, fold
 from runbook.sandbox.language.catalog.describe import SYSTEM_TYPES, all_objects, measures
 from runbook.sandbox.language.catalog.system_objects import system_views
+from runbook.sandbox.language.catalog.view_objects import view_columns
 from runbook.sandbox.language.lexer import parse_name
 from runbook.sandbox.language.values import numbers
 
@@ -105,8 +106,6 @@ def schema_id(session: LanguageSession, name: str | None = None) -> int | None:
 
 
 def _columns(session: LanguageSession, number: int | None) -> list[m.Column]:
-    from runbook.sandbox.language.catalog.view_objects import view_columns
-
     item = _catalog(session).objects.get(number or 0)
     if item is None:
         stored = next((s.table for s in session.temp_tables.values() if s.table.id == number), None)
@@ -350,7 +349,9 @@ def current_user(session: LanguageSession) -> str:
 
 
 def default_schema(session: LanguageSession) -> str:
-    """Default schema of the session's user."""
+    """Default schema of the session's user; dbo for those who own the database."""
+    if session.is_sysadmin:
+        return "dbo"
     try:
         found = user_of(session, _catalog(session))
     except SqlError:

@@ -255,6 +255,11 @@ class Statistic:
     columns: list[int]
 
 
+def index_name(table: Table, index: Index) -> str:
+    """SQLite's name of an index; it has to be unique in the file."""
+    return f"i_{table.phys}_{index.id}"
+
+
 CLASSES: dict[str, type[Any]] = {
     c.__name__: c
     for c in (Table, Module, Sequence, Synonym, UserType, Schema, Principal, Permission, Property, Statistic)

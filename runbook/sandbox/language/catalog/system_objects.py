@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from runbook.sandbox.language.catalog import model as m
+from runbook.sandbox.language.catalog import registry
 from runbook.sandbox.language.catalog.describe import two
 from runbook.sandbox.language.values import dates
 
@@ -19,9 +20,7 @@ EXTRA = (
 
 @lru_cache(maxsize=1)
 def _named() -> tuple[tuple[int, str, int], ...]:
-    from runbook.sandbox.language.catalog import views
-
-    names = [(name, 3 if schema == "information_schema" else 4) for schema, name in views.all_names()]
+    names = [(name, 3 if schema == "information_schema" else 4) for schema, name in registry.all_names()]
     known = {name for name, _ in names}
     names += [(name, 4) for name in EXTRA if name not in known]
     return tuple((-(100 + i), name.upper() if schema == 3 else name, schema) for i, (name, schema) in enumerate(names))
@@ -42,11 +41,9 @@ def system_views() -> list[tuple[Any, ...]]:
 
 @lru_cache(maxsize=1)
 def _columns() -> tuple[tuple[int, m.Column], ...]:
-    from runbook.sandbox.language.catalog import views
-
     found = []
     for number, name, schema in _named():
-        spec = views.VIEWS.get(("information_schema." if schema == 3 else "sys.") + name.lower())
+        spec = registry.VIEWS.get(("information_schema." if schema == 3 else "sys.") + name.lower())
         if spec is not None:
             found += [(number, m.Column(i, c.name, c.type, c.nullable, "")) for i, c in enumerate(spec.columns, 1)]
     return tuple(found)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from runbook.sandbox.language.catalog.registry import Context, view
 from runbook.sandbox.language.catalog.view_objects import OBJECT, rows_of
-from runbook.sandbox.language.catalog.views import Context, view
 
 Row = tuple[Any, ...]
 _ACTIONS = {

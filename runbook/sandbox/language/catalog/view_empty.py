@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from runbook.sandbox.language.catalog.registry import empty
 from runbook.sandbox.language.catalog.view_objects import OBJECT
-from runbook.sandbox.language.catalog.views import empty
 
 for _name, _columns in {
     "sys.dm_db_persisted_sku_features": "feature_name sysname, feature_id int",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from runbook.sandbox.language.catalog import model as m
-from runbook.sandbox.language.catalog.views import Context, view
+from runbook.sandbox.language.catalog.registry import Context, view
 
 Row = tuple[Any, ...]
 PAGE = 8192
@@ -182,14 +182,12 @@ STATISTICS = (
 
 @view("sys.dm_db_partition_stats", STATISTICS, is_static=False)
 def _partition_stats(context: Context) -> list[Row]:
-    from runbook.sandbox.language.interpreter.ddl.home import index_name
-
     used = pages(context)
     found: list[Row] = []
     for table in context.catalog.tables():
         rows = row_count(context, table)
         for number, index in indexes(table):
-            name = table.phys if number < 2 or index is None else index_name(table, index)
+            name = table.phys if number < 2 or index is None else m.index_name(table, index)
             size = used.get(name, 1)
             found.append(
                 (_partition_id(table, number), table.id, number, 1, size, size, size, 0, 0, 0, 0, size, size, rows)

@@ -6,7 +6,8 @@ from typing import Any
 
 from runbook.sandbox.language.catalog import model as m
 from runbook.sandbox.language.catalog.describe import SYSTEM_TYPES, measures
-from runbook.sandbox.language.catalog.views import Context, rowset, view
+from runbook.sandbox.language.catalog.registry import Context, rowset, view
+from runbook.sandbox.language.parser.fragments import parse_module
 
 Row = tuple[Any, ...]
 
@@ -105,11 +106,8 @@ def _parameters(context: Context) -> list[Row]:
 
 def module_parameters(context: Context, module: m.Module) -> list[Row]:
     """Rows of sys.parameters of one module."""
-    from runbook.sandbox.language.interpreter.environment import SessionEnvironment
-    from runbook.sandbox.language.parser.fragments import parse_module
-
     parsed = parse_module(module.text)
-    environment = SessionEnvironment(context.session.frame, context.database)
+    environment = context.session.environment(context.database)
     listed = [("", parsed.returns, True, False)] if parsed.returns is not None else []
     listed += [(p.name, p.type, p.output, p.readonly) for p in parsed.parameters]
     found: list[Row] = []

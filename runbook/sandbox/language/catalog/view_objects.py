@@ -15,8 +15,8 @@ from runbook.sandbox.language.catalog.describe import (
     two,
     type_ids,
 )
+from runbook.sandbox.language.catalog.registry import Context, view
 from runbook.sandbox.language.catalog.system_objects import system_columns, system_views
-from runbook.sandbox.language.catalog.views import Context, view
 from runbook.sandbox.language.engine.collate import DATABASE_DEFAULT
 
 OBJECT = (

@@ -9,9 +9,10 @@ from runbook.sandbox.contract import SqlType
 from runbook.sandbox.language import types as t
 from runbook.sandbox.language.catalog import model as m
 from runbook.sandbox.language.catalog.catalog import constraints
-from runbook.sandbox.language.catalog.describe import collation, kind_of, measures
+from runbook.sandbox.language.catalog.describe import SYSTEM_TYPES, collation, kind_of, measures
+from runbook.sandbox.language.catalog.registry import Context, view
+from runbook.sandbox.language.catalog.view_modules import module_parameters
 from runbook.sandbox.language.catalog.view_objects import user_columns
-from runbook.sandbox.language.catalog.views import Context, view
 
 Row = tuple[Any, ...]
 _C = "nvarchar(128)"
@@ -257,9 +258,6 @@ def _routines(context: Context) -> list[Row]:
     f" PARAMETER_MODE nvarchar(10), PARAMETER_NAME {_C}, DATA_TYPE {_C}",
 )
 def _parameters(context: Context) -> list[Row]:
-    from runbook.sandbox.language.catalog.describe import SYSTEM_TYPES
-    from runbook.sandbox.language.catalog.view_modules import module_parameters
-
     names = {user: name for name, (_, user, *_) in SYSTEM_TYPES.items()}
     found: list[Row] = []
     for x in context.catalog.modules("P", "FN", "IF", "TF"):

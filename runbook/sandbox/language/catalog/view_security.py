@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from runbook.sandbox.language.catalog.views import Context, view
+from runbook.sandbox.language.catalog.registry import Context, view
 from runbook.sandbox.language.values import dates
 
 Row = tuple[Any, ...]

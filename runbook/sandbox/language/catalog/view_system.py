@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from runbook.sandbox.language.catalog.describe import all_objects, measures, two, type_ids
+from runbook.sandbox.language.catalog.describe import SYSTEM_TYPES, all_objects, measures, two, type_ids
+from runbook.sandbox.language.catalog.registry import Context, parse_columns, physical, view
 from runbook.sandbox.language.catalog.view_indexes import indexes, row_count
 from runbook.sandbox.language.catalog.view_objects import user_columns
-from runbook.sandbox.language.catalog.views import Context, parse_columns, view
 
 Row = tuple[Any, ...]
 
@@ -130,8 +130,6 @@ def _sysindexes(context: Context) -> list[Row]:
     " tinyint, usertype smallint, prec smallint, scale tinyint",
 )
 def _systypes(_context: Context) -> list[Row]:
-    from runbook.sandbox.language.catalog.describe import SYSTEM_TYPES
-
     return [
         (name, system, 0, user, length, precision, scale, user, precision, scale)
         for name, (system, user, length, precision, scale) in SYSTEM_TYPES.items()
@@ -188,8 +186,6 @@ _FILES = (
 
 @view("sys.database_files", _FILES, is_static=False)
 def _database_files(context: Context) -> list[Row]:
-    from runbook.sandbox.language.catalog.views import physical
-
     session = context.session
     found = session.instance.rows("sys.master_files", session)
     database = session.instance.find(context.database)

@@ -2,88 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from runbook.sandbox.contract import Column, SqlError
 from runbook.sandbox.language import types as t
 from runbook.sandbox.language.bind.environment import Rows
-from runbook.sandbox.language.catalog.catalog import Catalog
-from runbook.sandbox.language.lexer import lex
-from runbook.sandbox.language.values import convert
+from runbook.sandbox.language.catalog import (
+    view_constraints,
+    view_empty,
+    view_indexes,
+    view_modules,
+    view_objects,
+    view_schema,
+    view_security,
+    view_system,
+)
+from runbook.sandbox.language.catalog.registry import FUNCTIONS, VIEWS, Context, ViewSpec, physical
+
+PARTS = (
+    view_constraints,
+    view_empty,
+    view_indexes,
+    view_modules,
+    view_objects,
+    view_schema,
+    view_security,
+    view_system,
+)
+"""Modules that register views when they are imported."""
 
 if TYPE_CHECKING:
     from runbook.sandbox.language.session import LanguageSession
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a view is built from. ``prefix`` is the attached name with a dot."""
-
-    session: LanguageSession
-    database: str
-    prefix: str
-    catalog: Catalog
-    args: tuple[Any, ...] = ()
-
-
-Build = Callable[[Context], list[tuple[Any, ...]]]
-
-
-@dataclass(frozen=True)
-class ViewSpec:
-    """Columns and rows of a view. ``is_static``: the rows change only with the catalog."""
-
-    columns: tuple[Column, ...]
-    build: Build
-    is_static: bool = True
-
-
-VIEWS: dict[str, ViewSpec] = {}
-FUNCTIONS: dict[str, ViewSpec] = {}
-
-
-@lru_cache(maxsize=2048)
-def parse_columns(text: str) -> tuple[Column, ...]:
-    """``name type, name type, ...``."""
-    from runbook.sandbox.language.parser.batch import BatchParser
-
-    parser = BatchParser(lex(text))
-    found = []
-    while not parser.ended:
-        name = parser.any_name()
-        kind = parser.type_name().type
-        assert kind is not None, text
-        found.append(Column(name, kind, nullable=not parser.take("NOT", "NULL")))
-        parser.take(",")
-    return tuple(found)
-
-
-def view(name: str, columns: str, *, is_static: bool = True) -> Callable[[Build], Build]:
-    """Register a view."""
-
-    def decorate(build: Build) -> Build:
-        VIEWS[name] = ViewSpec(parse_columns(columns), build, is_static)
-        return build
-
-    return decorate
-
-
-def empty(name: str, columns: str) -> None:
-    """Register a view without rows."""
-    VIEWS[name] = ViewSpec(parse_columns(columns), lambda _context: [])
-
-
-def rowset(name: str, columns: str) -> Callable[[Build], Build]:
-    """Register a table-valued function; its rows are selected by equality of the first columns with the arguments."""
-
-    def decorate(build: Build) -> Build:
-        FUNCTIONS[name] = ViewSpec(parse_columns(columns), build, False)
-        return build
-
-    return decorate
 
 
 LEGACY = frozenset(
@@ -91,24 +41,8 @@ LEGACY = frozenset(
 )
 
 
-def _loaded() -> None:
-    from runbook.sandbox.language.catalog import (
-        view_constraints,
-        view_empty,
-        view_indexes,
-        view_modules,
-        view_objects,
-        view_schema,
-        view_security,
-        view_system,
-    )
-
-    del view_constraints, view_empty, view_indexes, view_modules, view_objects, view_schema, view_security, view_system
-
-
 def find(session: LanguageSession, database: str, schema: str, name: str) -> Rows | None:
     """The system view of that name, or None."""
-    _loaded()
     folded, where = name.lower(), schema.lower()
     if where in ("", "dbo") and folded in LEGACY:
         where = "sys"
@@ -126,7 +60,6 @@ def find(session: LanguageSession, database: str, schema: str, name: str) -> Row
 
 def function(session: LanguageSession, database: str, schema: str, name: str, count: int) -> Rows | None:
     """A table-valued system function."""
-    _loaded()
     del count
     folded, where = name.lower(), schema.lower()
     spec = FUNCTIONS.get(folded)
@@ -174,11 +107,6 @@ def _of_instance(session: LanguageSession, name: str) -> Rows | None:
     return Rows(name, columns, f"temp.{sql}", load)
 
 
-def physical(row: Sequence[Any], columns: Sequence[Column]) -> tuple[Any, ...]:
-    """A row of the contract's Python objects as physical values."""
-    return tuple(convert.physical_value(v, c.type) for v, c in zip(row, columns, strict=True))
-
-
 def fill(session: LanguageSession, sql: str, columns: Sequence[Column], rows: list[tuple[Any, ...]]) -> None:
     """Put rows into a temporary table of the session."""
     engine = session.engine
@@ -193,9 +121,3 @@ def fill(session: LanguageSession, sql: str, columns: Sequence[Column], rows: li
 def _affinity(column: Column) -> str:
     found = t.affinity(column.type)
     return "BLOB" if found == "ANY" else found
-
-
-def all_names() -> list[tuple[str, str]]:
-    """Schema and name of every view of this part."""
-    _loaded()
-    return [(n.split(".", 1)[0], n.split(".", 1)[1]) for n in sorted(VIEWS) if not n.startswith("dbo.")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -44,8 +45,6 @@ class Engine:
         """Another connection of this process checkpoints or copies: a short wait."""
         if self.is_cancelled() or count > 2_000:
             return False
-        import time
-
         time.sleep(min(0.01, 0.0005 * (count + 1)))
         return True
 

@@ -16,8 +16,9 @@ from runbook.sandbox.language.bind.conversion import cast, convert
 from runbook.sandbox.language.bind.scope import Scope
 from runbook.sandbox.language.engine import specs
 from runbook.sandbox.language.parser.base import unsupported
+from runbook.sandbox.language.values import convert as values
 from runbook.sandbox.language.values import numbers
-from runbook.sandbox.language.values.numeric import number_of, writer
+from runbook.sandbox.language.values.numeric import writer
 
 if TYPE_CHECKING:
     from runbook.sandbox.language.functions.binder import FunctionBinder
@@ -158,8 +159,6 @@ def _whole_number(bound: Bound) -> Bound | None:
 
 
 def _cast(source: SqlType, target: SqlType) -> Callable[[Any], Any]:
-    from runbook.sandbox.language.values import convert as values
-
     return values.converter(source, target) or values.identity
 
 

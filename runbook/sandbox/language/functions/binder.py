@@ -7,10 +7,13 @@ from typing import Any
 
 from runbook.sandbox.contract import SqlError
 from runbook.sandbox.language import nodes as n
+from runbook.sandbox.language.bind import apply
 from runbook.sandbox.language.bind.bound import Bound
 from runbook.sandbox.language.bind.conversion import convert
+from runbook.sandbox.language.bind.queries import BoundQuery
 from runbook.sandbox.language.bind.query import QueryBinder
 from runbook.sandbox.language.bind.scope import Scope
+from runbook.sandbox.language.bind.xmlpath import xml_path
 from runbook.sandbox.language.engine import specs
 from runbook.sandbox.language.functions import aggregates, logic, maths, moments, system, text
 from runbook.sandbox.language.functions.registry import FUNCTIONS
@@ -53,6 +56,18 @@ class FunctionBinder(QueryBinder):
         if name in KNOWN:
             raise unsupported(f"the function {name}")
         raise SqlError(195, f"'{node.name[0]}' is not a recognized built-in function name.", 15, 10)
+
+    def apply(self, node: n.Join, scope: Scope) -> str:
+        """CROSS and OUTER APPLY."""
+        return apply.apply(self, node, scope)
+
+    def function_table(self, node: n.FunctionTable, scope: Scope, outside: Scope | None) -> str:
+        """A table function."""
+        return apply.function_table(self, node, scope, outside)
+
+    def xml_path(self, bound: BoundQuery, clause: n.ForXml) -> BoundQuery:
+        """FOR XML PATH."""
+        return xml_path(self.plan, bound, clause)
 
     def _user_function(self, node: n.Call, scope: Scope) -> Bound:
         inline = self.env.user_function(node.name, self.plan)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import struct
 import uuid
 import zlib
@@ -340,8 +341,6 @@ scalar("ISJSON", [t.NVARCHAR_MAX], t.INT, lambda v: int(_parses(v)))
 
 
 def _parses(text: str) -> bool:
-    import json
-
     try:
         return isinstance(json.loads(text), (dict, list))
     except ValueError:

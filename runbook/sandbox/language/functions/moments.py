@@ -15,6 +15,7 @@ from runbook.sandbox.language.bind.conversion import convert
 from runbook.sandbox.language.bind.scope import Scope
 from runbook.sandbox.language.engine import specs
 from runbook.sandbox.language.functions.registry import check_count, current, handler, scalar
+from runbook.sandbox.language.parser.base import unsupported
 from runbook.sandbox.language.values import convert as values
 from runbook.sandbox.language.values import dates, wire
 
@@ -423,8 +424,6 @@ def _bind_trunc(binder: FunctionBinder, node: n.Call, scope: Scope) -> Bound:
     check_count("DATETRUNC", len(node.args), 2, 2)
     part, moment = date_part(node.args[0], "DATETRUNC"), _moment(binder, node.args[1], scope)
     if moment.type.name == "datetimeoffset":
-        from runbook.sandbox.language.parser.base import unsupported
-
         raise unsupported("DATETRUNC of datetimeoffset")
     key = specs.intern(("datetrunc", part), lambda: lambda v: _truncate(part, v))
     return Bound(f"_c({key},{moment.sql})", moment.type, moment.nullable)

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 from runbook.sandbox.contract import SqlType
 from runbook.sandbox.language import nodes as n
 from runbook.sandbox.language import types as t
-from runbook.sandbox.language.bind.bound import Bound
+from runbook.sandbox.language.bind.bound import Bound, condition
 from runbook.sandbox.language.bind.scope import Scope
+from runbook.sandbox.language.catalog import lookup
 from runbook.sandbox.language.engine import specs
 from runbook.sandbox.language.functions.registry import FUNCTIONS, current, handler, of_session
+from runbook.sandbox.language.parser.base import unsupported
 from runbook.sandbox.language.values import convert as values
 from runbook.sandbox.language.values import wire
+from runbook.sandbox.language.values.numbers import encode
 
 if TYPE_CHECKING:
     from runbook.sandbox.language.functions.binder import FunctionBinder
@@ -62,16 +65,12 @@ current("MIN_ACTIVE_ROWVERSION", t.varbinary(8), lambda f: values.timestamp_byte
 
 
 def _wide(value: int | None) -> str | None:
-    from runbook.sandbox.language.values.numbers import encode
-
     return None if value is None else encode(value)
 
 
 @handler("UPDATE")
 def _bind_update(binder: FunctionBinder, node: n.Call, _scope: Scope) -> Bound:
     """UPDATE(column) inside a trigger."""
-    from runbook.sandbox.language.bind.bound import condition
-
     name = node.args[0].parts[-1] if node.args and isinstance(node.args[0], n.Name) else ""
     key = "upd" + name.encode("utf-16-be", "surrogatepass").hex()
     return condition(f"({binder.plan.param(key, lambda frame: int(frame.is_updated(name)))}<>0)")
@@ -80,8 +79,6 @@ def _bind_update(binder: FunctionBinder, node: n.Call, _scope: Scope) -> Bound:
 @handler("TRIGGER_NESTLEVEL")
 def _bind_nestlevel(binder: FunctionBinder, node: n.Call, _scope: Scope) -> Bound:
     if node.args:
-        from runbook.sandbox.language.parser.base import unsupported
-
         raise unsupported("TRIGGER_NESTLEVEL with arguments")
     return Bound(binder.plan.param("nestlevel", lambda f: f.session.trigger_depth), t.INT)
 
@@ -101,8 +98,6 @@ of_session("SESSION_CONTEXT", [t.nvarchar(128)], t.VARIANT, lambda s, key: s.sta
 
 def _catalog(method: str) -> Any:
     def run(session: Any, *args: Any) -> Any:
-        from runbook.sandbox.language.catalog import lookup
-
         return getattr(lookup, method)(session, *args)
 
     return run
@@ -148,8 +143,6 @@ def _of_instance(name: str, result: SqlType) -> Any:
         try:
             found = session.instance.function(name, session, list(args))
         except KeyError:
-            from runbook.sandbox.language.parser.base import unsupported
-
             raise unsupported(f"the function {name}") from None
         return None if found is None else store(found)
 

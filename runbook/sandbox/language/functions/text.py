@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from runbook.sandbox.language.functions.registry import (
     same_string,
     scalar,
 )
+from runbook.sandbox.language.lexer import parse_name
 from runbook.sandbox.language.values import binary
 
 if TYPE_CHECKING:
@@ -176,8 +178,6 @@ def _unicode(text: str) -> int | None:
 
 
 def _part(name: str, piece: int) -> str | None:
-    from runbook.sandbox.language.lexer import parse_name
-
     try:
         parts = parse_name(name)
     except SqlError:
@@ -211,8 +211,6 @@ def _difference(left: str, right: str) -> int:
 
 
 def _escape_json(text: str, kind: str) -> str:
-    import json
-
     if kind.lower() != "json":
         raise SqlError(15600, "An invalid parameter or option was specified for procedure 'STRING_ESCAPE'.")
     return json.dumps(text, ensure_ascii=False)[1:-1].replace("/", "\\/")

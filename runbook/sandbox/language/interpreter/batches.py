@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from runbook.sandbox.contract import Sink, SqlError
 from runbook.sandbox.language import statements as s
+from runbook.sandbox.language.catalog import lookup
+from runbook.sandbox.language.interpreter import errors, flow
 from runbook.sandbox.language.interpreter.frame import (
     BatchEnded,
     Broken,
@@ -16,6 +18,7 @@ from runbook.sandbox.language.interpreter.frame import (
     Returned,
     ScopeEnded,
 )
+from runbook.sandbox.language.interpreter.tables import drop_local
 from runbook.sandbox.language.parser import parse_batch
 from runbook.sandbox.language.sinks import NullSink
 
@@ -41,18 +44,9 @@ def report(session: LanguageSession, error: SqlError, sink: Sink) -> None:
 def run_batch(session: LanguageSession, sql: str, sink: Sink) -> None:
     """A batch from the client."""
     frame = Frame(session)
-    frame.schema = default_schema(session)
+    frame.schema = lookup.default_schema(session)
     session.frame = frame
     run_text(session, sql, sink, frame)
-
-
-def default_schema(session: LanguageSession) -> str:
-    """Default schema of the login's user in the current database; dbo for those who own it."""
-    if session.is_sysadmin:
-        return "dbo"
-    from runbook.sandbox.language.catalog import lookup
-
-    return lookup.default_schema(session)
 
 
 def run_text(session: LanguageSession, sql: str, sink: Sink, frame: Frame) -> None:
@@ -81,6 +75,12 @@ def run_inner(session: LanguageSession, database: str, sql: str, sink: Sink | No
         runner.scope(parse_batch(sql))
     finally:
         session.frame, session.database = outer_frame, outer_database
+
+
+HANDLERS: dict[type[s.Statement], Callable[[Any, Any], None]] = {}
+"""Which function runs which statement; the dispatcher fills it."""
+QUIET: set[type[s.Statement]] = set()
+"""Statements that are neither logged nor open to faults: what they contain is."""
 
 
 class Runner:
@@ -130,14 +130,10 @@ class Runner:
 
     def fail(self, error: SqlError, statement: s.Statement) -> None:
         """An error outside of TRY is reported; then the statement, its scope or the batch ends."""
-        from runbook.sandbox.language.interpreter import errors
-
         errors.handle(self, error, statement)
 
     def leave(self) -> None:
         """Drop what belonged to the scope."""
-        from runbook.sandbox.language.interpreter.tables import drop_local
-
         drop_local(self.frame)
 
 
@@ -148,8 +144,6 @@ def hoist(runner: Runner, statements: Sequence[s.Statement], name: str) -> bool:
             continue
         for variable in statement.variables:
             if variable.name == name:
-                from runbook.sandbox.language.interpreter import flow
-
                 flow.declare_one(runner, variable, assign=False)
                 return True
     return False
@@ -178,8 +172,6 @@ def _label(statements: Sequence[s.Statement], name: str) -> int | None:
 
 def execute(runner: Runner, statement: s.Statement) -> None:
     """Dispatch by the kind of statement."""
-    from runbook.sandbox.language.interpreter.dispatch import HANDLERS, QUIET
-
     handler = HANDLERS[type(statement)]
     session = runner.session
     runner.frame.begin_statement()

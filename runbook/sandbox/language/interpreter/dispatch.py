@@ -10,15 +10,18 @@ from runbook.sandbox.language.interpreter import (
     control,
     cursors,
     flow,
+    into,
+    metadata,
     modules,
     options,
     procedures,
-    select,
+    sysobjects,
 )
-from runbook.sandbox.language.interpreter.ddl import indexes, objects, principals, sequences, tables
-from runbook.sandbox.language.interpreter.dml import delete, insert, merge, truncate, update
+from runbook.sandbox.language.interpreter.batches import HANDLERS, QUIET
+from runbook.sandbox.language.interpreter.ddl import indexes, objects, principals, sequences, tables, triggers
+from runbook.sandbox.language.interpreter.dml import delete, insertion, merge, truncate, update
 
-HANDLERS: dict[type[s.Statement], Callable[[Any, Any], None]] = {
+_FOUND: dict[type[s.Statement], Callable[[Any, Any], None]] = {
     s.Declare: flow.declare,
     s.SetVariable: flow.set_variable,
     s.SetOption: options.set_option,
@@ -43,8 +46,8 @@ HANDLERS: dict[type[s.Statement], Callable[[Any, Any], None]] = {
     s.SetCursor: cursors.set_cursor,
     s.CursorAction: cursors.action,
     s.Fetch: cursors.fetch,
-    s.SelectStatement: select.run,
-    s.Insert: insert.run,
+    s.SelectStatement: into.run_select,
+    s.Insert: insertion.run,
     s.Update: update.run,
     s.Delete: delete.run,
     s.Merge: merge.run,
@@ -64,12 +67,13 @@ HANDLERS: dict[type[s.Statement], Callable[[Any, Any], None]] = {
     s.CreateStatistics: objects.create_statistics,
     s.PrincipalStatement: principals.run,
     s.Permission: principals.permission,
-    s.TriggerSwitch: objects.switch_triggers,
+    s.TriggerSwitch: triggers.switch_triggers,
     s.Authorization: principals.authorization,
     s.ScopedConfiguration: objects.scoped_configuration,
 }
 
-QUIET = frozenset(
+HANDLERS.update(_FOUND)
+QUIET.update(
     {
         s.Declare,
         s.SetVariable,
@@ -87,4 +91,5 @@ QUIET = frozenset(
         s.Nothing,
     }
 )
-"""Statements that are neither logged nor open to faults: what they contain is."""
+PROCEDURES = (metadata, sysobjects)
+"""Modules that register system procedures when they are imported."""

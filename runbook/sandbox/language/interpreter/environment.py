@@ -192,15 +192,13 @@ class SessionEnvironment:
 
     def filled(self, inline: Inline, columns: list[Column], args: list[Bound], plan: Plan) -> Rows:
         """The rows of a multi-statement function, made when the statement begins."""
-        from runbook.sandbox.language.interpreter.modules import table_rows
-
         sql = f"f_{plan.alias()}_{inline.module.id}"
         texts = ", ".join(a.sql for a in args) or "1"
 
         def load(session: LanguageSession) -> None:
             params = {name: getter(session.frame) for name, getter in plan.params.items()}
             values = session.engine.rows(f"SELECT {texts}", params)[0] if args else ()
-            views.fill(session, sql, columns, table_rows(session, inline.database, inline.module, tuple(values)))
+            views.fill(session, sql, columns, session.call_table(inline.database, inline.module, tuple(values)))
 
         return Rows(inline.module.name, columns, f"temp.{sql}", load)
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from runbook.sandbox.contract import SqlError, SqlType
 from runbook.sandbox.language import statements as s
 from runbook.sandbox.language import types as t
+from runbook.sandbox.language.catalog import lookup
 from runbook.sandbox.language.functions.text import format_message
-from runbook.sandbox.language.interpreter import errors
+from runbook.sandbox.language.interpreter import cursors, errors, tables
+from runbook.sandbox.language.interpreter.environment import SessionEnvironment
 from runbook.sandbox.language.interpreter.frame import Broken, Continued, Jumped, Returned, ScopeEnded
 from runbook.sandbox.language.interpreter.plans import is_compile
 from runbook.sandbox.language.interpreter.select import evaluate, test
@@ -116,9 +118,6 @@ def declare(runner: Runner, statement: s.Declare) -> None:
 
 def declare_one(runner: Runner, variable: s.Declaration, *, assign: bool) -> None:
     """One variable; in a loop it is declared once, but assigned each time."""
-    from runbook.sandbox.language.interpreter import cursors, tables
-    from runbook.sandbox.language.interpreter.environment import SessionEnvironment
-
     frame = runner.frame
     if variable.table is not None:
         tables.declare(frame, variable.name, variable.table)
@@ -288,12 +287,6 @@ def use(runner: Runner, statement: s.Use) -> None:
     database = session.instance.enter(session, statement.database)
     session.engine.attach(database)
     session.database = database.name
-    runner.frame.schema = _schema(session)
+    runner.frame.schema = lookup.default_schema(session)
     runner.sink.database(database.name, old)
     runner.sink.done()
-
-
-def _schema(session: Any) -> str:
-    from runbook.sandbox.language.interpreter.batches import default_schema
-
-    return default_schema(session)

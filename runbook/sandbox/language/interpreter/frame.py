@@ -165,3 +165,7 @@ class BatchEnded(BaseException):
 
 class ScopeEnded(BaseException):
     """An error ended the procedure or batch it happened in; it has been reported."""
+
+
+class StalePlan(Exception):  # noqa: N818 - not an error: the statement is bound again
+    """The plan does not fit the session any more."""

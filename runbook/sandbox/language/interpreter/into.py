@@ -10,10 +10,10 @@ from runbook.sandbox.language import statements as s
 from runbook.sandbox.language import types as t
 from runbook.sandbox.language.bind.bound import Plan
 from runbook.sandbox.language.bind.environment import StoredTable
-from runbook.sandbox.language.bind.query import BoundQuery
+from runbook.sandbox.language.bind.queries import BoundQuery
 from runbook.sandbox.language.catalog import model as m
 from runbook.sandbox.language.catalog.catalog import fold
-from runbook.sandbox.language.interpreter import plans
+from runbook.sandbox.language.interpreter import plans, select
 from runbook.sandbox.language.interpreter.ddl.build import TableBuilder, new_table
 from runbook.sandbox.language.interpreter.ddl.home import DatabaseHome, Home, SessionHome, split_new, taken
 from runbook.sandbox.language.interpreter.dml.insert import finish
@@ -22,6 +22,17 @@ from runbook.sandbox.language.parser.base import unsupported
 if TYPE_CHECKING:
     from runbook.sandbox.language.functions.binder import FunctionBinder
     from runbook.sandbox.language.interpreter.batches import Runner
+
+
+def run_select(runner: Runner, statement: s.SelectStatement) -> None:
+    """A SELECT statement."""
+    body = statement.query.body
+    if isinstance(body, n.Select) and any(i.variable for i in body.items):
+        select.assign(runner, statement, body)
+    elif isinstance(body, n.Select) and body.into is not None:
+        select_into(runner, statement, body)
+    else:
+        select.to_client(runner, statement)
 
 
 def select_into(runner: Runner, statement: s.SelectStatement, body: n.Select) -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from runbook.sandbox.contract import SqlType
+from runbook.sandbox.contract import SqlError, SqlType
 from runbook.sandbox.language import types as t
-from runbook.sandbox.language.catalog.views import parse_columns
+from runbook.sandbox.language.catalog.describe import SYSTEM_TYPES, measures
+from runbook.sandbox.language.catalog.registry import parse_columns
+from runbook.sandbox.language.interpreter import plans, select
+from runbook.sandbox.language.interpreter.frame import Frame
+from runbook.sandbox.language.interpreter.select import bind_query
 from runbook.sandbox.language.interpreter.sysprocs import number_of, parameter_list, pick, procedure, text_of
 from runbook.sandbox.language.parser import parse_batch
 from runbook.sandbox.language.statements import SelectStatement
@@ -105,11 +109,9 @@ def _datatype_info(runner: Runner, args: list[Argument]) -> int:
 
 def run_query(runner: Runner, sql: str) -> int:
     """A procedure whose answer is a query."""
-    from runbook.sandbox.language.interpreter import select
-
     statement = parse_batch(sql)[0]
     assert isinstance(statement, SelectStatement)
-    select.run(runner, statement)
+    select.to_client(runner, statement)
     return 0
 
 
@@ -204,19 +206,12 @@ def _statistics(runner: Runner, args: list[Argument]) -> int:
 @procedure("sp_describe_undeclared_parameters")
 def _undeclared(runner: Runner, _args: list[Argument]) -> int:
     """Drivers fall back to their own guess when this is not there; a wrong type would be worse."""
-    from runbook.sandbox.contract import SqlError
-
     del runner
     raise SqlError(2812, "Could not find stored procedure 'sp_describe_undeclared_parameters'.", 16, 62)
 
 
 @procedure("sp_describe_first_result_set")
 def _first_result_set(runner: Runner, args: list[Argument]) -> int:
-    from runbook.sandbox.language.catalog.describe import SYSTEM_TYPES, measures
-    from runbook.sandbox.language.interpreter import plans
-    from runbook.sandbox.language.interpreter.frame import Frame
-    from runbook.sandbox.language.interpreter.select import bind_query
-
     found = pick(args, "tsql", "params", "browse_information_mode")
     frame = Frame(runner.session, "dynamic", runner.frame)
     frame.schema = runner.frame.schema

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from runbook.sandbox.contract import SqlError
 from runbook.sandbox.language import statements as s
-from runbook.sandbox.language.bind.bound import Plan
+from runbook.sandbox.language.bind.bound import Bound, Plan
 from runbook.sandbox.language.catalog import model as m
 from runbook.sandbox.language.catalog.catalog import fold, now
 from runbook.sandbox.language.functions.binder import FunctionBinder
-from runbook.sandbox.language.interpreter import plans
+from runbook.sandbox.language.interpreter import plans, tables
+from runbook.sandbox.language.interpreter.batches import Runner
 from runbook.sandbox.language.interpreter.ddl.home import DatabaseHome, find_object, split_new
 from runbook.sandbox.language.interpreter.environment import SessionEnvironment
 from runbook.sandbox.language.interpreter.frame import Frame
@@ -145,8 +146,6 @@ def _limited(statement: s.CreateModule) -> bool:
 def _check_inline(frame: Frame, statement: s.CreateModule) -> None:
     assert statement.query is not None
     environment = SessionEnvironment(frame)
-    from runbook.sandbox.language.bind.bound import Bound
-
     values = {p.name: Bound("NULL", environment.type_of(p.type)) for p in statement.parameters}
     FunctionBinder(SessionEnvironment(frame, substitutions=values), Plan()).subquery(statement.query, None)
 
@@ -167,10 +166,10 @@ def call_scalar(session: LanguageSession, database: str, module: m.Module, args:
         return frame.variables["@@return"]
 
 
-def table_rows(session: LanguageSession, database: str, module: m.Module, args: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+def table_rows(
+    session: LanguageSession, database: str, module: m.Module, args: tuple[Any, ...]
+) -> list[tuple[Any, ...]]:
     """Run a multi-statement function and read its table."""
-    from runbook.sandbox.language.interpreter import tables
-
     parsed = parse_module(module.text)
     with _function(session, database, module, parsed, args) as (frame, runner):
         assert parsed.table_body is not None
@@ -186,8 +185,6 @@ def _function(
     session: LanguageSession, database: str, module: m.Module, parsed: s.CreateModule, args: tuple[Any, ...]
 ) -> Iterator[tuple[Frame, Runner]]:
     """A frame for a function; what @@ROWCOUNT and the like show stays as it was."""
-    from runbook.sandbox.language.interpreter.batches import Runner
-
     if session.depth >= NEST_LIMIT:
         raise SqlError(217, "Maximum stored procedure, function, trigger, or view nesting level exceeded (limit 32).")
     outer, outer_database, state = session.frame, session.database, session.state

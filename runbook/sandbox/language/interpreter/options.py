@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from runbook.sandbox.contract import SqlError
 from runbook.sandbox.language import statements as s
 from runbook.sandbox.language import types as t
+from runbook.sandbox.language.bind.bound import Plan
+from runbook.sandbox.language.bind.environment import StoredTable
 from runbook.sandbox.language.catalog import model as m
-from runbook.sandbox.language.interpreter.environment import unknown_object
+from runbook.sandbox.language.interpreter.environment import SessionEnvironment, unknown_object
 from runbook.sandbox.language.interpreter.select import evaluate
 from runbook.sandbox.language.parser.base import unsupported
 
@@ -107,10 +109,6 @@ def _number(runner: Runner, statement: s.SetOption) -> int:
 
 
 def _identity_insert(runner: Runner, statement: s.SetOption) -> None:
-    from runbook.sandbox.language.bind.bound import Plan
-    from runbook.sandbox.language.bind.environment import StoredTable
-    from runbook.sandbox.language.interpreter.environment import SessionEnvironment
-
     session = runner.session
     relation = SessionEnvironment(runner.frame).relation(statement.target, Plan())
     if not isinstance(relation, StoredTable):

@@ -11,6 +11,7 @@ from runbook.sandbox.contract import Database, SqlError
 from runbook.sandbox.language.bind.bound import Plan
 from runbook.sandbox.language.functions.binder import FunctionBinder
 from runbook.sandbox.language.interpreter.environment import SessionEnvironment
+from runbook.sandbox.language.interpreter.frame import StalePlan
 
 if TYPE_CHECKING:
     from runbook.sandbox.language.interpreter.frame import Frame
@@ -67,8 +68,6 @@ def prepare(
 
 
 def _fits(session: LanguageSession, frame: Frame, kept: Prepared) -> bool:
-    from runbook.sandbox.language.session import StalePlan
-
     if kept.types != frame.types or kept.tables != frame.tables:
         return False
     for name, token in kept.plan.databases.items():

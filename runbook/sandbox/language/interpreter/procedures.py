@@ -13,9 +13,11 @@ from runbook.sandbox.language.bind.environment import StoredTable
 from runbook.sandbox.language.catalog import model as m
 from runbook.sandbox.language.interpreter.batches import Runner
 from runbook.sandbox.language.interpreter.environment import SessionEnvironment
-from runbook.sandbox.language.interpreter.frame import Frame, ScopeEnded
+from runbook.sandbox.language.interpreter.frame import Frame
 from runbook.sandbox.language.interpreter.plans import is_compile
 from runbook.sandbox.language.interpreter.select import evaluate
+from runbook.sandbox.language.interpreter.sysprocs import find, parameter_list, procedure
+from runbook.sandbox.language.interpreter.tables import copy_shape
 from runbook.sandbox.language.lexer import parse_name
 from runbook.sandbox.language.parser import parse_batch
 from runbook.sandbox.language.parser.base import unsupported
@@ -85,8 +87,6 @@ def _argument(frame: Frame, node: s.Argument) -> Argument:
 
 def call(runner: Runner, parts: tuple[str, ...], args: list[Argument]) -> int:
     """Call a procedure by name: the user's, the language's or the instance's."""
-    from runbook.sandbox.language.interpreter import sysprocs
-
     session = runner.session
     if session.depth >= NEST_LIMIT:
         raise SqlError(217, "Maximum stored procedure, function, trigger, or view nesting level exceeded (limit 32).")
@@ -94,7 +94,7 @@ def call(runner: Runner, parts: tuple[str, ...], args: list[Argument]) -> int:
     found = _find(runner.frame, parts)
     if found is not None:
         return call_module(runner, found[0], found[1], args)
-    system = sysprocs.find(name)
+    system = find(name)
     if system is not None:
         status = system(runner, args)
         session.state.error = 0
@@ -267,8 +267,6 @@ def _bind_table(
     frame: Frame, environment: SessionEnvironment, parameter: s.Parameter, alias: m.UserType, arg: Argument | None
 ) -> None:
     if arg is None or arg.table is None:
-        from runbook.sandbox.language.interpreter.tables import copy_shape
-
         catalog = environment.session.open(environment.database)[2]
         frame.tables[parameter.name] = copy_shape(frame, catalog.table(alias.table_id), parameter.name)
         return
@@ -316,4 +314,31 @@ def run_string(runner: Runner, text: str, parameters: list[tuple[str, SqlType, A
     return frame
 
 
-__all__ = ["Argument", "ScopeEnded", "assign", "call", "execute", "run_string"]
+@procedure("sp_executesql")
+def _executesql(runner: Runner, args: list[Argument]) -> int:
+    if not args:
+        raise SqlError(
+            201, "Procedure or function 'sp_executesql' expects parameter '@statement', which was not supplied.", 16, 10
+        )
+    statement = args[0]
+    if statement.kind.name not in ("nvarchar", "nchar", "ntext"):
+        raise SqlError(214, "Procedure expects parameter '@statement' of type 'ntext/nchar/nvarchar'.", 16, 2)
+    declared: list[tuple[str, SqlType, bool, n.Node | None]] = []
+    if len(args) > 1 and args[1].value:
+        declared = parameter_list(runner, str(args[1].value))
+    rest = args[2:]
+    values: list[tuple[str, SqlType, Any]] = []
+    outputs: list[tuple[str, Any]] = []
+    for i, (name, kind, is_output, _) in enumerate(declared):
+        arg = next((a for a in rest if a.name == name), None) or (
+            rest[i] if i < len(rest) and not rest[i].name else None
+        )
+        if arg is None:
+            raise SqlError(8178, f"The parameterized query expects the parameter '{name}', which was not supplied.")
+        values.append((name, kind, assign(arg.value, arg.kind, kind)))
+        if is_output and arg.output:
+            outputs.append((name, arg))
+    frame = run_string(runner, str(statement.value or ""), values)
+    for name, arg in outputs:
+        arg.value, arg.kind = frame.variables[name], frame.types[name]
+    return frame.status

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from runbook.sandbox.contract import RpcParam, Sink, SqlError, SqlType
 from runbook.sandbox.language import types as t
-from runbook.sandbox.language.interpreter import batches
+from runbook.sandbox.language.catalog import lookup
+from runbook.sandbox.language.interpreter import batches, procedures
 from runbook.sandbox.language.interpreter.batches import BatchEnded, Runner, ScopeEnded
 from runbook.sandbox.language.interpreter.frame import Frame
+from runbook.sandbox.language.interpreter.sysprocs import parameter_list
 from runbook.sandbox.language.lexer import parse_name
 from runbook.sandbox.language.parser.base import unsupported
 from runbook.sandbox.language.values import convert
@@ -32,7 +34,7 @@ def run(session: LanguageSession, name: str, params: list[RpcParam], sink: Sink)
     parts = tuple(parse_name(name))
     short = parts[-1].lower()
     frame = Frame(session)
-    frame.schema = batches.default_schema(session)
+    frame.schema = lookup.default_schema(session)
     session.frame = frame
     handler = _HANDLERS.get(short)
     runner = Runner(session, name, sink, frame)
@@ -78,8 +80,6 @@ def _execute_sql(runner: Runner, params: list[RpcParam]) -> int:
 
 
 def _declared(runner: Runner, text: str) -> list[tuple[str, SqlType, bool, Any]]:
-    from runbook.sandbox.language.interpreter.sysprocs import parameter_list
-
     return parameter_list(runner, text) if text.strip() else []
 
 
@@ -174,8 +174,6 @@ def _no_cursors(_runner: Runner, _params: list[RpcParam]) -> int:
 
 
 def _procedure(runner: Runner, parts: tuple[str, ...], params: list[RpcParam]) -> int:
-    from runbook.sandbox.language.interpreter import procedures
-
     session = runner.session
     args = []
     for param in params:

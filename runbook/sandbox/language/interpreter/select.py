@@ -12,7 +12,7 @@ from runbook.sandbox.language import statements as s
 from runbook.sandbox.language import types as t
 from runbook.sandbox.language.bind.bound import Bound, Plan
 from runbook.sandbox.language.bind.conversion import cast, convert
-from runbook.sandbox.language.bind.query import BoundQuery
+from runbook.sandbox.language.bind.queries import BoundQuery
 from runbook.sandbox.language.bind.scope import Scope
 from runbook.sandbox.language.interpreter import plans
 from runbook.sandbox.language.parser.base import unsupported
@@ -24,20 +24,6 @@ if TYPE_CHECKING:
     from runbook.sandbox.language.interpreter.frame import Frame
 
 CHECK_EVERY = 1000
-
-
-def run(runner: Runner, statement: s.SelectStatement) -> None:
-    """A SELECT statement."""
-    query = statement.query
-    body = query.body
-    if isinstance(body, n.Select) and any(i.variable for i in body.items):
-        _assign(runner, statement, body)
-    elif isinstance(body, n.Select) and body.into is not None:
-        from runbook.sandbox.language.interpreter.into import select_into
-
-        select_into(runner, statement, body)
-    else:
-        _to_client(runner, statement)
 
 
 def out_columns(query: BoundQuery) -> list[Column]:
@@ -65,7 +51,7 @@ def bind_query(query: n.Query) -> Callable[[FunctionBinder, Plan], tuple[list[Co
     return bind
 
 
-def _to_client(runner: Runner, statement: s.SelectStatement) -> None:
+def to_client(runner: Runner, statement: s.SelectStatement) -> None:
     session, sink = runner.session, runner.sink
     prepared = plans.prepare(runner.frame, statement.plans, "query", bind_query(statement.query))
     columns, sql = prepared.content
@@ -133,7 +119,7 @@ def rows_of(frame: Frame, query: n.Query, plans_of: dict[Any, Any] | None) -> tu
 # --- into variables ----------------------------------------------------------------------------------------
 
 
-def _assign(runner: Runner, statement: s.SelectStatement, body: n.Select) -> None:
+def assign(runner: Runner, statement: s.SelectStatement, body: n.Select) -> None:
     frame, session = runner.frame, runner.session
     if any(i.variable is None for i in body.items):
         raise SqlError(
@@ -194,7 +180,9 @@ def _sorted_first(
     for item in items:
         for parts in _columns(item.expression):
             columns.setdefault(parts, f"k{len(columns) + 1}")
-    inner = [n.SelectItem(n.Name(parts), alias) for parts, alias in columns.items()] or [n.SelectItem(n.Literal("int", 1), "k1")]
+    inner = [n.SelectItem(n.Name(parts), alias) for parts, alias in columns.items()] or [
+        n.SelectItem(n.Literal("int", 1), "k1")
+    ]
     select = n.Select(inner, False, body.top, None, body.source, body.where)
     cte = n.CommonTable("sorted rows", [], n.Query(select, [], query.order_by, query.offset, query.fetch), kept=True)
     outer = n.Select([], source=n.TableRef(("sorted rows",)))
@@ -204,9 +192,7 @@ def _sorted_first(
 
 def _columns(node: n.Node) -> list[tuple[str, ...]]:
     """Names of columns in an expression; date parts are no columns."""
-    words = {
-        id(x.args[0]) for x in walk(node) if isinstance(x, n.Call) and x.args and x.builtin.startswith("DATE")
-    }
+    words = {id(x.args[0]) for x in walk(node) if isinstance(x, n.Call) and x.args and x.builtin.startswith("DATE")}
     return [x.parts for x in walk(node) if isinstance(x, n.Name) and id(x) not in words]
 
 

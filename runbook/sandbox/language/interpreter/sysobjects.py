@@ -11,9 +11,10 @@ from runbook.sandbox.language.catalog import model as m
 from runbook.sandbox.language.catalog.catalog import constraints, fold, now
 from runbook.sandbox.language.interpreter import plans
 from runbook.sandbox.language.interpreter.ddl.home import DatabaseHome, find_object
-from runbook.sandbox.language.interpreter.metadata import run_query
+from runbook.sandbox.language.interpreter.ddl.principals import _find, set_member
+from runbook.sandbox.language.interpreter.metadata import run_query, send
 from runbook.sandbox.language.interpreter.sysprocs import number_of, pick, procedure, text_of
-from runbook.sandbox.language.lexer import parse_name
+from runbook.sandbox.language.lexer import lex, parse_name
 from runbook.sandbox.language.parser.base import unsupported
 from runbook.sandbox.language.values import convert
 
@@ -93,8 +94,6 @@ def _rename_column(runner: Runner, home: DatabaseHome, parts: tuple[str, ...], n
 
 
 def _mentions(text: str, name: str) -> bool:
-    from runbook.sandbox.language.lexer import lex
-
     tokens = lex(text)
     return any(
         k in ("word", "quoted") and fold(v) == fold(name) for k, v in zip(tokens.kinds, tokens.values, strict=True)
@@ -226,8 +225,6 @@ procedure("sp_dropextendedproperty")(lambda r, a: _property(r, a, "drop"))
 
 @procedure("sp_helptext")
 def _helptext(runner: Runner, args: list[Argument]) -> int:
-    from runbook.sandbox.language.interpreter.metadata import send
-
     name = text_of(pick(args, "objname", "columnname"), "objname")
     text = lookup.object_definition(runner.session, lookup.object_id(runner.session, name))
     if text is None:
@@ -266,8 +263,6 @@ _accepted("sp_updatestats", "sp_recompile", "sp_refreshsqlmodule", "sp_refreshvi
 
 
 def _role_member(runner: Runner, args: list[Argument], *, add: bool) -> int:
-    from runbook.sandbox.language.interpreter.ddl.principals import _find, set_member
-
     found = pick(args, "rolename", "membername")
     session = runner.session
     with plans.databases(session, [session.database]), session.transactions.writing(session.database):

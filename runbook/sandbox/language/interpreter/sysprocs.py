@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from runbook.sandbox.contract import SqlError, SqlType
 from runbook.sandbox.language import nodes as n
@@ -34,9 +34,6 @@ def procedure(*names: str) -> Callable[[Procedure], Procedure]:
 
 def find(name: str) -> Procedure | None:
     """A procedure by its lower-case name."""
-    from runbook.sandbox.language.interpreter import metadata, sysobjects
-
-    del metadata, sysobjects
     return PROCEDURES.get(name)
 
 
@@ -75,35 +72,3 @@ def parameter_list(runner: Runner, text: str) -> list[tuple[str, SqlType, bool, 
         parser.fail()
     environment = SessionEnvironment(runner.frame)
     return [(p.name, environment.type_of(p.type), p.output, p.default) for p in found]
-
-
-@procedure("sp_executesql")
-def _executesql(runner: Runner, args: list[Argument]) -> int:
-    from runbook.sandbox.language.interpreter.procedures import assign, run_string
-
-    if not args:
-        raise SqlError(
-            201, "Procedure or function 'sp_executesql' expects parameter '@statement', which was not supplied.", 16, 10
-        )
-    statement = args[0]
-    if statement.kind.name not in ("nvarchar", "nchar", "ntext"):
-        raise SqlError(214, "Procedure expects parameter '@statement' of type 'ntext/nchar/nvarchar'.", 16, 2)
-    declared: list[tuple[str, SqlType, bool, n.Node | None]] = []
-    if len(args) > 1 and args[1].value:
-        declared = parameter_list(runner, str(args[1].value))
-    rest = args[2:]
-    values: list[tuple[str, SqlType, Any]] = []
-    outputs: list[tuple[str, Any]] = []
-    for i, (name, kind, is_output, _) in enumerate(declared):
-        arg = next((a for a in rest if a.name == name), None) or (
-            rest[i] if i < len(rest) and not rest[i].name else None
-        )
-        if arg is None:
-            raise SqlError(8178, f"The parameterized query expects the parameter '{name}', which was not supplied.")
-        values.append((name, kind, assign(arg.value, arg.kind, kind)))
-        if is_output and arg.output:
-            outputs.append((name, arg))
-    frame = run_string(runner, str(statement.value or ""), values)
-    for name, arg in outputs:
-        arg.value, arg.kind = frame.variables[name], frame.types[name]
-    return frame.status

@@ -11,6 +11,7 @@ from runbook.sandbox.language.bind.environment import StoredTable
 from runbook.sandbox.language.catalog import model as m
 from runbook.sandbox.language.interpreter.ddl.constraints import ConstraintBuilder
 from runbook.sandbox.language.interpreter.ddl.home import SessionHome
+from runbook.sandbox.language.interpreter.ddl.tables import build
 
 if TYPE_CHECKING:
     from runbook.sandbox.language.interpreter.frame import Frame
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 def declare(frame: Frame, name: str, body: s.TableBody) -> None:
     """``DECLARE @t TABLE (...)``."""
-    from runbook.sandbox.language.interpreter.ddl.tables import build
-
     if id(body) in frame.seen:
         return
     frame.seen.add(id(body))

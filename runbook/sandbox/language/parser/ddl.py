@@ -5,6 +5,7 @@ from __future__ import annotations
 from runbook.sandbox.language import statements as s
 from runbook.sandbox.language.parser.base import unsupported
 from runbook.sandbox.language.parser.control import ControlParser
+from runbook.sandbox.language.types import builtin_type
 
 
 class TableParser(ControlParser):
@@ -346,8 +347,6 @@ class TableParser(ControlParser):
 
 
 def _timestamp() -> s.TypeName:
-    from runbook.sandbox.language.types import builtin_type
-
     return s.TypeName(("timestamp",), builtin_type("timestamp"))
 
 

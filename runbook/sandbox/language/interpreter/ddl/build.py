@@ -16,11 +16,12 @@ from runbook.sandbox.language.bind.scope import Scope, Source
 from runbook.sandbox.language.catalog import model as m
 from runbook.sandbox.language.catalog.catalog import now
 from runbook.sandbox.language.engine import collate
-from runbook.sandbox.language.interpreter.ddl.home import DatabaseHome, Home, SessionHome, bracketed, index_name
+from runbook.sandbox.language.interpreter.ddl.home import DatabaseHome, Home, SessionHome, bracketed
 from runbook.sandbox.language.interpreter.environment import SessionEnvironment, check_type
 from runbook.sandbox.language.interpreter.plans import binder_for
 from runbook.sandbox.language.parser.base import unsupported
 from runbook.sandbox.language.parser.fragments import parse_expression
+from runbook.sandbox.language.values import convert
 
 if TYPE_CHECKING:
     from runbook.sandbox.language.functions.binder import FunctionBinder
@@ -134,7 +135,7 @@ class TableBuilder:
         if index.disabled:
             return
         table, home = self.table, self.home
-        name = index_name(table, index)
+        name = m.index_name(table, index)
         parts = [self.key_sql(table.by_id(k), descending=bool(d)) for k, d in index.keys]
         where = f" WHERE {self._filter(index.where)}" if index.where else ""
         if not _is_stable("".join(parts) + where):
@@ -169,7 +170,7 @@ class TableBuilder:
 
     def drop_index(self, index: m.Index) -> None:
         """Drop what :meth:`make_index` made."""
-        name = index_name(self.table, index)
+        name = m.index_name(self.table, index)
         for ending in ("", "n"):
             self.home.engine.execute(f"DROP INDEX IF EXISTS {self.home.dot}{name}{ending}")
 
@@ -234,8 +235,6 @@ COULD_NOT = "Could not create constraint or index. See previous errors."
 
 def key_text(values: object, columns: list[m.Column]) -> str:
     """``(1, abc)`` in messages about duplicate keys."""
-    from runbook.sandbox.language.values import convert
-
     texts = []
     for value, column in zip(values, columns, strict=False):  # type: ignore[call-overload]
         texts.append(

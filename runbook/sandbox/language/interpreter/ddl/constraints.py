@@ -11,9 +11,9 @@ from runbook.sandbox.language.bind.bound import Plan
 from runbook.sandbox.language.bind.conversion import convert
 from runbook.sandbox.language.bind.scope import Scope
 from runbook.sandbox.language.catalog import model as m
-from runbook.sandbox.language.catalog.catalog import fold, now
+from runbook.sandbox.language.catalog.catalog import constraints, fold, now
 from runbook.sandbox.language.interpreter.ddl.build import COULD_NOT, NOT_KEYS, TableBuilder
-from runbook.sandbox.language.interpreter.ddl.home import DatabaseHome, SessionHome, bracketed, find_object
+from runbook.sandbox.language.interpreter.ddl.home import DatabaseHome, SessionHome, bracketed, find_object, taken
 from runbook.sandbox.language.interpreter.plans import binder_for
 from runbook.sandbox.language.parser.base import unsupported
 from runbook.sandbox.language.parser.fragments import parse_expression
@@ -39,16 +39,12 @@ class ConstraintBuilder(TableBuilder):
         if definition.name:
             self.home.constraint_free(self.table.schema, definition.name)
             if any(fold(c) == fold(definition.name) for c in self._names()):
-                from runbook.sandbox.language.interpreter.ddl.home import taken
-
                 raise taken(definition.name)
             return definition.name, False
         base = self.table.name[:9] if not hint else f"{self.table.name[:9]}__{hint[:5]}"
         return f"{_SHORT[definition.kind]}__{base}__{number & 0xFFFFFFFF:08X}", True
 
     def _names(self) -> list[str]:
-        from runbook.sandbox.language.catalog.catalog import constraints
-
         return [c.name for c in constraints(self.table)]
 
     def _column(self, name: str) -> m.Column:

@@ -13,6 +13,7 @@ from runbook.sandbox.language.interpreter.environment import SessionEnvironment
 from runbook.sandbox.language.lexer import quote_name
 
 if TYPE_CHECKING:
+    from runbook.sandbox.language.interpreter.batches import Runner
     from runbook.sandbox.language.interpreter.frame import Frame
 
 
@@ -129,12 +130,6 @@ def find_table(frame: Frame, parts: tuple[str, ...]) -> tuple[Home, m.Table] | N
     return DatabaseHome(frame, found[0]), found[1]
 
 
-def index_name(table: m.Table, index: m.Index) -> str:
-    """SQLite's name of an index; it has to be unique in the file."""
-    number = index.id
-    return f"i_{table.phys}_{number}"
-
-
 def table_label(home: Home, table: m.Table) -> str:
     """``db.schema.table`` for messages."""
     if isinstance(home, SessionHome):
@@ -174,6 +169,19 @@ def find_constraint(table: m.Table, name: str) -> Any | None:
     """A constraint of a table by name."""
     folded = fold(name)
     return next((c for c in constraints(table) if fold(c.name) == folded), None)
+
+
+def copy_table(table: m.Table) -> m.Table:
+    """Catalogs are shared between sessions: change a copy."""
+    found = m.from_dict(m.Table, m.to_dict(table))
+    assert isinstance(found, m.Table)
+    return found
+
+
+def done(runner: Runner) -> None:
+    """The end of a definition."""
+    runner.session.state.error = 0
+    runner.sink.done()
 
 
 __all__ = ["DatabaseHome", "Home", "SessionHome", "quote_name"]

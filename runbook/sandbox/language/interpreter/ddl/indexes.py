@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from runbook.sandbox.contract import SqlError
 from runbook.sandbox.language import statements as s
+from runbook.sandbox.language.bind.environment import StoredTable
 from runbook.sandbox.language.catalog import model as m
 from runbook.sandbox.language.catalog.catalog import fold
 from runbook.sandbox.language.interpreter import plans
 from runbook.sandbox.language.interpreter.ddl.constraints import ConstraintBuilder
-from runbook.sandbox.language.interpreter.ddl.home import DatabaseHome, SessionHome, find_object, find_table
+from runbook.sandbox.language.interpreter.ddl.home import DatabaseHome, SessionHome, copy_table, find_object, find_table
 from runbook.sandbox.language.parser.base import unsupported
 
 if TYPE_CHECKING:
@@ -18,15 +19,13 @@ if TYPE_CHECKING:
 
 
 def _builder(runner: Runner, parts: tuple[str, ...], missing: SqlError) -> ConstraintBuilder:
-    from runbook.sandbox.language.interpreter.ddl.tables import _copy
-
     found = find_table(runner.frame, parts)
     if found is None:
         view = find_object(runner.frame, parts, m.Module) if not parts[-1].startswith("#") else None
         if view is not None:
             raise unsupported("an index on a view")
         raise missing
-    return ConstraintBuilder(found[0], _copy(found[1]))
+    return ConstraintBuilder(found[0], copy_table(found[1]))
 
 
 def _store(builder: ConstraintBuilder) -> None:
@@ -34,8 +33,6 @@ def _store(builder: ConstraintBuilder) -> None:
     if isinstance(home, DatabaseHome):
         home.save(builder.table)
         return
-    from runbook.sandbox.language.bind.environment import StoredTable
-
     for name, stored in list(home.session.temp_tables.items()):
         if stored.table.id == builder.table.id:
             home.session.temp_tables[name] = StoredTable(stored.name, builder.table)

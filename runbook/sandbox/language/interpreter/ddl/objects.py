@@ -9,7 +9,8 @@ from runbook.sandbox.language import statements as s
 from runbook.sandbox.language.catalog import model as m
 from runbook.sandbox.language.catalog.catalog import fold, now
 from runbook.sandbox.language.interpreter import plans
-from runbook.sandbox.language.interpreter.ddl.home import DatabaseHome, find_object, find_table, split_new
+from runbook.sandbox.language.interpreter.ddl.home import DatabaseHome, done, find_object, find_table, split_new
+from runbook.sandbox.language.interpreter.ddl.principals import drop_principal
 from runbook.sandbox.language.interpreter.ddl.tables import build
 from runbook.sandbox.language.interpreter.environment import SessionEnvironment
 from runbook.sandbox.language.lexer import quote_name
@@ -29,17 +30,9 @@ _KINDS: dict[str, tuple[type[Any], tuple[str, ...]]] = {
 }
 
 
-def done(runner: Runner) -> None:
-    """The end of a definition."""
-    runner.session.state.error = 0
-    runner.sink.done()
-
-
 def drop(runner: Runner, statement: s.Drop) -> None:
     """DROP."""
     if statement.kind in ("USER", "ROLE"):
-        from runbook.sandbox.language.interpreter.ddl.principals import drop_principal
-
         for name in statement.names:
             drop_principal(runner, name[-1], statement.kind, if_exists=statement.if_exists)
     elif statement.kind in ("SCHEMA", "TYPE", "STATISTICS"):
@@ -317,46 +310,6 @@ def _drop_statistics(runner: Runner, name: tuple[str, ...], if_exists: bool) -> 
 
 
 _DROPS = {"SCHEMA": _drop_schema, "TYPE": _drop_type, "STATISTICS": _drop_statistics}
-
-
-# --- triggers ----------------------------------------------------------------------------------------------
-
-
-def switch_triggers(runner: Runner, statement: s.TriggerSwitch) -> None:
-    """ENABLE and DISABLE TRIGGER."""
-    frame, session = runner.frame, runner.session
-    found = find_object(frame, statement.parent, m.Table, m.Module)
-    if found is None:
-        raise SqlError(
-            1088,
-            f'Cannot find the object "{".".join(statement.parent)}" because it does not exist or you do not have '
-            "permissions.",
-            16,
-            11,
-        )
-    database, item = found
-    with plans.databases(session, [database]), session.transactions.writing(database):
-        home = DatabaseHome(frame, database)
-        names = [n[-1] for n in statement.names] or None
-        set_triggers(home, item.id, names, enable=statement.enable)
-    done(runner)
-
-
-def set_triggers(home: DatabaseHome, parent: int, names: list[str] | None, *, enable: bool) -> None:
-    """Enable or disable triggers of an object; None means all."""
-    triggers = home.catalog.triggers(parent)
-    if names is not None:
-        wanted = {fold(n) for n in names}
-        missing = wanted - {fold(t.name) for t in triggers}
-        if missing:
-            raise SqlError(
-                4920, f"ALTER TABLE failed because trigger '{sorted(missing)[0]}' on the table does not exist.", 16, 0
-            )
-        triggers = [t for t in triggers if fold(t.name) in wanted]
-    for trigger in triggers:
-        changed = m.from_dict(m.Module, m.to_dict(trigger))
-        changed.disabled, changed.modified = not enable, now()
-        home.writer.put(changed)
 
 
 def scoped_configuration(runner: Runner, statement: s.ScopedConfiguration) -> None:

@@ -10,8 +10,7 @@ from runbook.sandbox.language import statements as s
 from runbook.sandbox.language.catalog import model as m
 from runbook.sandbox.language.catalog.catalog import fold, now
 from runbook.sandbox.language.interpreter import plans
-from runbook.sandbox.language.interpreter.ddl.home import DatabaseHome, find_object
-from runbook.sandbox.language.interpreter.ddl.objects import done
+from runbook.sandbox.language.interpreter.ddl.home import DatabaseHome, done, find_object
 from runbook.sandbox.language.parser.base import unsupported
 
 if TYPE_CHECKING:

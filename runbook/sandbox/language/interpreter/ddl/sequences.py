@@ -10,8 +10,7 @@ from runbook.sandbox.language import types as t
 from runbook.sandbox.language.catalog import model as m
 from runbook.sandbox.language.catalog.catalog import now
 from runbook.sandbox.language.interpreter import plans
-from runbook.sandbox.language.interpreter.ddl.home import DatabaseHome, find_object, split_new
-from runbook.sandbox.language.interpreter.ddl.objects import done
+from runbook.sandbox.language.interpreter.ddl.home import DatabaseHome, done, find_object, split_new
 from runbook.sandbox.language.interpreter.environment import SessionEnvironment
 
 if TYPE_CHECKING:

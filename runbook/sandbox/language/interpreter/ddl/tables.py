@@ -19,12 +19,17 @@ from runbook.sandbox.language.interpreter.ddl.home import (
     DatabaseHome,
     Home,
     SessionHome,
+    copy_table,
     find_constraint,
     find_table,
     split_new,
+    table_label,
     taken,
 )
 from runbook.sandbox.language.interpreter.ddl.indexes import rebuild_indexes
+from runbook.sandbox.language.interpreter.ddl.triggers import set_triggers
+from runbook.sandbox.language.lexer import lex
+from runbook.sandbox.language.parser.base import unsupported
 from runbook.sandbox.language.parser.fragments import parse_expression
 
 if TYPE_CHECKING:
@@ -98,8 +103,6 @@ def create_temporary(frame: Frame, name: str, body: s.TableBody) -> None:
     """``CREATE TABLE #t``."""
     session = frame.session
     if name.startswith("##"):
-        from runbook.sandbox.language.parser.base import unsupported
-
         raise unsupported("a global temporary table")
     existing = session.temp_table(name)
     if existing is not None:
@@ -129,18 +132,11 @@ def alter(runner: Runner, statement: s.AlterTable) -> None:
     with plans.databases(frame.session, databases), frame.session.transactions.writing(*databases):
         again = find_table(frame, statement.name)
         assert again is not None
-        builder = ConstraintBuilder(again[0], _copy(again[1]))
+        builder = ConstraintBuilder(again[0], copy_table(again[1]))
         _ACTIONS[statement.action](builder, statement)
         _store(builder, again[1])
     runner.session.state.error = 0
     runner.sink.done()
-
-
-def _copy(table: m.Table) -> m.Table:
-    """Catalogs are shared between sessions: change a copy."""
-    found = m.from_dict(m.Table, m.to_dict(table))
-    assert isinstance(found, m.Table)
-    return found
 
 
 def _store(builder: ConstraintBuilder, before: m.Table) -> None:
@@ -277,8 +273,6 @@ def _depends(builder: ConstraintBuilder, column: m.Column, *, allow_longer: bool
 
 
 def _names(text: str, column: m.Column) -> bool:
-    from runbook.sandbox.language.lexer import lex
-
     tokens = lex(text)
     wanted = fold(column.name)
     return any(k in ("word", "quoted") and fold(v) == wanted for k, v in zip(tokens.kinds, tokens.values, strict=True))
@@ -299,8 +293,6 @@ def _no_nulls(builder: ConstraintBuilder, column: m.Column, verb: str) -> None:
 
 
 def _label(builder: ConstraintBuilder) -> str:
-    from runbook.sandbox.language.interpreter.ddl.home import table_label
-
     return table_label(builder.home, builder.table)
 
 
@@ -435,8 +427,6 @@ def _switch_one(builder: ConstraintBuilder, constraint: Any, *, enable: bool, ve
 
 
 def _switch_triggers(builder: ConstraintBuilder, statement: s.AlterTable) -> None:
-    from runbook.sandbox.language.interpreter.ddl.objects import set_triggers
-
     assert isinstance(builder.home, DatabaseHome)
     names = None if statement.names[0][0] == "ALL" else [name for _, name, _ in statement.names]
     set_triggers(builder.home, builder.table.id, names, enable=statement.action.startswith("enable"))

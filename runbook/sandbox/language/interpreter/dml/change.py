@@ -7,12 +7,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from runbook.sandbox.contract import SqlError
+from runbook.sandbox.language.bind.bound import Plan
+from runbook.sandbox.language.bind.environment import StoredTable
 from runbook.sandbox.language.catalog import model as m
 from runbook.sandbox.language.engine.connection import ConstraintFailed
 from runbook.sandbox.language.interpreter.dml import checks
-from runbook.sandbox.language.interpreter.dml.target import Target
+from runbook.sandbox.language.interpreter.dml.target import Target, of_relation
+from runbook.sandbox.language.interpreter.dml.triggers import fire
 from runbook.sandbox.language.interpreter.dml.unique import violation
+from runbook.sandbox.language.interpreter.dml.values import default_of, null_error, written
+from runbook.sandbox.language.interpreter.plans import binder_for, parameters
 
 if TYPE_CHECKING:
     from runbook.sandbox.language.interpreter.batches import Runner
@@ -60,8 +64,6 @@ def copy_rows(change: Change, image: str, where: str) -> None:
 
 
 def _fire(change: Change, event: str, deleted: str, inserted: str, columns: list[m.Column]) -> None:
-    from runbook.sandbox.language.interpreter.dml.triggers import fire
-
     fire(change, event, deleted, inserted, columns)
 
 
@@ -81,7 +83,7 @@ def delete_rows(change: Change, fill: Fill, params: dict[str, Any] | None = None
             return count
         engine.execute(f"DELETE FROM {target.sql} WHERE rowid IN (SELECT rid FROM {doomed})")
         if count:
-            checks.after_parent(change.frame, target, "DELETE", deleted, None, "")
+            after_parent(change.frame, target, "DELETE", deleted, None, "")
         _emit_and_fire(change, "DELETE", deleted, "", [])
         return count
 
@@ -115,7 +117,7 @@ def update_rows(change: Change, columns: list[m.Column], fill: Fill, params: dic
         if target.children or target.fires("UPDATE") or change.output is not None:
             copy_rows(change, inserted, where)
         if count:
-            checks.after_parent(change.frame, target, "UPDATE", deleted, ids, inserted)
+            after_parent(change.frame, target, "UPDATE", deleted, ids, inserted)
         _emit_and_fire(change, "UPDATE", deleted, inserted, columns)
         return count
 
@@ -162,7 +164,9 @@ def _shift(change: Change, new: str, deleted: str, names: list[str], error: Cons
     engine.execute(f"DELETE FROM {target.sql} WHERE rowid IN (SELECT rid FROM {new})")
     source = f"FROM {deleted} AS d JOIN {new} AS n ON n.rid = d.rid"
     text = f"INSERT INTO {target.sql}(rowid, {', '.join(physical(target))}) SELECT d.rid, {', '.join(parts)} {source}"
-    named = [f"{'d.' + c if part == '_rowver()' else part} AS {c}" for c, part in zip(physical(target), parts, strict=True)]
+    named = [
+        f"{'d.' + c if part == '_rowver()' else part} AS {c}" for c, part in zip(physical(target), parts, strict=True)
+    ]
     rows = f"SELECT {', '.join(named)} {source}"
     try:
         engine.execute(text)
@@ -188,11 +192,75 @@ def insert_rows(change: Change, insert: Callable[[], int]) -> int:
     return count
 
 
-def refuse_output_with_triggers(change: Change, event: str, *, into: bool) -> None:
-    """Error 334."""
-    if change.target.triggers.get(event) and not into:
-        raise SqlError(
-            334,
-            f"The target table '{change.target.table.name}' of the DML statement cannot have any enabled triggers if the statement "
-            "contains an OUTPUT clause without INTO clause.",
+# --- foreign keys of the children ---------------------------------------------------------------------------
+
+
+def after_parent(frame: Frame, target: Target, verb: str, image: str, columns: set[int] | None, new_image: str) -> None:
+    """Keys of old rows are gone: refuse, or do what the foreign keys say. ``columns`` None means DELETE."""
+    for child, key in target.children:
+        if columns is not None and not columns & set(key.table_columns):
+            continue
+        action = key.on_delete if columns is None else key.on_update
+        test = checks.children_of(target, child, key, image)
+        if action == "NO ACTION":
+            checks.refuse(frame, target, verb, child, key, test)
+        else:
+            cascade(frame, target, child, key, action, test, image, new_image)
+
+
+def cascade(
+    frame: Frame,
+    target: Target,
+    child: m.Table,
+    key: m.ForeignKey,
+    action: str,
+    test: str,
+    image: str,
+    new_image: str,
+) -> None:
+    """Carry out CASCADE, SET NULL or SET DEFAULT for the rows of a child that ``test`` (over x) selects."""
+    relation = target.relation
+    assert relation.catalog is not None
+    schema = relation.catalog.schema_name(child.schema)
+    stored = StoredTable(child.name, child, relation.prefix, relation.database, relation.catalog, schema)
+    inner = of_relation(frame, stored)
+    if action == "CASCADE" and not new_image:
+        delete_rows(
+            Change(frame, inner),
+            lambda work: f"INSERT INTO {work}(rid) SELECT x.rowid FROM {inner.sql} AS x WHERE {test}",
         )
+        return
+    columns = [child.by_id(c) for c in key.columns]
+    plan = Plan()
+    if action == "CASCADE":
+        values = _new_keys(target, child, key, image, new_image)
+    else:
+        binder = binder_for(frame, plan)
+        values = [
+            written(default_of(binder, c), c, inner, "UPDATE") if action == "SET DEFAULT" else _null(c, inner)
+            for c in columns
+        ]
+    text = ", ".join(values)
+    names = ", ".join(c.phys for c in columns)
+    update_rows(
+        Change(frame, inner),
+        columns,
+        lambda work: f"INSERT INTO {work}(rid, {names}) SELECT x.rowid, {text} FROM {inner.sql} AS x WHERE {test}",
+        parameters(plan, frame),
+    )
+
+
+def _null(column: m.Column, target: Target) -> str:
+    if not column.nullable:
+        raise null_error(column, target, "UPDATE")
+    return "NULL"
+
+
+def _new_keys(target: Target, child: m.Table, key: m.ForeignKey, image: str, new_image: str) -> list[str]:
+    """The new value of each key column, found over the row id of the changed parent."""
+    pairs = list(zip(key.columns, key.table_columns, strict=True))
+    match = " AND ".join(f"x.{child.by_id(a).phys} = d.{target.table.by_id(b).phys}" for a, b in pairs)
+    return [
+        f"(SELECT i.{target.table.by_id(b).phys} FROM {image} AS d JOIN {new_image} AS i ON i.rid = d.rid WHERE {match})"
+        for _, b in pairs
+    ]

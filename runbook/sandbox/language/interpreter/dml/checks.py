@@ -107,22 +107,7 @@ def children_of(target: Target, child: m.Table, key: m.ForeignKey, image: str) -
     return f"EXISTS(SELECT 1 FROM {image} AS d WHERE {match} AND {lost_keys(target, key, image)})"
 
 
-def after_parent(frame: Frame, target: Target, verb: str, image: str, columns: set[int] | None, new_image: str) -> None:
-    """Keys of old rows are gone: refuse, or do what the foreign keys say. ``columns`` None means DELETE."""
-    for child, key in target.children:
-        if columns is not None and not columns & set(key.table_columns):
-            continue
-        action = key.on_delete if columns is None else key.on_update
-        test = children_of(target, child, key, image)
-        if action == "NO ACTION":
-            _refuse(frame, target, verb, child, key, test)
-        else:
-            from runbook.sandbox.language.interpreter.dml.cascade import cascade
-
-            cascade(frame, target, child, key, action, test, image, new_image)
-
-
-def _refuse(frame: Frame, target: Target, verb: str, child: m.Table, key: m.ForeignKey, test: str) -> None:
+def refuse(frame: Frame, target: Target, verb: str, child: m.Table, key: m.ForeignKey, test: str) -> None:
     bad = frame.session.engine.value(f"SELECT 1 FROM {target.prefix}{child.phys} AS x WHERE {test} LIMIT 1")
     if bad is None:
         return

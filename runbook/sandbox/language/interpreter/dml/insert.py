@@ -11,15 +11,15 @@ from runbook.sandbox.language import nodes as n
 from runbook.sandbox.language import statements as s
 from runbook.sandbox.language.bind.bound import Bound, Plan
 from runbook.sandbox.language.bind.conversion import convert
-from runbook.sandbox.language.bind.query import common_of
+from runbook.sandbox.language.bind.queries import common_of
 from runbook.sandbox.language.bind.scope import Scope
 from runbook.sandbox.language.catalog import model as m
 from runbook.sandbox.language.engine.connection import ConstraintFailed
-from runbook.sandbox.language.interpreter import plans
 from runbook.sandbox.language.interpreter.dml import output
 from runbook.sandbox.language.interpreter.dml.change import Change, insert_rows
 from runbook.sandbox.language.interpreter.dml.literals import LiteralRows, literal_rows
 from runbook.sandbox.language.interpreter.dml.target import Target, resolve
+from runbook.sandbox.language.interpreter.dml.triggers import fire
 from runbook.sandbox.language.interpreter.dml.unique import violation
 from runbook.sandbox.language.interpreter.dml.values import (
     automatic,
@@ -31,6 +31,7 @@ from runbook.sandbox.language.interpreter.dml.values import (
     written,
 )
 from runbook.sandbox.language.parser.base import unsupported
+from runbook.sandbox.language.values import numbers
 
 if TYPE_CHECKING:
     from runbook.sandbox.language.functions.binder import FunctionBinder
@@ -51,22 +52,6 @@ class InsertPlan:
     output: Any = None
 
 
-def run(runner: Runner, statement: s.Insert) -> None:
-    """An INSERT statement."""
-    session, frame = runner.session, runner.frame
-    if isinstance(statement.source, s.Execute):
-        from runbook.sandbox.language.interpreter.dml.insert_exec import insert_exec
-
-        count = insert_exec(runner, statement)
-    else:
-        prepared = plans.prepare(frame, statement.plans, "insert", lambda b, p: bind(runner, b, p, statement))
-        plan: InsertPlan = prepared.content
-        with plans.using(session, prepared.plan), session.transactions.writing(*_databases(plan, statement, runner)):
-            with plans.sequences(session, prepared.plan):
-                count = execute(runner, plan, plans.parameters(prepared.plan, frame))
-    finish(runner, count, silent=bool(statement.output and any(o.into is None for o in statement.output)))
-
-
 def finish(runner: Runner, count: int, *, silent: bool = False) -> None:
     """Row count and DONE of a data statement."""
     session = runner.session
@@ -76,7 +61,7 @@ def finish(runner: Runner, count: int, *, silent: bool = False) -> None:
         runner.sink.done(None if session.options.nocount else count)
 
 
-def _databases(plan: InsertPlan, statement: s.Insert, runner: Runner) -> list[str]:
+def databases(plan: InsertPlan, statement: s.Insert, runner: Runner) -> list[str]:
     return sorted({*plan.target.databases, *output.databases(runner.frame, statement.output)})
 
 
@@ -350,8 +335,6 @@ def _violation(
 
 def _note_identity(runner: Runner, plan: InsertPlan, last: int) -> None:
     """Values given with IDENTITY_INSERT ON move the counter."""
-    from runbook.sandbox.language.values import numbers
-
     target = plan.target
     column = target.table.identity()
     assert column is not None
@@ -364,8 +347,6 @@ def _note_identity(runner: Runner, plan: InsertPlan, last: int) -> None:
 
 def _instead(change: Change, plan: InsertPlan, params: dict[str, Any]) -> int:
     """INSTEAD OF INSERT: the rows become the trigger's ``inserted``."""
-    from runbook.sandbox.language.interpreter.dml.triggers import fire
-
     target, engine = plan.target, change.engine
     names = ", ".join(c.phys for c in target.table.stored())
     count = 0
@@ -380,4 +361,4 @@ def _instead(change: Change, plan: InsertPlan, params: dict[str, Any]) -> int:
     return count
 
 
-__all__ = ["bind", "execute", "finish", "null_error", "run"]
+__all__ = ["bind", "execute", "finish", "null_error", "finish"]

@@ -11,6 +11,7 @@ from runbook.sandbox.language.interpreter import plans
 from runbook.sandbox.language.interpreter.dml import output
 from runbook.sandbox.language.interpreter.dml.insert import InsertPlan, _outputs, execute, given_columns
 from runbook.sandbox.language.interpreter.dml.target import resolve
+from runbook.sandbox.language.interpreter.procedures import execute as run_procedure
 from runbook.sandbox.language.sinks import RowsSink
 from runbook.sandbox.language.values import convert
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 def insert_exec(runner: Runner, statement: s.Insert) -> int:
     """Run the procedure, then insert what it returned."""
-    from runbook.sandbox.language.interpreter.procedures import execute as run_procedure
-
     session, frame = runner.session, runner.frame
     if isinstance(runner.sink, RowsSink):
         raise SqlError(8164, "An INSERT EXEC statement cannot be nested.")

@@ -12,7 +12,7 @@ from runbook.sandbox.language import statements as s
 from runbook.sandbox.language import types as t
 from runbook.sandbox.language.bind.bound import Bound, Plan
 from runbook.sandbox.language.bind.environment import StoredTable
-from runbook.sandbox.language.bind.query import Item
+from runbook.sandbox.language.bind.queries import Item
 from runbook.sandbox.language.bind.scope import Scope, Source
 from runbook.sandbox.language.interpreter import plans
 from runbook.sandbox.language.interpreter.dml.target import Target, resolve

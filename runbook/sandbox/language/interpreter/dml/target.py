@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from runbook.sandbox.contract import SqlError
+from runbook.sandbox.contract import SqlError, SqlType
 from runbook.sandbox.language import nodes as n
 from runbook.sandbox.language.bind.bound import Plan
 from runbook.sandbox.language.bind.environment import CteRelation, Rows, StoredTable, View
@@ -138,8 +138,6 @@ def _view(relation: View) -> Target:
 
 
 def _view_table(relation: View) -> m.Table:
-    from runbook.sandbox.contract import SqlType
-
     columns = []
     for i, (name, kind, nullable) in enumerate(relation.module.columns, 1):
         columns.append(m.Column(i, name, SqlType(**kind), bool(nullable), f"c{i}"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from runbook.sandbox.contract import SqlError
 from runbook.sandbox.language.bind.environment import StoredTable
 from runbook.sandbox.language.catalog import model as m
+from runbook.sandbox.language.interpreter.batches import Runner
 from runbook.sandbox.language.interpreter.frame import Frame
 from runbook.sandbox.language.parser.fragments import parse_module
 from runbook.sandbox.language.sinks import NullSink
@@ -34,8 +35,6 @@ def _pseudo(change: Change, name: str, image: str) -> StoredTable:
 
 
 def _fire_one(change: Change, trigger: m.Module, deleted: str, inserted: str, columns: list[m.Column]) -> None:
-    from runbook.sandbox.language.interpreter.batches import Runner
-
     outer, session = change.frame, change.frame.session
     if session.trigger_depth >= NEST_LIMIT:
         raise SqlError(217, "Maximum stored procedure, function, trigger, or view nesting level exceeded (limit 32).")
@@ -51,8 +50,6 @@ def _fire_one(change: Change, trigger: m.Module, deleted: str, inserted: str, co
 
 
 def _run(change: Change, runner: object, trigger: m.Module) -> None:
-    from runbook.sandbox.language.interpreter.batches import Runner
-
     assert isinstance(runner, Runner)
     outer, session = change.frame, runner.session
     database, options, identity = session.database, session.options.xact_abort, session.state.identity

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from runbook.sandbox.contract import SqlError
 from runbook.sandbox.language.catalog import model as m
 from runbook.sandbox.language.interpreter.ddl.build import collation_suffix, key_text
-from runbook.sandbox.language.interpreter.ddl.home import index_name
 from runbook.sandbox.language.interpreter.dml.target import Target
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ def broken_index(target: Target, text: str) -> m.Index | None:
     if found is not None:
         name = found.group(1)
         for index in table.indexes:
-            if name in (index_name(table, index), index_name(table, index) + "n"):
+            if name in (m.index_name(table, index), m.index_name(table, index) + "n"):
                 return index
         return None
     columns = [part.rsplit(".", 1)[-1].strip() for part in text.split("failed:", 1)[-1].split(",")]
