@@ -117,7 +117,16 @@ from runbook.toolkit.principals import (
     login_marks,
     with_default,
 )
-from runbook.toolkit.probes import Page, await_pages, await_silence, complaints, gate_pages
+from runbook.toolkit.probes import (
+    GATE_HINT,
+    GATE_IS_GONE,
+    Page,
+    await_pages,
+    await_silence,
+    complaints,
+    gate_is_gone,
+    gate_pages,
+)
 from runbook.toolkit.proof import Difference, ProofSet, differences, gaps, grave, named_lines, prove
 from runbook.toolkit.returning import await_open, prove_return, reference_of
 from runbook.toolkit.scripts import Script, read_script, unchanged
@@ -132,6 +141,8 @@ __all__ = [
     "CHECKDB_MIB_S",
     "ENTERPRISE",
     "FILESTREAM_ON_LINUX",
+    "GATE_HINT",
+    "GATE_IS_GONE",
     "LEAST",
     "OF_EVERY_SERVER",
     "PROOF_MIB_S",
@@ -229,6 +240,7 @@ __all__ = [
     "exchange_of",
     "free_path",
     "gaps",
+    "gate_is_gone",
     "gate_pages",
     "grave",
     "has_snapshots",

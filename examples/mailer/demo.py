@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -38,6 +39,7 @@ def say(text: str) -> None:
 def ready(scale: float) -> None:
     """Fresh servers, the example's data on the old one, the application running."""
     clean()
+    refuse_taken_port()
     home = Home.find()
     infos = {name: manage.start(home.sandbox / name, name, version) for name, version in SERVERS.items()}
     say(f"two simulated servers: {', '.join(f'{n} ({v}) on port {infos[n].port}' for n, v in SERVERS.items())}")
@@ -49,6 +51,16 @@ def ready(scale: float) -> None:
     app = prepare.start_app(STATE)
     PID.write_text(str(app.process.pid), encoding="ascii")
     say(f"the application answers at {app.url} from {health()['server']}")
+
+
+def refuse_taken_port() -> None:
+    """Say so before anything is loaded."""
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", prepare.APP_PORT)) == 0:
+            sys.exit(
+                f"error: something else answers on port {prepare.APP_PORT}, which the example's plans name\n"
+                "HINT: End it, or use a copy for another port: examples.mailer.prepare.lay_out()."
+            )
 
 
 def health() -> dict[str, object]:
@@ -95,6 +107,7 @@ def clean() -> None:
         if b"app.py" in _command_of(pid):
             os.kill(pid, signal.SIGTERM)
         PID.unlink()
+    (STATE / "maintenance.html").unlink(missing_ok=True)
     for name in SERVERS:
         directory = Home.find().sandbox / name
         if directory.exists():

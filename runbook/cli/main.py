@@ -36,7 +36,7 @@ class Span(click.ParamType[timedelta]):
         try:
             return parse_duration(str(value))
         except ValueError as error:
-            self.fail(f"{value!r} is not a duration: {error}", param, ctx)
+            self.fail(f"{value!r} is not a duration ({error}); write 90s, 10m, 4h or 1h30m", param, ctx)
 
 
 WINDOW = click.option(

@@ -95,8 +95,8 @@ def status(found: Status, now: datetime) -> None:
         click.echo(f"turn-back point {view.turn_back_at:%H:%M:%S} UTC (in {left})")
     _counts(found)
     _troubles(found)
-    if found.state is RunState.INTERRUPTED:
-        click.echo("HINT: Its executor is gone. Go on with: runbook resume, or go back with: runbook revert.")
+    if found.state in (RunState.INTERRUPTED, RunState.HELD) and not found.live:
+        click.echo("HINT: No executor is at work. Go on with: runbook resume, or go back with: runbook revert.")
 
 
 def _counts(found: Status) -> None:
@@ -131,7 +131,10 @@ def ending(found: Status, last_hash: str) -> None:
     """How it ended, why, and the hash that seals the record."""
     view = found.view
     click.echo("")
-    click.echo(_SAID.get(view.state, f"{found.state.value.upper()}: go on with runbook resume"))
+    said = _SAID.get(view.state, f"{found.state.value.upper()}: go on with runbook resume")
+    if view.state is RunState.REVERTED and not _proven(found):
+        said = "REVERTED: the old setup is in service; its data was not touched yet, so there was nothing to compare"
+    click.echo(said)
     if found.reason:
         click.echo(f"reason: {found.reason}")
     if view.state is not RunState.UPGRADED or view.findings:
@@ -144,6 +147,14 @@ def ending(found: Status, last_hash: str) -> None:
         click.echo(f"took {took:.0f} s, ended {late}")
     click.echo(f"run {view.run_id}, {view.n} rows, last hash {last_hash}")
     click.echo(f"exit code {EXIT_CODES[view.state]}")
+
+
+def _proven(found: Status) -> bool:
+    """The way back compared the data with a reference taken before."""
+    steps = found.view.steps.values()
+    return any(
+        one.state is StepState.UNDONE and str((one.undo or {}).get("name", "")).startswith("prove") for one in steps
+    )
 
 
 def runs(found: Sequence[Status]) -> None:

@@ -28,7 +28,7 @@ def resume(executor: Executor, run: str | None) -> tuple[str, RunState]:
     """Go on with a run whose executor is gone, or let one that was held go on."""
     view = newest(executor, run)
     if view.ending:
-        raise UsageError(f"run {view.run_id} has ended: {view.ending}", hint="runbook report and audit tell about it.")
+        raise UsageError(f"run {view.run_id} has ended: {view.ending}", hint="runbook audit show tells about it.")
     if _is_live(executor, view.run_id):
         if not view.hold_requested:
             raise UsageError(f"run {view.run_id} is under way", hint="Watch it with: runbook status --watch.")

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from runbook.errors import FencedOut, JournalError
+from runbook.errors import FencedOut, JournalError, Refused
 from runbook.journal.reading import RUN_IDS, Row, select_rows
 
 WAL_PAGES = 100
@@ -65,15 +65,15 @@ class Store(Protocol):
 
 
 def open_store(url: str) -> SqlStore:
-    """Open or create a journal at an SQLAlchemy URL; JournalError with a hint when it cannot be used."""
+    """Open or create a journal at an SQLAlchemy URL; Refused with a hint when it cannot be used."""
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  (400 ms of import that --help need not pay)
 
     try:
         return SqlStore(url)
     except (SQLAlchemyError, OSError) as error:
-        raise JournalError(
+        raise Refused(
             f"the journal at {_masked(url)} cannot be opened: {_first_line(error)}",
-            hint="Check the directory or server behind RUNBOOK_JOURNAL or --journal.",
+            hint="Check the directory or server behind RUNBOOK_HOME, RUNBOOK_JOURNAL or --journal.",
         ) from error
 
 

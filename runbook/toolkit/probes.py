@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from runbook.plan.models import Plan
-from runbook.ports import WebAnswer
+from runbook.ports import GateState, WebAnswer
 from runbook.step import ReadContext
 
 PAUSE = 0.5
@@ -24,6 +24,15 @@ class Page:
     status: int
     contains: str | None = None
     name: str = ""
+
+
+GATE_IS_GONE = "the gate stands open, although this run closed it"
+GATE_HINT = "Somebody took it away while users had to stay out: find out who, then start again."
+
+
+def gate_is_gone(ctx: ReadContext) -> bool:
+    """The plan has a gate, this run closed it, and it is open: users may come in before anything is validated."""
+    return ctx.plan.gate.kind != "none" and ctx.gate_reader.observe() is GateState.OPEN
 
 
 def gate_pages(plan: Plan, state: Literal["open", "closed"]) -> tuple[Page, ...]:

@@ -18,6 +18,7 @@ from runbook.api import (
     ReadContext,
     Sizes,
     Step,
+    gate_is_gone,
 )
 
 
@@ -50,6 +51,8 @@ class OpenGate(Step):
 
     def observe(self, ctx: ReadContext) -> Facts:
         before = ctx.find_kept("close-gate", GateBefore)
+        if gate_is_gone(ctx):
+            ctx.note("the gate stood open already when it was to be opened: somebody took it away a moment before")
         return Facts(ctx.gate_reader.observe(), "" if before is None else before.earlier)
 
     def decide(self, facts: Facts) -> Decision:

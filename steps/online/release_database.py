@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from rollback.online.release_database import RestrictAgain
 from runbook.api import (
+    GATE_HINT,
+    GATE_IS_GONE,
     AccessBefore,
     Apply,
     Block,
@@ -22,6 +24,7 @@ from runbook.api import (
     Skip,
     SqlServer,
     UserAccess,
+    gate_is_gone,
     is_open,
     upgraded_of,
 )
@@ -35,6 +38,7 @@ class Facts:
     database: str
     info: DatabaseInfo | None
     before: UserAccess
+    gate_is_gone: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,10 +71,12 @@ class ReleaseDatabase(DatabaseStep):
     def observe(self, ctx: ReadContext) -> Facts:
         server = upgraded_of(ctx.plan)
         before = ctx.kept(f"restrict-database[{self.key}]", AccessBefore).user_access
-        return Facts(server, self.key, ctx.reader(server).database(self.key), before)
+        return Facts(server, self.key, ctx.reader(server).database(self.key), before, gate_is_gone(ctx))
 
     def decide(self, facts: Facts) -> Decision:
         info = facts.info
+        if facts.gate_is_gone:
+            return Block(GATE_IS_GONE, GATE_HINT)
         if info is None or not is_open(info):
             state = "not there" if info is None else info.state
             return Block(f"{facts.database} on {facts.server} is {state}", "Its error log says why.")

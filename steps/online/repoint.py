@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from rollback.online.repoint import PointBack
 from runbook.api import (
+    GATE_HINT,
+    GATE_IS_GONE,
     Apply,
     Block,
     Budget,
@@ -17,6 +19,7 @@ from runbook.api import (
     Sizes,
     Skip,
     Step,
+    gate_is_gone,
 )
 
 
@@ -27,6 +30,7 @@ class Facts:
     wanted: bool
     points_to: str = "source"
     earlier: str = ""
+    gate_is_gone: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,11 +55,13 @@ class Repoint(Step):
     def observe(self, ctx: ReadContext) -> Facts:
         if ctx.plan.repoint is None:
             return Facts(wanted=False)
-        return Facts(True, ctx.pointer_reader.observe(), ctx.pointer_reader.earlier())
+        return Facts(True, ctx.pointer_reader.observe(), ctx.pointer_reader.earlier(), gate_is_gone(ctx))
 
     def decide(self, facts: Facts) -> Decision:
         if not facts.wanted:
             return Skip("the plan does not point clients anywhere")
+        if facts.gate_is_gone:
+            return Block(GATE_IS_GONE, GATE_HINT)
         if facts.points_to != "source":
             where = "the target already" if facts.points_to == "target" else "neither server"
             return Block(f"clients point to {where}", "Somebody changed it since the run began: put it back first.")

@@ -271,3 +271,21 @@ def test_the_promise_is_kept_with_budgets_used_up(tmp_path: Path) -> None:
         night.world.durations[name] = 0.4
     assert night.drive() is RunState.REVERTED
     assert night.world.clock.now() <= night.view.closes_at + timedelta(0)
+
+
+@BOTH
+def test_a_gate_that_is_taken_away_turns_back(tmp_path: Path, strategy: str) -> None:
+    """Somebody removes the maintenance page while users must stay out: noticed before anybody could reach the upgrade."""
+    night = Night(tmp_path, strategy)
+    executor = night.open()
+
+    def remove(event: object) -> None:
+        if getattr(event, "kind", "") is Kind.STEP_PASSED and str(getattr(event, "step", "")).startswith(
+            "check-version"
+        ):
+            night.world.site.page = None
+
+    executor.listeners.append(remove)
+    assert executor.drive(night.run_id, night.plan) is RunState.REVERTED
+    assert "the gate stands open" in night.view.turned_back
+    night.assert_old()

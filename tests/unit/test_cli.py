@@ -49,7 +49,7 @@ WRONG = [
     (["sandbox", "fault", "old", "explode"], 2, "explode"),
     (["sandbox", "fault", "older", "hang", "--plan", "good.yaml"], 2, "older"),
     (["init", "empty.yaml"], 2, "exists"),
-    (["--journal", "nonsense", "runs"], 20, "journal"),
+    (["--journal", "nonsense", "runs"], 30, "journal"),
 ]
 
 

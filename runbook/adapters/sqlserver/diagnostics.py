@@ -86,7 +86,7 @@ class Failure(ServerError):
 
     def __init__(self, role: str, diagnosis: Diagnosis, statement: str, *, in_doubt: bool) -> None:
         number = diagnosis.number
-        said = diagnosis.text[:1].lower() + diagnosis.text[1:] if number is None else diagnosis.text
+        said = _lowered(diagnosis.text) if number is None else diagnosis.text
         super().__init__(
             f"{role}: {f'error {number}: ' if number is not None else ''}{said}",
             number=number,
@@ -121,3 +121,8 @@ def is_transient(error: BaseException) -> bool:
 def is_known_undone(error: BaseException) -> bool:
     """Whether an effect is known not to have happened, and is worth another try."""
     return isinstance(error, Failure) and not error.in_doubt and error.number in NOT_DONE
+
+
+def _lowered(text: str) -> str:
+    """A sentence in the middle of another; names such as TCP keep their capitals."""
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]

@@ -192,14 +192,14 @@ def test_a_full_disk_is_said_and_nothing_is_half_written(book: Book, connections
 @pytest.mark.skipif(sys.platform != "linux", reason="places where nothing can be made")
 def test_a_journal_that_cannot_be_opened_says_so(path: str) -> None:
     """With the place, the cause and a hint; no traceback of a library."""
-    with pytest.raises(JournalError, match="cannot be opened") as caught:
+    with pytest.raises(Refused, match="cannot be opened") as caught:
         open_store(f"sqlite:///{path}")
     assert "RUNBOOK_JOURNAL" in caught.value.hint
 
 
 def test_a_password_in_the_url_is_not_shown() -> None:
     """Neither in the message nor in what it came from."""
-    with pytest.raises(JournalError) as caught:
+    with pytest.raises(Refused) as caught:
         open_store("sqlite://scott:tiger@host/journal.db")
     assert "tiger" not in f"{caught.value.message} {caught.value.hint}"
 
