@@ -275,7 +275,7 @@ def test_the_promise_is_kept_with_budgets_used_up(tmp_path: Path) -> None:
 
 @BOTH
 def test_a_gate_that_is_taken_away_turns_back(tmp_path: Path, strategy: str) -> None:
-    """Somebody removes the maintenance page while users must stay out: noticed before anybody could reach the upgrade."""
+    """Somebody removes the maintenance page : noticed before anybody reaches the new data."""
     night = Night(tmp_path, strategy)
     executor = night.open()
 
