@@ -9,7 +9,7 @@ from typing import Any
 
 from runbook.sandbox.contract import Cancelled, Instance, RpcParam, Sink, SqlError
 from runbook.sandbox.language.bind.environment import StoredTable
-from runbook.sandbox.language.catalog import lookup
+from runbook.sandbox.language.catalog import lookup_session
 from runbook.sandbox.language.catalog import model as m
 from runbook.sandbox.language.catalog.catalog import Catalog
 from runbook.sandbox.language.engine import specs
@@ -22,12 +22,12 @@ from runbook.sandbox.language.interpreter.modules import call_scalar
 from runbook.sandbox.language.interpreter.work import WorkTables
 from runbook.sandbox.language.values import convert
 
-STATEMENTS = dispatch.HANDLERS
+STATEMENTS = dispatch.PROCEDURES
 """Imported for its effect: the dispatcher tells the batches who runs what."""
 
 
 class LanguageSession:
-    """Implements ``contract.LanguageSession``. Everything but ``cancel``, ``kill`` and ``close`` belongs to one thread."""
+    """Implements ``contract.LanguageSession``. All but ``cancel``, ``kill`` and ``close`` belongs to one thread."""
 
     def __init__(
         self,
@@ -220,7 +220,7 @@ class LanguageSession:
 
     def user_name(self) -> str:
         """The database user of the login."""
-        return lookup.current_user(self)
+        return lookup_session.current_user(self)
 
     def row_version(self) -> int:
         """@@DBTS of the current database."""

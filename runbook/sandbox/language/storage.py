@@ -161,10 +161,17 @@ def load_catalog(path: str) -> Catalog:
         connection.close()
 
 
+def value(connection: apsw.Connection, sql: str) -> Any:
+    """First column of the first row."""
+    row = connection.execute(sql).fetchone()
+    return None if row is None else row[0]
+
+
 def read_catalog(connection: apsw.Connection, name: str) -> Catalog:
     """The catalog of an attached file."""
-    token = connection.execute(f"SELECT value FROM {name}.sys_meta WHERE key='token'").fetchone()[0]
-    return Catalog(token, connection.execute(f"SELECT kind, id, body FROM {name}.sys_items").fetchall())
+    token = str(value(connection, f"SELECT value FROM {name}.sys_meta WHERE key='token'"))
+    rows: list[Any] = connection.execute(f"SELECT kind, id, body FROM {name}.sys_items").fetchall()
+    return Catalog(token, rows)
 
 
 def users(path: str) -> list[tuple[str, bytes, str, list[str]]]:
@@ -190,7 +197,7 @@ def checksum_tables(path: str) -> list[tuple[str, int, int]]:
     try:
         catalog = read_catalog(connection, "main")
         return [
-            (catalog.full_name(t), int(connection.execute(f"SELECT count(*) FROM {t.phys}").fetchone()[0]), t.id)
+            (catalog.full_name(t), int(value(connection, f"SELECT count(*) FROM {t.phys}")), t.id)
             for t in catalog.tables()
         ]
     finally:

@@ -10,11 +10,38 @@ from runbook.sandbox.contract import SqlType
 MAX = -1
 
 # Highest precedence first, as in the documentation of data type precedence.
-_ORDER = (
-    "sql_variant xml datetimeoffset datetime2 datetime smalldatetime date time float real decimal numeric money smallmoney"
-    " bigint int smallint tinyint bit ntext text image timestamp uniqueidentifier nvarchar nchar varchar char varbinary"
-    " binary"
-).split()
+_ORDER = [
+    "sql_variant",
+    "xml",
+    "datetimeoffset",
+    "datetime2",
+    "datetime",
+    "smalldatetime",
+    "date",
+    "time",
+    "float",
+    "real",
+    "decimal",
+    "numeric",
+    "money",
+    "smallmoney",
+    "bigint",
+    "int",
+    "smallint",
+    "tinyint",
+    "bit",
+    "ntext",
+    "text",
+    "image",
+    "timestamp",
+    "uniqueidentifier",
+    "nvarchar",
+    "nchar",
+    "varchar",
+    "char",
+    "varbinary",
+    "binary",
+]
 RANK = {name: rank for rank, name in enumerate(_ORDER)}
 
 INTEGERS = frozenset({"bit", "tinyint", "smallint", "int", "bigint"})
@@ -40,8 +67,26 @@ NARROW = 18
 """Decimals up to this precision are kept as scaled integers, wider ones as sortable text."""
 
 _SIMPLE = frozenset(
-    "bit tinyint smallint int bigint money smallmoney date datetime smalldatetime uniqueidentifier xml text ntext"
-    " image timestamp sql_variant real".split()
+    [
+        "bit",
+        "tinyint",
+        "smallint",
+        "int",
+        "bigint",
+        "money",
+        "smallmoney",
+        "date",
+        "datetime",
+        "smalldatetime",
+        "uniqueidentifier",
+        "xml",
+        "text",
+        "ntext",
+        "image",
+        "timestamp",
+        "sql_variant",
+        "real",
+    ]
 )
 _ALIASES = {
     "integer": "int",

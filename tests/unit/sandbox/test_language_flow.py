@@ -50,7 +50,9 @@ def test_loops_and_jumps(client: Client) -> None:
 def test_a_variable_is_known_in_the_whole_batch(client: Client) -> None:
     """DECLARE counts where it stands in the text, not whether it ran; in a loop it keeps its value."""
     assert client.value("IF 1 = 0 DECLARE @x int = 5; SET @x = 3; SELECT @x") == 3
-    assert client.rows("DECLARE @i int = 0; WHILE @i < 3 BEGIN DECLARE @n int; SET @n = ISNULL(@n, 0) + 1; SET @i += 1 END SELECT @n") == [(3,)]
+    assert client.rows(
+        "DECLARE @i int = 0; WHILE @i < 3 BEGIN DECLARE @n int; SET @n = ISNULL(@n, 0) + 1; SET @i += 1 END SELECT @n"
+    ) == [(3,)]
     assert client.fails("DECLARE @a int; DECLARE @a int") == [134]
     assert client.fails("SELECT @a; DECLARE @a int") == [137]
 
@@ -58,8 +60,15 @@ def test_a_variable_is_known_in_the_whole_batch(client: Client) -> None:
 def test_select_into_variables(client: Client) -> None:
     """The last row counts; no row leaves the variable; values add up row by row."""
     client.ok("CREATE TABLE t(i int, s varchar(5)); INSERT t VALUES (2,'b'),(3,'c'),(1,'a')")
-    assert client.rows("DECLARE @s varchar(20) = '', @i int = 9; SELECT @s += s, @i = i FROM t ORDER BY i; SELECT @s, @i, @@ROWCOUNT") == [("abc", 3, 3)]
-    assert client.value("DECLARE @s varchar(50); SELECT @s = COALESCE(@s + ',', '') + s FROM t WHERE i < 3 ORDER BY i DESC; SELECT @s") == "b,a"
+    assert client.rows(
+        "DECLARE @s varchar(20) = '', @i int = 9; SELECT @s += s, @i = i FROM t ORDER BY i; SELECT @s, @i, @@ROWCOUNT"
+    ) == [("abc", 3, 3)]
+    assert (
+        client.value(
+            "DECLARE @s varchar(50); SELECT @s = COALESCE(@s + ',', '') + s FROM t WHERE i < 3 ORDER BY i DESC; SELECT @s"
+        )
+        == "b,a"
+    )
     assert client.value("DECLARE @i int = 9; SELECT @i = i FROM t WHERE i > 5; SELECT @i") == 9
     assert client.value("DECLARE @i int = 9; SET @i = (SELECT i FROM t WHERE i > 5); SELECT @i") is None
     assert client.value("DECLARE @s varchar(2) = 'abcd'; SELECT @s") == "ab"
@@ -90,7 +99,9 @@ def test_unknown_names_end_the_scope(client: Client) -> None:
     answer = client.run("EXEC p; SELECT 'reached'")
     assert answer.numbers == [208]
     assert answer.sets == [[("reached",)]]
-    assert client.rows("BEGIN TRY EXEC p END TRY BEGIN CATCH SELECT ERROR_NUMBER(), ERROR_PROCEDURE() END CATCH") == [(208, "p")]
+    assert client.rows("BEGIN TRY EXEC p END TRY BEGIN CATCH SELECT ERROR_NUMBER(), ERROR_PROCEDURE() END CATCH") == [
+        (208, "p")
+    ]
     answer = client.run("BEGIN TRY SELECT * FROM nope END TRY BEGIN CATCH SELECT 'not caught' END CATCH")
     assert answer.numbers == [208]
     assert answer.sets == []
@@ -128,7 +139,9 @@ def test_try_catch(client: Client) -> None:
 
 def test_throw_and_raiserror(client: Client) -> None:
     """THROW ends the batch, RAISERROR does not; severity 10 is a message."""
-    answer = client.run("RAISERROR('one', 16, 1); SELECT 1; RAISERROR('note %d', 10, 1, 5); THROW 50005, 'two', 2; SELECT 2")
+    answer = client.run(
+        "RAISERROR('one', 16, 1); SELECT 1; RAISERROR('note %d', 10, 1, 5); THROW 50005, 'two', 2; SELECT 2"
+    )
     assert answer.numbers == [50000, 50005]
     assert answer.sets == [[(1,)]]
     assert answer.messages == ["note 5"]
@@ -152,7 +165,9 @@ def test_transactions_nest_by_count(client: Client) -> None:
 
 def test_definitions_roll_back(client: Client) -> None:
     """Tables, columns, indexes and procedures made in a transaction go with it."""
-    client.ok("CREATE TABLE t(i int); BEGIN TRAN; CREATE TABLE u(i int); ALTER TABLE t ADD j int; CREATE INDEX ix ON t(i); DROP TABLE u; EXEC('CREATE PROCEDURE p AS SELECT 1'); ROLLBACK")
+    client.ok(
+        "CREATE TABLE t(i int); BEGIN TRAN; CREATE TABLE u(i int); ALTER TABLE t ADD j int; CREATE INDEX ix ON t(i); DROP TABLE u; EXEC('CREATE PROCEDURE p AS SELECT 1'); ROLLBACK"
+    )
     assert client.rows("SELECT name FROM sys.objects") == [("t",)]
     assert client.rows("SELECT name FROM sys.columns WHERE object_id = OBJECT_ID('t')") == [("i",)]
     assert client.rows("SELECT name FROM sys.indexes") == [(None,)]
@@ -173,7 +188,9 @@ def test_xact_abort(client: Client) -> None:
 def test_a_doomed_transaction_left_open(client: Client) -> None:
     """At the end of the batch it is rolled back, with 3998."""
     client.ok("CREATE TABLE t(i int)")
-    answer = client.run("SET XACT_ABORT ON; BEGIN TRAN; BEGIN TRY INSERT t VALUES (1); SELECT 1/0 END TRY BEGIN CATCH SELECT XACT_STATE() END CATCH")
+    answer = client.run(
+        "SET XACT_ABORT ON; BEGIN TRAN; BEGIN TRY INSERT t VALUES (1); SELECT 1/0 END TRY BEGIN CATCH SELECT XACT_STATE() END CATCH"
+    )
     assert answer.numbers == [3998]
     assert client.value("SELECT @@TRANCOUNT") == 0
 
@@ -189,14 +206,18 @@ def test_implicit_transactions(client: Client) -> None:
 
 def test_procedures(client: Client) -> None:
     """Defaults, names, OUTPUT, RETURN, recursion, errors for wrong arguments."""
-    client.ok("CREATE PROCEDURE dbo.p @a int, @b nvarchar(10) = N'dflt', @o int = NULL OUTPUT AS SET @o = @a * 2; SELECT @a, @b; RETURN 7")
+    client.ok(
+        "CREATE PROCEDURE dbo.p @a int, @b nvarchar(10) = N'dflt', @o int = NULL OUTPUT AS SET @o = @a * 2; SELECT @a, @b; RETURN 7"
+    )
     answer = client.ok("DECLARE @r int, @x int; EXEC @r = dbo.p 4, @o = @x OUTPUT; SELECT @r, @x")
     assert answer.sets == [[(4, "dflt")], [(7, 8)]]
     assert client.fails("EXEC p") == [201]
     assert client.fails("EXEC p 1, 'b', 3, 4") == [8144]
     assert client.fails("EXEC p @a = 1, @nope = 2") == [8145]
     assert client.fails("EXEC nope") == [2812]
-    client.ok("CREATE PROCEDURE deep @n int AS IF @n > 0 BEGIN DECLARE @m int = @n - 1; EXEC deep @m END ELSE SELECT @@NESTLEVEL")
+    client.ok(
+        "CREATE PROCEDURE deep @n int AS IF @n > 0 BEGIN DECLARE @m int = @n - 1; EXEC deep @m END ELSE SELECT @@NESTLEVEL"
+    )
     assert client.value("EXEC deep 5") == 6
     assert client.fails("EXEC deep 50") == [217]
 
@@ -210,7 +231,9 @@ def test_set_options_end_with_the_procedure(client: Client) -> None:
 
 def test_dynamic_sql(client: Client) -> None:
     """Parameters in and out, a scope of its own for variables, USE inside is undone."""
-    assert client.rows("DECLARE @n int; EXEC sp_executesql N'SET @o = @i + 1', N'@i int, @o int OUTPUT', @i = 4, @o = @n OUTPUT; SELECT @n") == [(5,)]
+    assert client.rows(
+        "DECLARE @n int; EXEC sp_executesql N'SET @o = @i + 1', N'@i int, @o int OUTPUT', @i = 4, @o = @n OUTPUT; SELECT @n"
+    ) == [(5,)]
     assert client.fails("DECLARE @v int = 1; EXEC('SELECT @v')") == [137]
     assert client.rows("EXEC('USE Other; SELECT DB_NAME()'); SELECT DB_NAME()") == [("Contacts",)]
     assert client.fails("EXEC sp_executesql 'SELECT 1'") == [214]
@@ -219,30 +242,60 @@ def test_dynamic_sql(client: Client) -> None:
 
 def test_scalar_functions(client: Client) -> None:
     """User functions run for each row, with defaults; recursion works."""
-    client.ok("CREATE FUNCTION dbo.twice(@x int, @plus int = 1) RETURNS int AS BEGIN DECLARE @r int = @x * 2; IF @r > 100 RETURN 100; RETURN @r + @plus END")
-    client.ok("CREATE FUNCTION dbo.fact(@n bigint) RETURNS bigint AS BEGIN IF @n < 2 RETURN 1; RETURN @n * dbo.fact(@n - 1) END")
+    client.ok(
+        "CREATE FUNCTION dbo.twice(@x int, @plus int = 1) RETURNS int AS BEGIN DECLARE @r int = @x * 2; IF @r > 100 RETURN 100; RETURN @r + @plus END"
+    )
+    client.ok(
+        "CREATE FUNCTION dbo.fact(@n bigint) RETURNS bigint AS BEGIN IF @n < 2 RETURN 1; RETURN @n * dbo.fact(@n - 1) END"
+    )
     client.ok("CREATE TABLE t(i int); INSERT t VALUES (1),(2),(70)")
-    assert client.rows("SELECT dbo.twice(i, DEFAULT), dbo.twice(i, 0) FROM t ORDER BY i") == [(3, 2), (5, 4), (100, 100)]
+    assert client.rows("SELECT dbo.twice(i, DEFAULT), dbo.twice(i, 0) FROM t ORDER BY i") == [
+        (3, 2),
+        (5, 4),
+        (100, 100),
+    ]
     assert client.value("SELECT dbo.fact(10)") == 3628800
 
 
 def test_table_functions_and_apply(client: Client) -> None:
     """Inline functions, CROSS and OUTER APPLY of the usual shapes, STRING_SPLIT."""
-    client.ok("CREATE TABLE c(id int, n varchar(5)); CREATE TABLE o(c int, v int); INSERT c VALUES (1,'a'),(2,'b'),(3,'c'); INSERT o VALUES (1,10),(1,20),(2,5)")
-    client.ok("CREATE FUNCTION dbo.big(@c int, @min int) RETURNS TABLE AS RETURN (SELECT v, v * 2 AS w FROM o WHERE c = @c AND v >= @min)")
+    client.ok(
+        "CREATE TABLE c(id int, n varchar(5)); CREATE TABLE o(c int, v int); INSERT c VALUES (1,'a'),(2,'b'),(3,'c'); INSERT o VALUES (1,10),(1,20),(2,5)"
+    )
+    client.ok(
+        "CREATE FUNCTION dbo.big(@c int, @min int) RETURNS TABLE AS RETURN (SELECT v, v * 2 AS w FROM o WHERE c = @c AND v >= @min)"
+    )
     assert client.rows("SELECT v, w FROM dbo.big(1, 15)") == [(20, 40)]
-    assert client.rows("SELECT c.n, f.v FROM c CROSS APPLY dbo.big(c.id, 5) f ORDER BY f.v") == [("b", 5), ("a", 10), ("a", 20)]
-    assert client.rows("SELECT c.n, x.m FROM c OUTER APPLY (SELECT MAX(v) AS m FROM o WHERE o.c = c.id) x ORDER BY c.n") == [("a", 20), ("b", 5), ("c", None)]
-    assert client.rows("SELECT c.n, x.v FROM c CROSS APPLY (SELECT TOP 1 v FROM o WHERE o.c = c.id ORDER BY v DESC) x ORDER BY c.n") == [("a", 20), ("b", 5)]
-    assert client.rows("SELECT c.n, x.d FROM c CROSS APPLY (SELECT c.id * 10 AS d) x WHERE x.d > 10 ORDER BY c.n") == [("b", 20), ("c", 30)]
-    assert client.rows("SELECT c.id, v.k FROM c CROSS APPLY (VALUES (c.id), (c.id + 100)) v(k) WHERE c.id = 1 ORDER BY v.k") == [(1, 1), (1, 101)]
+    assert client.rows("SELECT c.n, f.v FROM c CROSS APPLY dbo.big(c.id, 5) f ORDER BY f.v") == [
+        ("b", 5),
+        ("a", 10),
+        ("a", 20),
+    ]
+    assert client.rows(
+        "SELECT c.n, x.m FROM c OUTER APPLY (SELECT MAX(v) AS m FROM o WHERE o.c = c.id) x ORDER BY c.n"
+    ) == [("a", 20), ("b", 5), ("c", None)]
+    assert client.rows(
+        "SELECT c.n, x.v FROM c CROSS APPLY (SELECT TOP 1 v FROM o WHERE o.c = c.id ORDER BY v DESC) x ORDER BY c.n"
+    ) == [("a", 20), ("b", 5)]
+    assert client.rows("SELECT c.n, x.d FROM c CROSS APPLY (SELECT c.id * 10 AS d) x WHERE x.d > 10 ORDER BY c.n") == [
+        ("b", 20),
+        ("c", 30),
+    ]
+    assert client.rows(
+        "SELECT c.id, v.k FROM c CROSS APPLY (VALUES (c.id), (c.id + 100)) v(k) WHERE c.id = 1 ORDER BY v.k"
+    ) == [(1, 1), (1, 101)]
     assert client.rows("SELECT value FROM STRING_SPLIT('a,b,c', ',')") == [("a",), ("b",), ("c",)]
-    assert client.rows("SELECT c.n, s.value FROM c CROSS APPLY STRING_SPLIT(c.n + '-x', '-') s WHERE c.id = 2") == [("b", "b"), ("b", "x")]
+    assert client.rows("SELECT c.n, s.value FROM c CROSS APPLY STRING_SPLIT(c.n + '-x', '-') s WHERE c.id = 2") == [
+        ("b", "b"),
+        ("b", "x"),
+    ]
 
 
 def test_multi_statement_functions(client: Client) -> None:
     """Their table is filled before the query reads it."""
-    client.ok("CREATE FUNCTION dbo.nums(@n int) RETURNS @t TABLE(i int PRIMARY KEY, s varchar(5)) AS BEGIN DECLARE @i int = 1; WHILE @i <= @n BEGIN INSERT @t VALUES (@i, 'n'); SET @i += 1 END RETURN END")
+    client.ok(
+        "CREATE FUNCTION dbo.nums(@n int) RETURNS @t TABLE(i int PRIMARY KEY, s varchar(5)) AS BEGIN DECLARE @i int = 1; WHILE @i <= @n BEGIN INSERT @t VALUES (@i, 'n'); SET @i += 1 END RETURN END"
+    )
     assert client.rows("SELECT i FROM dbo.nums(3) ORDER BY i DESC") == [(3,), (2,), (1,)]
     assert client.value("DECLARE @k int = 4; SELECT SUM(a.i) FROM dbo.nums(@k) a JOIN dbo.nums(2) b ON b.i = a.i") == 3
 
@@ -255,14 +308,18 @@ def test_cursors(client: Client) -> None:
     WHILE @@FETCH_STATUS = 0 BEGIN SET @s = @s * 10 + @i; FETCH NEXT FROM c INTO @i END
     CLOSE c; DEALLOCATE c; SELECT @s"""
     assert client.value(sql) == 123
-    assert client.rows("DECLARE c SCROLL CURSOR FOR SELECT i FROM t ORDER BY i; OPEN c; FETCH LAST FROM c; CLOSE c; DEALLOCATE c") == [(3,)]
+    assert client.rows(
+        "DECLARE c SCROLL CURSOR FOR SELECT i FROM t ORDER BY i; OPEN c; FETCH LAST FROM c; CLOSE c; DEALLOCATE c"
+    ) == [(3,)]
     assert client.fails("OPEN nope") == [16916]
     assert client.fails("DECLARE c CURSOR LOCAL FOR SELECT i FROM t; FETCH NEXT FROM c") == [16917]
 
 
 def test_table_parameters(client: Client) -> None:
     """A table type as a read-only parameter."""
-    client.ok("CREATE TYPE dbo.ids AS TABLE(id int PRIMARY KEY); EXEC('CREATE PROCEDURE p @t dbo.ids READONLY AS SELECT SUM(id) FROM @t')")
+    client.ok(
+        "CREATE TYPE dbo.ids AS TABLE(id int PRIMARY KEY); EXEC('CREATE PROCEDURE p @t dbo.ids READONLY AS SELECT SUM(id) FROM @t')"
+    )
     assert client.value("DECLARE @x dbo.ids; INSERT @x VALUES (1),(2); EXEC p @x") == 3
     client.ok("CREATE PROCEDURE bad @t dbo.ids READONLY AS DELETE @t")
     assert client.fails("DECLARE @x dbo.ids; EXEC bad @x") == [10700]
@@ -270,11 +327,15 @@ def test_table_parameters(client: Client) -> None:
 
 def test_use_and_three_part_names(client: Client) -> None:
     """Tables of another database by name; views and procedures run where they live."""
-    client.ok("USE Other; CREATE TABLE t(i int); INSERT t VALUES (7); EXEC('CREATE VIEW v AS SELECT i FROM t'); EXEC('CREATE PROCEDURE p AS SELECT DB_NAME(), i FROM t'); USE Contacts")
+    client.ok(
+        "USE Other; CREATE TABLE t(i int); INSERT t VALUES (7); EXEC('CREATE VIEW v AS SELECT i FROM t'); EXEC('CREATE PROCEDURE p AS SELECT DB_NAME(), i FROM t'); USE Contacts"
+    )
     assert client.rows("SELECT * FROM Other.dbo.t") == [(7,)]
     assert client.rows("SELECT * FROM [Other]..v") == [(7,)]
     assert client.rows("EXEC Other.dbo.p") == [("Other", 7)]
-    client.ok("CREATE TABLE u(i int); INSERT u SELECT i FROM Other.dbo.t; INSERT Other.dbo.t SELECT i + 1 FROM u; CREATE SYNONYM s FOR Other.dbo.t")
+    client.ok(
+        "CREATE TABLE u(i int); INSERT u SELECT i FROM Other.dbo.t; INSERT Other.dbo.t SELECT i + 1 FROM u; CREATE SYNONYM s FOR Other.dbo.t"
+    )
     assert client.rows("SELECT i FROM s ORDER BY i") == [(7,), (8,)]
     assert client.rows("SELECT name FROM Other.sys.tables") == [("t",)]
     assert client.fails("USE nope") == [911]
@@ -285,7 +346,11 @@ def test_use_and_three_part_names(client: Client) -> None:
 def test_prepared_statements(client: Client) -> None:
     """sp_prepexec, sp_execute, sp_unprepare and sp_executesql as the drivers call them."""
     answer = client.rpc(
-        "sp_prepexec", RpcParam("", INT, None, True), RpcParam("", TEXT, "@P1 int"), RpcParam("", TEXT, "SELECT @P1 + 1"), RpcParam("@P1", INT, 4)
+        "sp_prepexec",
+        RpcParam("", INT, None, True),
+        RpcParam("", TEXT, "@P1 int"),
+        RpcParam("", TEXT, "SELECT @P1 + 1"),
+        RpcParam("@P1", INT, 4),
     )
     assert answer.sets == [[(5,)]]
     handle = answer.outputs[""]
@@ -293,7 +358,11 @@ def test_prepared_statements(client: Client) -> None:
     client.rpc("sp_unprepare", RpcParam("", INT, handle))
     assert client.rpc("sp_execute", RpcParam("", INT, handle)).numbers == [8179]
     out = client.rpc(
-        "sp_executesql", RpcParam("", TEXT, "SET @o = @i * 2"), RpcParam("", TEXT, "@i int, @o int OUTPUT"), RpcParam("@i", INT, 4), RpcParam("@o", INT, None, True)
+        "sp_executesql",
+        RpcParam("", TEXT, "SET @o = @i * 2"),
+        RpcParam("", TEXT, "@i int, @o int OUTPUT"),
+        RpcParam("@i", INT, 4),
+        RpcParam("@o", INT, None, True),
     )
     assert out.outputs == {"@o": 8}
 
@@ -390,7 +459,9 @@ def test_lock_timeout(client: Client, other: Client) -> None:
 
 def test_deadlock(client: Client, other: Client) -> None:
     """Two transactions that wait for each other: one gets 1205 and is rolled back."""
-    client.ok("CREATE TABLE t(i int); INSERT t VALUES (0); USE Other; CREATE TABLE t(i int); INSERT t VALUES (0); USE Contacts")
+    client.ok(
+        "CREATE TABLE t(i int); INSERT t VALUES (0); USE Other; CREATE TABLE t(i int); INSERT t VALUES (0); USE Contacts"
+    )
     client.ok("BEGIN TRAN; UPDATE Contacts.dbo.t SET i += 1")
     other.ok("BEGIN TRAN; UPDATE Other.dbo.t SET i += 1")
     numbers: list[int] = []
@@ -417,7 +488,9 @@ def test_many_sessions_write(client: Client) -> None:
         thread.start()
     for thread in threads:
         thread.join(30)
-    assert client.rows("SELECT COUNT(*), COUNT(DISTINCT id), MAX(id), (SELECT n FROM s) FROM t") == [(150, 150, 150, 150)]
+    assert client.rows("SELECT COUNT(*), COUNT(DISTINCT id), MAX(id), (SELECT n FROM s) FROM t") == [
+        (150, 150, 150, 150)
+    ]
 
 
 def test_a_read_only_database(client: Client) -> None:
@@ -431,7 +504,9 @@ def test_a_read_only_database(client: Client) -> None:
 
 def test_reset(client: Client) -> None:
     """sp_reset_connection: options, temporary tables, transaction, database."""
-    client.ok("CREATE TABLE t(i int); CREATE TABLE #x(i int); SET NOCOUNT ON; USE Other; BEGIN TRAN; INSERT Contacts.dbo.t VALUES (1)")
+    client.ok(
+        "CREATE TABLE t(i int); CREATE TABLE #x(i int); SET NOCOUNT ON; USE Other; BEGIN TRAN; INSERT Contacts.dbo.t VALUES (1)"
+    )
     client.session.reset()
     assert client.rows("SELECT DB_NAME(), @@TRANCOUNT, COUNT(*) FROM t") == [("Contacts", 0, 0)]
     assert client.fails("SELECT * FROM #x") == [208]
@@ -441,8 +516,12 @@ def test_reset(client: Client) -> None:
 def test_admin_statements_go_to_the_instance(client: Client) -> None:
     """Each with its own text, whatever follows it."""
     client.ok("BACKUP DATABASE [Contacts] TO DISK = N'x' WITH INIT, CHECKSUM SELECT 1")
-    client.ok("ALTER DATABASE [a] SET SINGLE_USER WITH ROLLBACK IMMEDIATE; ALTER DATABASE [a] SET RECOVERY FULL\nIF 1 = 1 KILL 55 ELSE DBCC CHECKDB(N'a') WITH NO_INFOMSGS")
-    client.ok("CREATE LOGIN [x] WITH PASSWORD = N'p', CHECK_POLICY = OFF; GRANT VIEW SERVER STATE TO [x]; ALTER SERVER ROLE sysadmin ADD MEMBER [x]")
+    client.ok(
+        "ALTER DATABASE [a] SET SINGLE_USER WITH ROLLBACK IMMEDIATE; ALTER DATABASE [a] SET RECOVERY FULL\nIF 1 = 1 KILL 55 ELSE DBCC CHECKDB(N'a') WITH NO_INFOMSGS"
+    )
+    client.ok(
+        "CREATE LOGIN [x] WITH PASSWORD = N'p', CHECK_POLICY = OFF; GRANT VIEW SERVER STATE TO [x]; ALTER SERVER ROLE sysadmin ADD MEMBER [x]"
+    )
     assert client.instance.admin_statements == [
         "BACKUP DATABASE [Contacts] TO DISK = N'x' WITH INIT, CHECKSUM",
         "ALTER DATABASE [a] SET SINGLE_USER WITH ROLLBACK IMMEDIATE",

@@ -121,7 +121,12 @@ def test_equal_strings_are_one(client: Client) -> None:
 
 def test_a_value_is_computed_once(client: Client) -> None:
     """What a derived table computes is the same wherever it is used."""
-    assert client.value("SELECT CASE WHEN x.g = x.g AND x.g = y.g THEN 1 ELSE 0 END FROM (SELECT NEWID() AS g) x CROSS APPLY (SELECT x.g) y") == 1
+    assert (
+        client.value(
+            "SELECT CASE WHEN x.g = x.g AND x.g = y.g THEN 1 ELSE 0 END FROM (SELECT NEWID() AS g) x CROSS APPLY (SELECT x.g) y"
+        )
+        == 1
+    )
     client.ok("CREATE FUNCTION dbo.f(@i int) RETURNS int AS BEGIN RETURN @i END")
     assert client.rows("SELECT COUNT(DISTINCT g) FROM (SELECT NEWID() AS g FROM emp) x") == [(5,)]
 
@@ -192,7 +197,9 @@ def test_the_proof_sees_every_change(client: Client, kind: str) -> None:
 def test_the_fast_hash_is_the_slow_hash(client: Client) -> None:
     """The whole-row call gives the same bytes as the pieces put together one by one, and as the definition says."""
     columns = [(f"c{i}", kind) for i, kind in enumerate(TYPES)]
-    client.ok("DROP TABLE IF EXISTS p; CREATE TABLE p(" + ", ".join(f"{name} {kind} NULL" for name, kind in columns) + ")")
+    client.ok(
+        "DROP TABLE IF EXISTS p; CREATE TABLE p(" + ", ".join(f"{name} {kind} NULL" for name, kind in columns) + ")"
+    )
     plain = [(name, kind) for name, kind in columns if kind != "rowversion"]
     names = ", ".join(name for name, _ in plain)
     for side in (0, 1):
@@ -208,8 +215,12 @@ def test_the_fast_hash_is_the_slow_hash(client: Client) -> None:
 
 def test_the_proof_is_fast(client: Client) -> None:
     """Tens of thousands of rows a second, also with many columns."""
-    client.ok("DROP TABLE IF EXISTS p; CREATE TABLE p(id int IDENTITY PRIMARY KEY, a nvarchar(50), b datetime2(7), c decimal(12,2), d uniqueidentifier, e bit)")
-    client.ok("INSERT p(a, b, c, d, e) SELECT TOP (20000) N'row', SYSUTCDATETIME(), 1.5, NEWID(), 1 FROM sys.all_columns x CROSS JOIN sys.all_columns y")
+    client.ok(
+        "DROP TABLE IF EXISTS p; CREATE TABLE p(id int IDENTITY PRIMARY KEY, a nvarchar(50), b datetime2(7), c decimal(12,2), d uniqueidentifier, e bit)"
+    )
+    client.ok(
+        "INSERT p(a, b, c, d, e) SELECT TOP (20000) N'row', SYSUTCDATETIME(), 1.5, NEWID(), 1 FROM sys.all_columns x CROSS JOIN sys.all_columns y"
+    )
     begun = time.process_time()
     assert client.rows(proof("p", [(c, "") for c in ("id", "a", "b", "c", "d", "e")]))[0][0] == 20000
     assert time.process_time() - begun < 2

@@ -17,7 +17,9 @@ def instance(tmp_path: Path) -> FakeInstance:
     """An instance with a table of people."""
     made = FakeInstance(tmp_path)
     client = Client(made)
-    client.ok("CREATE TABLE p(id int IDENTITY PRIMARY KEY, name nvarchar(50), n int); INSERT p(name, n) SELECT TOP (5000) N'row', 1 FROM sys.all_columns a CROSS JOIN sys.all_columns b")
+    client.ok(
+        "CREATE TABLE p(id int IDENTITY PRIMARY KEY, name nvarchar(50), n int); INSERT p(name, n) SELECT TOP (5000) N'row', 1 FROM sys.all_columns a CROSS JOIN sys.all_columns b"
+    )
     client.session.close()
     return made
 

@@ -54,7 +54,14 @@ class FakeInstance:
         """A session of sa."""
         self.sessions += 1
         return new_session(
-            self, self.sessions, "sa", "host", "app", database, is_sysadmin=True, cut=lambda: None  # type: ignore[arg-type]
+            self,
+            self.sessions,
+            "sa",
+            "host",
+            "app",
+            database,
+            is_sysadmin=True,
+            cut=lambda: None,  # type: ignore[arg-type]
         )
 
     def find(self, name: str) -> FakeDatabase | None:

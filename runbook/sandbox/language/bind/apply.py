@@ -1,7 +1,7 @@
 """CROSS and OUTER APPLY, and table functions.
 
-SQLite has no LATERAL. What APPLY is used for mostly can be said otherwise: a filter on another table is a join, a single
-row is one scalar subquery for each column, a list of VALUES is a join with their numbers.
+SQLite has no LATERAL. What APPLY is used for can mostly be said otherwise: a filter on another table is a join, a
+single row is one scalar subquery for each column, a list of VALUES is a join with their numbers.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from runbook.sandbox.contract import Column, SqlError
+from runbook.sandbox.language import definitions as d
 from runbook.sandbox.language import nodes as n
-from runbook.sandbox.language import statements as s
 from runbook.sandbox.language import types as t
 from runbook.sandbox.language.bind.bound import NO_CONST, Bound
 from runbook.sandbox.language.bind.conversion import convert
@@ -189,7 +189,7 @@ def _is_default(node: n.Node) -> bool:
 
 def unknown(name: tuple[str, ...]) -> SqlError:
     """Error 208 for a table function; those of the system are refused by name."""
-    if len(name) > 1 and name[-2].lower() == "sys" or name[-1].lower().startswith(("fn_", "dm_")):
+    if (len(name) > 1 and name[-2].lower() == "sys") or name[-1].lower().startswith(("fn_", "dm_")):
         return unsupported(f"the table function {name[-1].lower()}")
     return SqlError(208, f"Invalid object name '{'.'.join(name)}'.")
 
@@ -235,7 +235,7 @@ def _table_valued(
     return binder.rows(binder.env.filled(inline, columns, args, binder.plan), alias, (), scope)
 
 
-def _given(inline: Inline, parsed: s.CreateModule, args: list[n.Node]) -> list[tuple[str, s.Parameter, n.Node]]:
+def _given(inline: Inline, parsed: d.CreateModule, args: list[n.Node]) -> list[tuple[str, d.Parameter, n.Node]]:
     """Parameters with what is given for them; errors 8144, 313, 201."""
     name = inline.module.name
     if len(args) > len(parsed.parameters):

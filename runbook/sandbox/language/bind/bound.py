@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -55,7 +56,7 @@ Getter = Callable[[Any], Any]
 
 @dataclass
 class Plan:
-    """What a statement needs besides its text. ``databases``: names it reads; ``loads``: catalog views to fill first."""
+    """What a statement needs besides its text. ``databases``: names it reads; ``loads``: views to fill first."""
 
     params: dict[str, Getter] = field(default_factory=dict)
     databases: dict[str, str] = field(default_factory=dict)
@@ -97,7 +98,7 @@ def literal_sql(value: Any) -> str:
     if isinstance(value, bytes):
         return f"x'{value.hex()}'"
     if isinstance(value, float):
-        return repr(value) if value == value and abs(value) != float("inf") else "9e999"
+        return repr(value) if not math.isnan(value) and abs(value) != float("inf") else "9e999"
     return f"({value})" if value < 0 else str(value)
 
 

@@ -101,7 +101,8 @@ def order_sql(bound: Bound) -> str:
     if name in _UNCOMPARED:
         raise SqlError(
             306,
-            "The text, ntext, and image data types cannot be compared or sorted, except when using IS NULL or LIKE operator.",
+            "The text, ntext, and image data types cannot be compared or sorted, except when using IS NULL or "
+            "LIKE operator.",
         )
     if name in t.STRINGS:
         return f"{collate.sort_function(bound.coll)}({bound.sql})"

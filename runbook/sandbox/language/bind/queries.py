@@ -42,7 +42,8 @@ class BoundQuery:
         if len(self.items) != 1:
             raise SqlError(
                 116,
-                "Only one expression can be specified in the select list when the subquery is not introduced with EXISTS.",
+                "Only one expression can be specified in the select list when the subquery is not introduced "
+                "with EXISTS.",
             )
 
     @property

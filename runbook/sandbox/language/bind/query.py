@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from runbook.sandbox.contract import SqlError
 from runbook.sandbox.language import nodes as n
 from runbook.sandbox.language import types as t
@@ -79,7 +81,8 @@ class QueryBinder(SourceBinder):
         if len(left.items) != len(right.items):
             raise SqlError(
                 205,
-                "All queries combined using a UNION, INTERSECT or EXCEPT operator must have an equal number of expressions "
+                "All queries combined using a UNION, INTERSECT or EXCEPT operator must have an equal number of "
+                "expressions "
                 "in their target lists.",
             )
         pairs = list(zip(left.items, right.items, strict=True))
@@ -119,7 +122,8 @@ class QueryBinder(SourceBinder):
         if item is None:
             raise SqlError(
                 104,
-                "ORDER BY items must appear in the select list if the statement contains a UNION, INTERSECT or EXCEPT operator.",
+                "ORDER BY items must appear in the select list if the statement contains a UNION, INTERSECT or "
+                "EXCEPT operator.",
             )
         return predicates.order_sql(item.bound) + (" DESC" if order.descending else "")
 
@@ -131,10 +135,11 @@ class QueryBinder(SourceBinder):
             if not 1 <= node.value <= len(items):
                 raise SqlError(
                     108,
-                    f"The ORDER BY position number {node.value} is out of range of the number of items in the select list.",
+                    f"The ORDER BY position number {node.value} is out of range of the number of items in the "
+                    f"select list.",
                     15,
                 )
-            return items[node.value - 1]
+            return items[int(node.value) - 1]
         if isinstance(node, n.Name) and len(node.parts) == 1:
             folded = node.parts[0].casefold()
             return next((i for i in items if i.name.casefold() == folded), None)
@@ -277,7 +282,7 @@ class QueryBinder(SourceBinder):
             found.at_most_one = True
 
 
-def _count_check(clause: str) -> object:
+def _count_check(clause: str) -> Callable[[int | None], int]:
     def check(value: int | None) -> int:
         if value is None or value < 0:
             if clause == "OFFSET":
@@ -294,4 +299,4 @@ def _count_check(clause: str) -> object:
     return check
 
 
-_CHECKS: dict[str, object] = {clause: _count_check(clause) for clause in ("TOP", "FETCH", "OFFSET")}  # type: ignore[misc]
+_CHECKS = {clause: _count_check(clause) for clause in ("TOP", "FETCH", "OFFSET")}

@@ -66,6 +66,10 @@ class SourceBinder(ExpressionBinder):
             identity=bound.identity,
         )
 
+    def subquery(self, query: n.Query, scope: Scope | None) -> BoundQuery:
+        """A query; see the query binder."""
+        raise NotImplementedError
+
     # -- dispatch
 
     def from_clause(self, node: n.Node, scope: Scope) -> str:
@@ -328,7 +332,8 @@ def _depth_check(limit: int) -> Any:
         if level > limit:
             raise SqlError(
                 530,
-                f"The statement terminated. The maximum recursion {limit} has been exhausted before statement completion.",
+                f"The statement terminated. The maximum recursion {limit} has been exhausted before statement "
+                f"completion.",
             )
         return level
 

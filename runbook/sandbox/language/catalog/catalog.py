@@ -50,15 +50,15 @@ class Catalog:
             self.settings.update(data)
             return
         item = m.from_dict(m.CLASSES[kind], data)
-        target: dict[int, Any] = {
+        kinds: dict[str, dict[int, Any]] = {
             "Schema": self.schemas,
             "UserType": self.types,
             "Principal": self.principals,
             "Permission": self.permissions,
             "Property": self.properties,
             "Statistic": self.statistics,
-        }.get(kind, self.objects)
-        target[item_id] = item
+        }
+        kinds.get(kind, self.objects)[item_id] = item
 
     def _index(self) -> None:
         self._schema_names = {fold(s.name): s for s in self.schemas.values()}

@@ -12,21 +12,20 @@ from runbook.sandbox.language.catalog.describe import SYSTEM_TYPES, all_objects,
 from runbook.sandbox.language.catalog.system_objects import system_views
 from runbook.sandbox.language.catalog.view_objects import view_columns
 from runbook.sandbox.language.lexer import parse_name
-from runbook.sandbox.language.values import numbers
 
 if TYPE_CHECKING:
     from runbook.sandbox.language.session import LanguageSession
 
 
-def _catalog(session: LanguageSession, database: str = "") -> Catalog:
+def catalog_of(session: LanguageSession, database: str = "") -> Catalog:
     return session.open(database or session.database)[2]
 
 
 def _by_database_id(session: LanguageSession, number: int | None) -> Catalog | None:
     if number is None or number == session.database_id():
-        return _catalog(session)
+        return catalog_of(session)
     name = session.instance.function("DB_NAME", session, [number])
-    return None if name is None else _catalog(session, str(name))
+    return None if name is None else catalog_of(session, str(name))
 
 
 def _entry(catalog: Catalog, number: int | None) -> tuple[Any, ...] | None:
@@ -47,7 +46,7 @@ def object_id(session: LanguageSession, name: str | None, kind: str | None = Non
     database, schema, short = (*([""] * (3 - len(parts))), *parts[-3:])
     if database and session.instance.find(database) is None:
         return None
-    catalog = _catalog(session, database)
+    catalog = catalog_of(session, database)
     return _find_id(session, catalog, schema, short, kind)
 
 
@@ -59,8 +58,9 @@ def _find_id(session: LanguageSession, catalog: Catalog, schema: str, name: str,
             found = next((r[1] for r in system_views() if fold(r[0]) == folded), None)
             return found if wanted in (None, "V") else None
         one = catalog.schema(tried)
-        for entry in all_objects(catalog) if one is not None else ():
-            if entry[2] == one.id and fold(entry[1]) == folded and (wanted is None or entry[4] == wanted):
+        number = -1 if one is None else one.id
+        for entry in all_objects(catalog):
+            if entry[2] == number and fold(entry[1]) == folded and (wanted is None or entry[4] == wanted):
                 return int(entry[0])
     return None
 
@@ -86,7 +86,7 @@ def object_schema_name(session: LanguageSession, number: int | None, database: i
 
 def object_definition(session: LanguageSession, number: int | None) -> str | None:
     """OBJECT_DEFINITION."""
-    entry = _entry(_catalog(session), number)
+    entry = _entry(catalog_of(session), number)
     item = None if entry is None else entry[7]
     return item.text if isinstance(item, (m.Module, m.Check, m.Default)) else None
 
@@ -95,18 +95,18 @@ def schema_name(session: LanguageSession, number: int | None = None) -> str | No
     """SCHEMA_NAME."""
     if number is None:
         return session.frame.schema
-    found = _catalog(session).schemas.get(number)
+    found = catalog_of(session).schemas.get(number)
     return None if found is None else found.name
 
 
 def schema_id(session: LanguageSession, name: str | None = None) -> int | None:
     """SCHEMA_ID."""
-    found = _catalog(session).schema(session.frame.schema if name is None else name)
+    found = catalog_of(session).schema(session.frame.schema if name is None else name)
     return None if found is None else found.id
 
 
 def _columns(session: LanguageSession, number: int | None) -> list[m.Column]:
-    item = _catalog(session).objects.get(number or 0)
+    item = catalog_of(session).objects.get(number or 0)
     if item is None:
         stored = next((s.table for s in session.temp_tables.values() if s.table.id == number), None)
         return [] if stored is None else stored.columns
@@ -178,7 +178,7 @@ _IS = {
 
 def objectproperty(session: LanguageSession, number: int | None, name: str | None) -> int | None:
     """OBJECTPROPERTY."""
-    entry = _entry(_catalog(session), number)
+    entry = _entry(catalog_of(session), number)
     if entry is None or name is None:
         return None
     key, kind, item = name.lower(), entry[4], entry[7]
@@ -203,7 +203,7 @@ def _table_property(session: LanguageSession, table: m.Table, key: str) -> int |
         "tablehascheckcnst": bool(table.checks),
         "tablehasuniquecnst": any(i.kind == "UQ" for i in table.indexes),
         "tablehastimestamp": table.rowversion() is not None,
-        "tablehasforeignref": any(True for _ in _catalog(session).referencing(table.id)),
+        "tablehasforeignref": any(True for _ in catalog_of(session).referencing(table.id)),
         "tablehasdeletetrigger": _has_trigger(session, table, "DELETE"),
         "tablehasinserttrigger": _has_trigger(session, table, "INSERT"),
         "tablehasupdatetrigger": _has_trigger(session, table, "UPDATE"),
@@ -222,7 +222,7 @@ def _table_property(session: LanguageSession, table: m.Table, key: str) -> int |
 
 
 def _has_trigger(session: LanguageSession, table: m.Table, event: str) -> bool:
-    return any(event in x.events for x in _catalog(session).triggers(table.id))
+    return any(event in x.events for x in catalog_of(session).triggers(table.id))
 
 
 def _module_property(module: m.Module, key: str) -> int | None:
@@ -249,10 +249,10 @@ def _module_property(module: m.Module, key: str) -> int | None:
 def objectpropertyex(session: LanguageSession, number: int | None, name: str | None) -> Any:
     """OBJECTPROPERTYEX."""
     if name is not None and name.lower() == "basetype":
-        entry = _entry(_catalog(session), number)
+        entry = _entry(catalog_of(session), number)
         return None if entry is None else entry[4]
     if name is not None and name.lower() == "cardinality":
-        table = _catalog(session).objects.get(number or 0)
+        table = catalog_of(session).objects.get(number or 0)
         _, prefix, _ = session.open(session.database)
         return (
             session.engine.value(f"SELECT count(*) FROM {prefix}.{table.phys}") if isinstance(table, m.Table) else None
@@ -262,7 +262,7 @@ def objectpropertyex(session: LanguageSession, number: int | None, name: str | N
 
 def indexproperty(session: LanguageSession, number: int | None, name: str | None, key: str | None) -> int | None:
     """INDEXPROPERTY."""
-    table = _catalog(session).objects.get(number or 0)
+    table = catalog_of(session).objects.get(number or 0)
     if not isinstance(table, m.Table) or name is None or key is None:
         return None
     index = next((i for i in table.indexes if fold(i.name) == fold(name)), None)
@@ -284,7 +284,7 @@ def indexproperty(session: LanguageSession, number: int | None, name: str | None
 
 def index_col(session: LanguageSession, name: str | None, index: int | None, position: int | None) -> str | None:
     """INDEX_COL."""
-    table = _catalog(session).objects.get(object_id(session, name) or 0)
+    table = catalog_of(session).objects.get(object_id(session, name) or 0)
     if not isinstance(table, m.Table) or position is None:
         return None
     found = next((i for i in table.indexes if i.id == index), None)
@@ -298,7 +298,7 @@ def type_name(session: LanguageSession, number: int | None) -> str | None:
     system = next((name for name, (_, user, *_) in SYSTEM_TYPES.items() if user == number), None)
     if system is not None:
         return system
-    found = _catalog(session).types.get(number or 0)
+    found = catalog_of(session).types.get(number or 0)
     return None if found is None else found.name
 
 
@@ -310,7 +310,7 @@ def type_id(session: LanguageSession, name: str | None) -> int | None:
     system = SYSTEM_TYPES.get(parts[-1].lower())
     if system is not None and len(parts) == 1:
         return system[1]
-    found = _catalog(session).user_type(parts[-2] if len(parts) > 1 else session.frame.schema, parts[-1])
+    found = catalog_of(session).user_type(parts[-2] if len(parts) > 1 else session.frame.schema, parts[-1])
     return None if found is None else found.id
 
 
@@ -321,127 +321,3 @@ def typeproperty(session: LanguageSession, name: str | None, key: str | None) ->
         return None
     del session
     return {"precision": system[3] or system[2], "scale": system[4], "allowsnull": 1, "ownerid": 1}.get(key.lower())
-
-
-# --- principals --------------------------------------------------------------------------------------------
-
-
-def user_of(session: LanguageSession, catalog: Catalog) -> m.Principal | None:
-    """The user of the session's login in a database."""
-    if session.is_sysadmin:
-        return catalog.principals.get(1)
-    try:
-        sid = session.instance.function("SUSER_SID", session, [session.login])
-    except KeyError:
-        sid = None
-    if sid is not None:
-        wanted = bytes(sid).hex()
-        found = next((p for p in catalog.principals.values() if p.sid == wanted and p.id > 4), None)
-        if found is not None:
-            return found
-    return catalog.principals.get(2)
-
-
-def current_user(session: LanguageSession) -> str:
-    """USER_NAME()."""
-    found = user_of(session, _catalog(session))
-    return "dbo" if found is None else found.name
-
-
-def default_schema(session: LanguageSession) -> str:
-    """Default schema of the session's user; dbo for those who own the database."""
-    if session.is_sysadmin:
-        return "dbo"
-    try:
-        found = user_of(session, _catalog(session))
-    except SqlError:
-        return "dbo"
-    return (found.default_schema if found is not None else "") or "dbo"
-
-
-def user_name(session: LanguageSession, number: int | None = None) -> str | None:
-    """USER_NAME."""
-    if number is None:
-        return current_user(session)
-    found = _catalog(session).principals.get(number)
-    return None if found is None else found.name
-
-
-def user_id(session: LanguageSession, name: str | None = None) -> int | None:
-    """USER_ID."""
-    return database_principal_id(session, name)
-
-
-def database_principal_id(session: LanguageSession, name: str | None = None) -> int | None:
-    """DATABASE_PRINCIPAL_ID."""
-    found = _catalog(session).principal(current_user(session) if name is None else name)
-    return None if found is None else found.id
-
-
-def is_rolemember(session: LanguageSession, role: str | None, user: str | None = None) -> int | None:
-    """IS_ROLEMEMBER."""
-    catalog = _catalog(session)
-    wanted = None if role is None else catalog.principal(role)
-    member = catalog.principal(user) if user is not None else user_of(session, catalog)
-    if wanted is None or member is None:
-        return None
-    if wanted.id == 0 or (member.id == 1 and wanted.name in ("db_owner", "public")):
-        return 1
-    inside, grown = {member.id}, True
-    while grown:
-        more = {p.id for p in catalog.principals.values() if set(p.members) & inside} - inside
-        inside, grown = inside | more, bool(more)
-    return int(wanted.id in inside)
-
-
-def is_member(session: LanguageSession, role: str | None) -> int | None:
-    """IS_MEMBER."""
-    return is_rolemember(session, role)
-
-
-# --- identity ----------------------------------------------------------------------------------------------
-
-
-def _identity(session: LanguageSession, name: str | None) -> tuple[str, m.Table, list[int]] | None:
-    number = object_id(session, name)
-    if number is None or name is None:
-        return None
-    parts = parse_name(name)
-    _, prefix, catalog = session.open(parts[-3] if len(parts) > 2 and parts[-3] else session.database)
-    table = catalog.objects.get(number)
-    column = table.identity() if isinstance(table, m.Table) else None
-    if column is None or column.identity is None:
-        return None
-    return prefix, table, column.identity
-
-
-def ident_current(session: LanguageSession, name: str | None) -> str | None:
-    """IDENT_CURRENT."""
-    found = _identity(session, name)
-    if found is None:
-        return None
-    value = session.engine.value(f"SELECT value FROM {found[0]}.sys_identity WHERE id=?", (found[1].id,))
-    return numbers.encode(found[2][0] if value is None else value)
-
-
-def ident_seed(session: LanguageSession, name: str | None) -> str | None:
-    """IDENT_SEED."""
-    found = _identity(session, name)
-    return None if found is None else numbers.encode(found[2][0])
-
-
-def ident_incr(session: LanguageSession, name: str | None) -> str | None:
-    """IDENT_INCR."""
-    found = _identity(session, name)
-    return None if found is None else numbers.encode(found[2][1])
-
-
-def stats_date(_session: LanguageSession, _object: int | None, _stats: int | None) -> int | None:
-    """STATS_DATE: statistics are not kept."""
-    return None
-
-
-def databaseproperty(session: LanguageSession, name: str | None, key: str | None) -> int | None:
-    """DATABASEPROPERTY, by way of DATABASEPROPERTYEX."""
-    found = session.instance.function("DATABASEPROPERTYEX", session, [name, key])
-    return found if isinstance(found, int) else None

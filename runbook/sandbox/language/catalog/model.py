@@ -285,13 +285,13 @@ def to_dict(item: Any) -> dict[str, Any]:
 
 def from_dict(cls: type[Any], data: dict[str, Any]) -> Any:
     """A model from :func:`to_dict`'s data; fields of newer versions are ignored."""
-    values = {}
-    for name, value in data.items():
-        nested = _NESTED.get((cls.__name__, name))
-        if nested is not None and isinstance(value, list):
-            value = [from_dict(nested, v) for v in value]
-        elif nested is not None and value is not None:
-            value = from_dict(nested, value)
-        if name in cls.__dataclass_fields__:
-            values[name] = value
-    return cls(**values)
+    known = cls.__dataclass_fields__
+    return cls(
+        **{name: _loaded(_NESTED.get((cls.__name__, name)), value) for name, value in data.items() if name in known}
+    )
+
+
+def _loaded(nested: type[Any] | None, value: Any) -> Any:
+    if nested is None or value is None:
+        return value
+    return [from_dict(nested, v) for v in value] if isinstance(value, list) else from_dict(nested, value)

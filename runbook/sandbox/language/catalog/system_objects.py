@@ -11,10 +11,22 @@ from runbook.sandbox.language.catalog.describe import two
 from runbook.sandbox.language.values import dates
 
 _CREATED = dates.day_ticks(2017, 8, 22)
-EXTRA = (
-    "databases dm_exec_sessions dm_exec_requests dm_exec_connections dm_os_sys_info dm_os_host_info configurations master_files"
-    " server_principals sql_logins dm_exec_sql_text dm_tran_locks dm_os_volume_stats servers"
-).split()
+EXTRA = [
+    "databases",
+    "dm_exec_sessions",
+    "dm_exec_requests",
+    "dm_exec_connections",
+    "dm_os_sys_info",
+    "dm_os_host_info",
+    "configurations",
+    "master_files",
+    "server_principals",
+    "sql_logins",
+    "dm_exec_sql_text",
+    "dm_tran_locks",
+    "dm_os_volume_stats",
+    "servers",
+]
 """Views of the instance, by name."""
 
 

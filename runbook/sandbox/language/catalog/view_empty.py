@@ -7,20 +7,26 @@ from runbook.sandbox.language.catalog.view_objects import OBJECT
 
 for _name, _columns in {
     "sys.dm_db_persisted_sku_features": "feature_name sysname, feature_id int",
-    "sys.assemblies": "name sysname, principal_id int, assembly_id int, clr_name nvarchar(4000), permission_set tinyint,"
-    " permission_set_desc nvarchar(60), is_visible bit, create_date datetime, modify_date datetime, is_user_defined bit",
-    "sys.assembly_types": "name sysname, system_type_id tinyint, user_type_id int, assembly_id int, assembly_class sysname",
+    "sys.assemblies": "name sysname, principal_id int, assembly_id int, clr_name nvarchar(4000), "
+    "permission_set tinyint,"
+    " permission_set_desc nvarchar(60), is_visible bit, create_date datetime, modify_date datetime, "
+    "is_user_defined bit",
+    "sys.assembly_types": "name sysname, system_type_id tinyint, user_type_id int, assembly_id int, "
+    "assembly_class sysname",
     "sys.assembly_modules": "object_id int, assembly_id int, assembly_class sysname, assembly_method sysname",
-    "sys.change_tracking_tables": "object_id int, is_track_columns_updated_on bit, min_valid_version bigint, begin_version bigint,"
+    "sys.change_tracking_tables": "object_id int, is_track_columns_updated_on bit, min_valid_version bigint, "
+    "begin_version bigint,"
     " cleanup_version bigint",
     "sys.fulltext_catalogs": "fulltext_catalog_id int, name sysname, path nvarchar(260), is_default bit",
     "sys.fulltext_indexes": "object_id int, unique_index_id int, fulltext_catalog_id int, is_enabled bit",
     "sys.partition_functions": "name sysname, function_id int, type char(2), type_desc nvarchar(60), fanout int,"
     " boundary_value_on_right bit",
-    "sys.partition_schemes": "name sysname, data_space_id int, type char(2), type_desc nvarchar(60), is_default bit, is_system"
+    "sys.partition_schemes": "name sysname, data_space_id int, type char(2), type_desc nvarchar(60), "
+    "is_default bit, is_system"
     " bit, function_id int",
     "sys.partition_range_values": "function_id int, boundary_id int, parameter_id int, value sql_variant",
-    "sys.xml_schema_collections": "xml_collection_id int, schema_id int, principal_id int, name sysname, create_date datetime,"
+    "sys.xml_schema_collections": "xml_collection_id int, schema_id int, principal_id int, name sysname, "
+    "create_date datetime,"
     " modify_date datetime",
     "sys.xml_indexes": "object_id int, name sysname, index_id int, type tinyint",
     "sys.spatial_indexes": "object_id int, name sysname, index_id int, type tinyint",
@@ -46,9 +52,11 @@ for _name, _columns in {
     "sys.periods": "name sysname, period_type tinyint, object_id int, start_column_id int, end_column_id int",
     "sys.crypt_properties": "class tinyint, major_id int, thumbprint varbinary(32), crypt_type char(4)",
     "sys.query_store_runtime_stats": "runtime_stats_id bigint, plan_id bigint",
-    "sys.dm_db_index_usage_stats": "database_id smallint, object_id int, index_id int, user_seeks bigint, user_scans bigint,"
+    "sys.dm_db_index_usage_stats": "database_id smallint, object_id int, index_id int, user_seeks bigint, "
+    "user_scans bigint,"
     " user_lookups bigint, user_updates bigint, last_user_seek datetime, last_user_scan datetime",
-    "sys.dm_db_missing_index_details": "index_handle int, database_id smallint, object_id int, statement nvarchar(4000)",
+    "sys.dm_db_missing_index_details": "index_handle int, database_id smallint, object_id int, statement "
+    "nvarchar(4000)",
     "sys.dm_db_xtp_table_memory_stats": "object_id int, memory_allocated_for_table_kb bigint",
     "sys.dm_cdc_log_scan_sessions": "session_id int, start_time datetime",
     "sys.publications": "pubid int, name sysname",

@@ -27,7 +27,8 @@ def indexes(table: m.Table) -> Iterator[tuple[int, m.Index | None]]:
 
 INDEX = (
     "object_id int, name sysname, index_id int, type tinyint, type_desc nvarchar(60), is_unique bit, data_space_id int,"
-    " ignore_dup_key bit, is_primary_key bit, is_unique_constraint bit, fill_factor tinyint, is_padded bit, is_disabled bit,"
+    " ignore_dup_key bit, is_primary_key bit, is_unique_constraint bit, fill_factor tinyint, is_padded bit, "
+    "is_disabled bit,"
     " is_hypothetical bit, is_ignored_in_optimization bit, allow_row_locks bit, allow_page_locks bit, has_filter bit,"
     " filter_definition nvarchar(max), compression_delay int, suppress_dup_key_messages bit, auto_created bit,"
     " optimize_for_sequential_key bit"
@@ -150,7 +151,8 @@ def _partition_id(table: m.Table, index: int) -> int:
 @view(
     "sys.partitions",
     "partition_id bigint, object_id int, index_id int, partition_number int, hobt_id bigint, rows bigint,"
-    " filestream_filegroup_id smallint, data_compression tinyint, data_compression_desc nvarchar(60), xml_compression bit,"
+    " filestream_filegroup_id smallint, data_compression tinyint, data_compression_desc nvarchar(60), "
+    "xml_compression bit,"
     " xml_compression_desc varchar(3)",
     is_static=False,
 )
@@ -174,7 +176,8 @@ def pages(context: Context) -> dict[str, int]:
 
 STATISTICS = (
     "partition_id bigint, object_id int, index_id int, partition_number int, in_row_data_page_count bigint,"
-    " in_row_used_page_count bigint, in_row_reserved_page_count bigint, lob_used_page_count bigint, lob_reserved_page_count"
+    " in_row_used_page_count bigint, in_row_reserved_page_count bigint, lob_used_page_count bigint, "
+    "lob_reserved_page_count"
     " bigint, row_overflow_used_page_count bigint, row_overflow_reserved_page_count bigint, used_page_count bigint,"
     " reserved_page_count bigint, row_count bigint"
 )

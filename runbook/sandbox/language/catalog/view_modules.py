@@ -94,7 +94,8 @@ def _trigger_events(context: Context) -> list[Row]:
 @view(
     "sys.parameters",
     "object_id int, name sysname, parameter_id int, system_type_id tinyint, user_type_id int, max_length"
-    " smallint, precision tinyint, scale tinyint, is_output bit, is_cursor_ref bit, has_default_value bit, is_xml_document bit,"
+    " smallint, precision tinyint, scale tinyint, is_output bit, is_cursor_ref bit, has_default_value bit, "
+    "is_xml_document bit,"
     " default_value sql_variant, xml_collection_id int, is_readonly bit, is_nullable bit",
 )
 def _parameters(context: Context) -> list[Row]:
@@ -142,7 +143,8 @@ def module_parameters(context: Context, module: m.Module) -> list[Row]:
 @view(
     "sys.all_parameters",
     "object_id int, name sysname, parameter_id int, system_type_id tinyint, user_type_id int, max_length"
-    " smallint, precision tinyint, scale tinyint, is_output bit, is_cursor_ref bit, has_default_value bit, is_xml_document bit,"
+    " smallint, precision tinyint, scale tinyint, is_output bit, is_cursor_ref bit, has_default_value bit, "
+    "is_xml_document bit,"
     " default_value sql_variant, xml_collection_id int, is_readonly bit, is_nullable bit",
 )
 def _all_parameters(context: Context) -> list[Row]:
@@ -180,9 +182,11 @@ def _list_properties(context: Context) -> list[Row]:
 @view(
     "sys.sql_expression_dependencies",
     "referencing_id int, referencing_minor_id int, referencing_class tinyint,"
-    " referencing_class_desc nvarchar(60), is_schema_bound_reference bit, referenced_class tinyint, referenced_class_desc"
+    " referencing_class_desc nvarchar(60), is_schema_bound_reference bit, referenced_class tinyint, "
+    "referenced_class_desc"
     " nvarchar(60), referenced_server_name sysname, referenced_database_name sysname, referenced_schema_name sysname,"
-    " referenced_entity_name sysname, referenced_id int, referenced_minor_id int, is_caller_dependent bit, is_ambiguous bit",
+    " referenced_entity_name sysname, referenced_id int, referenced_minor_id int, is_caller_dependent bit, "
+    "is_ambiguous bit",
 )
 def _dependencies(_context: Context) -> list[Row]:
     return []

@@ -20,7 +20,8 @@ from runbook.sandbox.language.catalog.system_objects import system_columns, syst
 from runbook.sandbox.language.engine.collate import DATABASE_DEFAULT
 
 OBJECT = (
-    "name sysname, object_id int, principal_id int, schema_id int, parent_object_id int, type char(2), type_desc nvarchar(60),"
+    "name sysname, object_id int, principal_id int, schema_id int, parent_object_id int, type char(2), "
+    "type_desc nvarchar(60),"
     " create_date datetime, modify_date datetime, is_ms_shipped bit, is_published bit, is_schema_published bit"
 )
 Row = tuple[Any, ...]
@@ -50,12 +51,15 @@ def _all_objects(context: Context) -> list[Row]:
 
 
 TABLE_TAIL = (
-    ", lob_data_space_id int, filestream_data_space_id int, max_column_id_used int, lock_on_bulk_load bit, uses_ansi_nulls bit,"
+    ", lob_data_space_id int, filestream_data_space_id int, max_column_id_used int, lock_on_bulk_load bit, "
+    "uses_ansi_nulls bit,"
     " is_replicated bit, has_replication_filter bit, is_merge_published bit, is_sync_tran_subscribed bit,"
     " has_unchecked_assembly_data bit, text_in_row_limit int, large_value_types_out_of_row bit, is_tracked_by_cdc bit,"
-    " lock_escalation tinyint, lock_escalation_desc nvarchar(60), is_filetable bit, is_memory_optimized bit, durability tinyint,"
+    " lock_escalation tinyint, lock_escalation_desc nvarchar(60), is_filetable bit, is_memory_optimized bit, "
+    "durability tinyint,"
     " durability_desc nvarchar(60), temporal_type tinyint, temporal_type_desc nvarchar(60), history_table_id int,"
-    " is_remote_data_archive_enabled bit, is_external bit, history_retention_period int, history_retention_period_unit int,"
+    " is_remote_data_archive_enabled bit, is_external bit, history_retention_period int, "
+    "history_retention_period_unit int,"
     " history_retention_period_unit_desc nvarchar(10), is_node bit, is_edge bit, ledger_type tinyint,"
     " ledger_type_desc nvarchar(60), is_dropped_ledger_table bit"
 )
@@ -147,12 +151,17 @@ def _schemas(context: Context) -> list[Row]:
 # --- columns -----------------------------------------------------------------------------------------------
 
 COLUMN = (
-    "object_id int, name sysname, column_id int, system_type_id tinyint, user_type_id int, max_length smallint, precision tinyint,"
+    "object_id int, name sysname, column_id int, system_type_id tinyint, user_type_id int, max_length "
+    "smallint, precision tinyint,"
     " scale tinyint, collation_name sysname, is_nullable bit, is_ansi_padded bit, is_rowguidcol bit, is_identity bit,"
-    " is_computed bit, is_filestream bit, is_replicated bit, is_non_sql_subscribed bit, is_merge_published bit, is_dts_replicated"
-    " bit, is_xml_document bit, xml_collection_id int, default_object_id int, rule_object_id int, is_sparse bit, is_column_set"
-    " bit, generated_always_type tinyint, generated_always_type_desc nvarchar(60), encryption_type int, encryption_type_desc"
-    " nvarchar(64), encryption_algorithm_name sysname, column_encryption_key_id int, column_encryption_key_database_name sysname,"
+    " is_computed bit, is_filestream bit, is_replicated bit, is_non_sql_subscribed bit, is_merge_published "
+    "bit, is_dts_replicated"
+    " bit, is_xml_document bit, xml_collection_id int, default_object_id int, rule_object_id int, is_sparse "
+    "bit, is_column_set"
+    " bit, generated_always_type tinyint, generated_always_type_desc nvarchar(60), encryption_type int, "
+    "encryption_type_desc"
+    " nvarchar(64), encryption_algorithm_name sysname, column_encryption_key_id int, "
+    "column_encryption_key_database_name sysname,"
     " is_hidden bit, is_masked bit, graph_type int, graph_type_desc nvarchar(60), is_data_deletion_filter_column bit,"
     " ledger_view_column_type tinyint, ledger_view_column_type_desc nvarchar(60), is_dropped_ledger_column bit"
 )
@@ -236,7 +245,8 @@ def _base(column: m.Column) -> Row:
 
 
 _SHORT = (
-    "object_id int, name sysname, column_id int, system_type_id tinyint, user_type_id int, max_length smallint, precision tinyint,"
+    "object_id int, name sysname, column_id int, system_type_id tinyint, user_type_id int, max_length "
+    "smallint, precision tinyint,"
     " scale tinyint, collation_name sysname, is_nullable bit"
 )
 
@@ -274,7 +284,8 @@ def _computed_columns(context: Context) -> list[Row]:
 # --- types -------------------------------------------------------------------------------------------------
 
 _TYPE = (
-    "name sysname, system_type_id tinyint, user_type_id int, schema_id int, principal_id int, max_length smallint, precision"
+    "name sysname, system_type_id tinyint, user_type_id int, schema_id int, principal_id int, max_length "
+    "smallint, precision"
     " tinyint, scale tinyint, collation_name sysname, is_nullable bit, is_user_defined bit, is_assembly_type bit,"
     " default_object_id int, rule_object_id int, is_table_type bit"
 )
@@ -345,7 +356,8 @@ def _table_types(context: Context) -> list[Row]:
 @view(
     "sys.sequences",
     OBJECT + ", start_value sql_variant, increment sql_variant, minimum_value sql_variant, maximum_value"
-    " sql_variant, is_cycling bit, is_cached bit, cache_size int, system_type_id tinyint, user_type_id int, precision tinyint,"
+    " sql_variant, is_cycling bit, is_cached bit, cache_size int, system_type_id tinyint, user_type_id int, "
+    "precision tinyint,"
     " scale tinyint, current_value sql_variant, is_exhausted bit, last_used_value sql_variant",
     is_static=False,
 )

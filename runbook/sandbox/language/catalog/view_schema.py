@@ -77,8 +77,10 @@ def data_type(kind: SqlType) -> Row:
     f"TABLE_CATALOG {_C}, TABLE_SCHEMA {_C}, TABLE_NAME {_C}, COLUMN_NAME {_C}, ORDINAL_POSITION"
     f" int, COLUMN_DEFAULT nvarchar(4000), IS_NULLABLE varchar(3), DATA_TYPE {_C}, CHARACTER_MAXIMUM_LENGTH int,"
     f" CHARACTER_OCTET_LENGTH int, NUMERIC_PRECISION tinyint, NUMERIC_PRECISION_RADIX smallint, NUMERIC_SCALE int,"
-    f" DATETIME_PRECISION smallint, CHARACTER_SET_CATALOG sysname, CHARACTER_SET_SCHEMA sysname, CHARACTER_SET_NAME sysname,"
-    f" COLLATION_CATALOG sysname, COLLATION_SCHEMA sysname, COLLATION_NAME sysname, DOMAIN_CATALOG sysname, DOMAIN_SCHEMA"
+    f" DATETIME_PRECISION smallint, CHARACTER_SET_CATALOG sysname, CHARACTER_SET_SCHEMA sysname, "
+    f"CHARACTER_SET_NAME sysname,"
+    f" COLLATION_CATALOG sysname, COLLATION_SCHEMA sysname, COLLATION_NAME sysname, DOMAIN_CATALOG sysname, "
+    f"DOMAIN_SCHEMA"
     f" sysname, DOMAIN_NAME sysname",
 )
 def _columns(context: Context) -> list[Row]:
@@ -125,7 +127,8 @@ _KINDS = {"PK": "PRIMARY KEY", "UQ": "UNIQUE", "F": "FOREIGN KEY", "C": "CHECK"}
 @view(
     "information_schema.table_constraints",
     f"CONSTRAINT_CATALOG {_C}, CONSTRAINT_SCHEMA {_C}, CONSTRAINT_NAME sysname,"
-    f" TABLE_CATALOG {_C}, TABLE_SCHEMA {_C}, TABLE_NAME sysname, CONSTRAINT_TYPE varchar(11), IS_DEFERRABLE varchar(2),"
+    f" TABLE_CATALOG {_C}, TABLE_SCHEMA {_C}, TABLE_NAME sysname, CONSTRAINT_TYPE varchar(11), IS_DEFERRABLE "
+    f"varchar(2),"
     " INITIALLY_DEFERRED varchar(2)",
 )
 def _table_constraints(context: Context) -> list[Row]:
@@ -197,7 +200,8 @@ def _checks(context: Context) -> list[Row]:
 @view(
     "information_schema.referential_constraints",
     f"CONSTRAINT_CATALOG {_C}, CONSTRAINT_SCHEMA {_C}, CONSTRAINT_NAME sysname,"
-    f" UNIQUE_CONSTRAINT_CATALOG {_C}, UNIQUE_CONSTRAINT_SCHEMA {_C}, UNIQUE_CONSTRAINT_NAME sysname, MATCH_OPTION varchar(7),"
+    f" UNIQUE_CONSTRAINT_CATALOG {_C}, UNIQUE_CONSTRAINT_SCHEMA {_C}, UNIQUE_CONSTRAINT_NAME sysname, "
+    f"MATCH_OPTION varchar(7),"
     " UPDATE_RULE varchar(11), DELETE_RULE varchar(11)",
 )
 def _references(context: Context) -> list[Row]:
@@ -271,7 +275,8 @@ def _parameters(context: Context) -> list[Row]:
 @view(
     "information_schema.sequences",
     f"SEQUENCE_CATALOG {_C}, SEQUENCE_SCHEMA {_C}, SEQUENCE_NAME sysname, DATA_TYPE {_C},"
-    " NUMERIC_PRECISION tinyint, NUMERIC_PRECISION_RADIX smallint, NUMERIC_SCALE int, START_VALUE sql_variant, MINIMUM_VALUE"
+    " NUMERIC_PRECISION tinyint, NUMERIC_PRECISION_RADIX smallint, NUMERIC_SCALE int, START_VALUE sql_variant, "
+    "MINIMUM_VALUE"
     " sql_variant, MAXIMUM_VALUE sql_variant, INCREMENT sql_variant, CYCLE_OPTION bit",
 )
 def _sequences(context: Context) -> list[Row]:

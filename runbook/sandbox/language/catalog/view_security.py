@@ -37,8 +37,10 @@ _CLASSES = {0: "DATABASE", 1: "OBJECT_OR_COLUMN", 3: "SCHEMA", 4: "DATABASE_PRIN
 @view(
     "sys.database_principals",
     "name sysname, principal_id int, type char(1), type_desc nvarchar(60), default_schema_name"
-    " sysname, create_date datetime, modify_date datetime, owning_principal_id int, sid varbinary(85), is_fixed_role bit,"
-    " authentication_type int, authentication_type_desc nvarchar(60), default_language_name sysname, default_language_lcid int,"
+    " sysname, create_date datetime, modify_date datetime, owning_principal_id int, sid varbinary(85), "
+    "is_fixed_role bit,"
+    " authentication_type int, authentication_type_desc nvarchar(60), default_language_name sysname, "
+    "default_language_lcid int,"
     " allow_encrypted_value_modifications bit",
     is_static=False,
 )
@@ -123,8 +125,10 @@ def _permissions(context: Context) -> list[Row]:
 @view(
     "sys.sysusers",
     "uid smallint, status int, name sysname, sid varbinary(85), roles varbinary(2048), createdate datetime,"
-    " updatedate datetime, altuid smallint, password varbinary(256), gid smallint, environ varchar(255), hasdbaccess int,"
-    " islogin int, isntname int, isntgroup int, isntuser int, issqluser int, isaliased int, issqlrole int, isapprole int",
+    " updatedate datetime, altuid smallint, password varbinary(256), gid smallint, environ varchar(255), "
+    "hasdbaccess int,"
+    " islogin int, isntname int, isntgroup int, isntuser int, issqluser int, isaliased int, issqlrole int, "
+    "isapprole int",
     is_static=False,
 )
 def _sysusers(context: Context) -> list[Row]:

@@ -15,8 +15,10 @@ Row = tuple[Any, ...]
 @view(
     "sys.sysobjects",
     "name sysname, id int, xtype char(2), uid smallint, info smallint, status int, base_schema_ver int,"
-    " replinfo int, parent_obj int, crdate datetime, ftcatid smallint, schema_ver int, stats_schema_ver int, type char(2),"
-    " userstat smallint, sysstat smallint, indexdel smallint, refdate datetime, version int, deltrig int, instrig int, updtrig"
+    " replinfo int, parent_obj int, crdate datetime, ftcatid smallint, schema_ver int, stats_schema_ver int, "
+    "type char(2),"
+    " userstat smallint, sysstat smallint, indexdel smallint, refdate datetime, version int, deltrig int, "
+    "instrig int, updtrig"
     " int, seltrig int, category int, cache smallint",
 )
 def _sysobjects(context: Context) -> list[Row]:
@@ -58,9 +60,12 @@ def _sysobjects(context: Context) -> list[Row]:
 @view(
     "sys.syscolumns",
     "name sysname, id int, xtype tinyint, typestat tinyint, xusertype smallint, length smallint, xprec"
-    " tinyint, xscale tinyint, colid smallint, xoffset smallint, bitpos tinyint, reserved tinyint, colstat smallint, cdefault"
-    " int, domain int, number smallint, colorder smallint, autoval varbinary(8000), offset smallint, collationid int, status"
-    " tinyint, type tinyint, usertype smallint, printfmt varchar(255), prec smallint, scale int, iscomputed int, isoutparam int,"
+    " tinyint, xscale tinyint, colid smallint, xoffset smallint, bitpos tinyint, reserved tinyint, colstat "
+    "smallint, cdefault"
+    " int, domain int, number smallint, colorder smallint, autoval varbinary(8000), offset smallint, "
+    "collationid int, status"
+    " tinyint, type tinyint, usertype smallint, printfmt varchar(255), prec smallint, scale int, iscomputed "
+    "int, isoutparam int,"
     " isnullable int, collation sysname",
 )
 def _syscolumns(context: Context) -> list[Row]:
@@ -178,8 +183,10 @@ def _configurations(context: Context) -> list[Row]:
 
 
 _FILES = (
-    "file_id int, file_guid uniqueidentifier, type tinyint, type_desc nvarchar(60), data_space_id int, name sysname, physical_name"
-    " nvarchar(260), state tinyint, state_desc nvarchar(60), size int, max_size int, growth int, is_media_read_only bit,"
+    "file_id int, file_guid uniqueidentifier, type tinyint, type_desc nvarchar(60), data_space_id int, name "
+    "sysname, physical_name"
+    " nvarchar(260), state tinyint, state_desc nvarchar(60), size int, max_size int, growth int, "
+    "is_media_read_only bit,"
     " is_read_only bit, is_sparse bit, is_percent_growth bit, is_name_reserved bit"
 )
 

@@ -37,7 +37,17 @@ if TYPE_CHECKING:
 
 
 LEGACY = frozenset(
-    "sysobjects syscolumns sysindexes sysusers systypes sysdatabases sysprocesses syslogins sysfiles".split()
+    [
+        "sysobjects",
+        "syscolumns",
+        "sysindexes",
+        "sysusers",
+        "systypes",
+        "sysdatabases",
+        "sysprocesses",
+        "syslogins",
+        "sysfiles",
+    ]
 )
 
 

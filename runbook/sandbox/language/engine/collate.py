@@ -1,7 +1,7 @@
 """Collations of SQL Server on SQLite: equality, order, LIKE.
 
-Blanks at the end never count. ``CI_AS`` folds case as SQL_Latin1_General_CP1_CI_AS does. The functions given to SQLite as
-collations need only be right for equality; order comes from :func:`sort_key`.
+Blanks at the end never count. ``CI_AS`` folds case as SQL_Latin1_General_CP1_CI_AS does. The functions given to
+SQLite as collations need only be right for equality; order comes from :func:`sort_key`.
 """
 
 from __future__ import annotations

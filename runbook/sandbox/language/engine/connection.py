@@ -15,7 +15,7 @@ from runbook.sandbox.language.catalog.catalog import Catalog
 from runbook.sandbox.language.engine import collate, specs
 from runbook.sandbox.language.engine.locks import deadlock
 from runbook.sandbox.language.functions import aggregates
-from runbook.sandbox.language.storage import keep_log, read_catalog
+from runbook.sandbox.language.storage import keep_log, read_catalog, value
 
 _OPERATIONS = 20_000
 _STATEMENTS = 300
@@ -72,7 +72,7 @@ class Engine:
         return name
 
     def _relax(self) -> None:
-        """No sync at every commit (the log keeps its order without): a setting SQLite takes outside transactions only."""
+        """No sync at every commit (the log keeps its order without it). SQLite takes this outside transactions only."""
         for name in self._slow:
             self.connection.execute(f"PRAGMA {name}.synchronous=NORMAL")
         self._slow.clear()
@@ -87,8 +87,7 @@ class Engine:
     def catalog(self, name: str) -> Catalog:
         """The catalog of an attached file, as this connection sees it now."""
         with self.errors():
-            row = self.connection.execute(f"SELECT value FROM {name}.sys_meta WHERE key='token'").fetchone()
-            token = str(row[0])
+            token = str(value(self.connection, f"SELECT value FROM {name}.sys_meta WHERE key='token'"))
             found = _catalogs.get(token)
             if found is None:
                 found = read_catalog(self.connection, name)

@@ -1,5 +1,8 @@
-"""Who may write a database file. SQLite lets one connection write at a time; waiting for that turn happens here, where it
-can be cancelled, timed out (1222) and seen to be a deadlock (1205)."""
+"""Who may write a database file.
+
+SQLite lets one connection write at a time. Waiting for that turn happens here, where it can be cancelled, timed out
+(1222) and seen to be a deadlock (1205).
+"""
 
 from __future__ import annotations
 
@@ -86,7 +89,8 @@ def deadlock(spid: int) -> SqlError:
     """Error 1205."""
     return SqlError(
         1205,
-        f"Transaction (Process ID {spid}) was deadlocked on lock resources with another process and has been chosen as the "
+        f"Transaction (Process ID {spid}) was deadlocked on lock resources with another process and has been "
+        f"chosen as the "
         "deadlock victim. Rerun the transaction.",
         13,
         51,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from runbook.sandbox.contract import SqlError, SqlType
@@ -24,7 +25,21 @@ if TYPE_CHECKING:
     from runbook.sandbox.language.functions.binder import FunctionBinder
 
 AGGREGATES = frozenset(
-    "COUNT COUNT_BIG SUM AVG MIN MAX STRING_AGG STDEV STDEVP VAR VARP CHECKSUM_AGG APPROX_COUNT_DISTINCT".split()
+    [
+        "COUNT",
+        "COUNT_BIG",
+        "SUM",
+        "AVG",
+        "MIN",
+        "MAX",
+        "STRING_AGG",
+        "STDEV",
+        "STDEVP",
+        "VAR",
+        "VARP",
+        "CHECKSUM_AGG",
+        "APPROX_COUNT_DISTINCT",
+    ]
 )
 RANKING = {"ROW_NUMBER": "row_number", "RANK": "rank", "DENSE_RANK": "dense_rank", "NTILE": "ntile"}
 OFFSETS = {"LAG": "lag", "LEAD": "lead", "FIRST_VALUE": "first_value", "LAST_VALUE": "last_value"}
@@ -148,12 +163,10 @@ def _whole_number(bound: Bound) -> Bound | None:
     """The integer inside ``CAST(integer AS decimal(p, 0))``."""
     if not t.is_wide(bound.type) or bound.type.scale or not bound.sql.startswith("_c("):
         return None
-    for name in ("bigint", "int"):
-        key = specs.intern(
-            ("cv", SqlType(name), bound.type, 0, False), lambda name=name: _cast(SqlType(name), bound.type)
-        )
+    for source in (t.BIGINT, t.INT):
+        key = specs.intern(("cv", source, bound.type, 0, False), partial(_cast, source, bound.type))
         prefix = f"_c({key},"
-        if bound.sql.startswith(prefix) and (bound.type.precision or 0) >= t.INT_DIGITS[name]:
+        if bound.sql.startswith(prefix) and (bound.type.precision or 0) >= t.INT_DIGITS[source.name]:
             return replace(bound, sql=bound.sql[len(prefix) : -1])
     return None
 

@@ -15,18 +15,52 @@ from runbook.sandbox.language.bind.query import QueryBinder
 from runbook.sandbox.language.bind.scope import Scope
 from runbook.sandbox.language.bind.xmlpath import xml_path
 from runbook.sandbox.language.engine import specs
-from runbook.sandbox.language.functions import aggregates, logic, maths, moments, system, text
+from runbook.sandbox.language.functions import aggregates, logic, maths, moment_parts, moments, system, text
 from runbook.sandbox.language.functions.registry import FUNCTIONS
 from runbook.sandbox.language.parser.base import unsupported
 from runbook.sandbox.language.parser.fragments import parse_module
 
-_MODULES = (logic, maths, moments, system, text)
+_MODULES = (logic, maths, moments, moment_parts, system, text)
 _WINDOWED = {**aggregates.RANKING, **aggregates.OFFSETS, **aggregates.DISTRIBUTION}
 KNOWN = frozenset(
-    "FORMAT GROUPING GROUPING_ID PERCENTILE_CONT PERCENTILE_DISC JSON_VALUE JSON_QUERY JSON_MODIFY JSON_OBJECT JSON_ARRAY"
-    " DECOMPRESS ENCRYPTBYKEY DECRYPTBYKEY ENCRYPTBYPASSPHRASE DECRYPTBYPASSPHRASE SIGNBYCERT CERTENCODED FREETEXT CONTAINS"
-    " GET_FILESTREAM_TRANSACTION_CONTEXT TEXTPTR TEXTVALID PUBLISHINGSERVERNAME LEAST GREATEST REGEXP_LIKE BIT_COUNT"
-    " EVENTDATA PWDCOMPARE PWDENCRYPT SQL_VARIANT_PROPERTY FILE_ID FILE_NAME FILEGROUP_NAME FILEGROUP_ID PERMISSIONS".split()
+    [
+        "FORMAT",
+        "GROUPING",
+        "GROUPING_ID",
+        "PERCENTILE_CONT",
+        "PERCENTILE_DISC",
+        "JSON_VALUE",
+        "JSON_QUERY",
+        "JSON_MODIFY",
+        "JSON_OBJECT",
+        "JSON_ARRAY",
+        "DECOMPRESS",
+        "ENCRYPTBYKEY",
+        "DECRYPTBYKEY",
+        "ENCRYPTBYPASSPHRASE",
+        "DECRYPTBYPASSPHRASE",
+        "SIGNBYCERT",
+        "CERTENCODED",
+        "FREETEXT",
+        "CONTAINS",
+        "GET_FILESTREAM_TRANSACTION_CONTEXT",
+        "TEXTPTR",
+        "TEXTVALID",
+        "PUBLISHINGSERVERNAME",
+        "LEAST",
+        "GREATEST",
+        "REGEXP_LIKE",
+        "BIT_COUNT",
+        "EVENTDATA",
+        "PWDCOMPARE",
+        "PWDENCRYPT",
+        "SQL_VARIANT_PROPERTY",
+        "FILE_ID",
+        "FILE_NAME",
+        "FILEGROUP_NAME",
+        "FILEGROUP_ID",
+        "PERMISSIONS",
+    ]
 )
 
 

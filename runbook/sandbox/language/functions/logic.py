@@ -8,7 +8,7 @@ import struct
 import uuid
 import zlib
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from runbook.sandbox.contract import SqlError
@@ -17,7 +17,7 @@ from runbook.sandbox.language import types as t
 from runbook.sandbox.language.bind import predicates
 from runbook.sandbox.language.bind.bound import Bound, constant, merge_collation
 from runbook.sandbox.language.bind.conversion import convert
-from runbook.sandbox.language.bind.expressions import case
+from runbook.sandbox.language.bind.literals import case
 from runbook.sandbox.language.bind.scope import Scope
 from runbook.sandbox.language.engine import specs
 from runbook.sandbox.language.functions.registry import check_count, handler, scalar
@@ -189,8 +189,8 @@ def _hash_of(name: str, kind: Any) -> Callable[[Any], bytes | None]:
 def _pieces(node: n.Node) -> list[tuple[n.Node | None, n.Node]]:
     """The parts of a ``+`` chain; for a part that encodes a column with its NULL mark and length, the encoded value.
 
-    The shape is ``CASE WHEN c IS NULL THEN 0x00 ELSE 0x01 + CONVERT(binary(8), CAST(DATALENGTH(b) AS bigint)) + b END``:
-    done as one call for the whole row it is some ten times faster than piece by piece.
+    The shape is ``CASE WHEN c IS NULL THEN 0x00 ELSE 0x01 + CONVERT(binary(8), CAST(DATALENGTH(b) AS bigint)) + b
+    END``: done as one call for the whole row it is some ten times faster than piece by piece.
     """
     parts: list[n.Node] = []
     while isinstance(node, n.Binary) and node.op == "+":
@@ -246,12 +246,12 @@ def same(left: Any, right: Any) -> bool:
     """Whether two trees say the same."""
     if type(left) is not type(right):
         return False
-    if is_dataclass(left) and isinstance(left, n.Node):
-        return all(same(getattr(left, f.name), getattr(right, f.name)) for f in fields(left))
+    if isinstance(left, n.Node):
+        return all(same(getattr(left, f.name), getattr(right, f.name)) for f in fields(left))  # type: ignore[arg-type]
     if isinstance(left, (list, tuple)):
         return len(left) == len(right) and all(same(a, b) for a, b in zip(left, right, strict=True))
     if isinstance(left, str):
-        return left.casefold() == right.casefold()
+        return left.casefold() == str(right).casefold()
     return bool(left == right)
 
 

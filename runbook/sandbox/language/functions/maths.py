@@ -30,7 +30,7 @@ def _guarded(function: Callable[..., float]) -> Callable[..., float]:
             raise numbers.overflow("expression", "float") from None
         except (ValueError, ZeroDivisionError):
             raise SqlError(3623, "An invalid floating point operation occurred.") from None
-        if isinstance(found, complex) or found != found:
+        if isinstance(found, complex) or math.isnan(found):
             raise SqlError(3623, "An invalid floating point operation occurred.")
         return float(found)
 
@@ -80,11 +80,11 @@ def _whole(kind: SqlType) -> SqlType:
 
 
 def _floor(value: int, scale: int) -> int:
-    return value // 10**scale
+    return value // numbers.POWERS[scale]
 
 
 def _ceiling(value: int, scale: int) -> int:
-    return -(-value // 10**scale)
+    return -(-value // numbers.POWERS[scale])
 
 
 def _in_scale(function: Callable[[int, int], int]) -> Callable[[int, int], int]:
@@ -147,7 +147,7 @@ _angle("RADIANS", math.radians)
 def _round_exact(value: int, digits: int, scale: int, truncate: bool) -> int:
     if digits >= scale:
         return value
-    unit = 10 ** (scale - digits)
+    unit = numbers.POWERS[scale - digits]
     if truncate:
         return (abs(value) // unit) * unit * (1 if value >= 0 else -1)
     return numbers.rescale(value, scale - digits, 0) * unit

@@ -14,8 +14,7 @@ from runbook.sandbox.language.bind.bound import Bound
 from runbook.sandbox.language.bind.conversion import convert
 from runbook.sandbox.language.bind.scope import Scope
 from runbook.sandbox.language.engine import specs
-from runbook.sandbox.language.functions.registry import check_count, current, handler, scalar
-from runbook.sandbox.language.parser.base import unsupported
+from runbook.sandbox.language.functions.registry import check_count, current, handler
 from runbook.sandbox.language.values import convert as values
 from runbook.sandbox.language.values import dates, wire
 
@@ -40,7 +39,7 @@ _PARTS = {
     "iso_week": ("isowk", "isoww"),
 }
 PARTS = {alias: part for part, aliases in _PARTS.items() for alias in (part, *aliases)}
-_UNITS = {
+UNITS = {
     "week": 7 * dates.DAY,
     "day": dates.DAY,
     "dayofyear": dates.DAY,
@@ -78,7 +77,8 @@ def date_part(node: n.Node, function: str) -> str:
     raise SqlError(1023, f"Invalid parameter 1 specified for {function.lower()}.", 15)
 
 
-def _moment(binder: FunctionBinder, node: n.Node, scope: Scope, strings_as: SqlType = t.DATETIME2) -> Bound:
+def moment_argument(binder: FunctionBinder, node: n.Node, scope: Scope, strings_as: SqlType = t.DATETIME2) -> Bound:
+    """An argument as a moment."""
     bound = binder.value(node, scope)
     family = t.family(bound.type)
     if family == "string":
@@ -88,9 +88,10 @@ def _moment(binder: FunctionBinder, node: n.Node, scope: Scope, strings_as: SqlT
     return bound
 
 
-def _local(kind: SqlType) -> Callable[[Any], int]:
+def local(kind: SqlType) -> Callable[[Any], int]:
+    """From a moment to its local ticks."""
     if kind.name != "datetimeoffset":
-        return lambda v: int(v)
+        return int
 
     def read(stored: str) -> int:
         utc, offset = dates.split_offset(stored)
@@ -102,7 +103,8 @@ def _local(kind: SqlType) -> Callable[[Any], int]:
 # --- DATEADD -----------------------------------------------------------------------------------------------
 
 
-def _add_months(ticks: int, months: int) -> int:
+def add_months(ticks: int, months: int) -> int:
+    """The same day some months on, or the last one of that month."""
     day = date.fromordinal(ticks // dates.DAY + 1)
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
     if not 1 <= year <= 9999:
@@ -113,30 +115,44 @@ def _add_months(ticks: int, months: int) -> int:
 
 def _moved(part: str, count: int, ticks: int) -> int:
     if part in ("year", "quarter", "month"):
-        return _add_months(ticks, count * {"year": 12, "quarter": 3, "month": 1}[part])
+        return add_months(ticks, count * {"year": 12, "quarter": 3, "month": 1}[part])
     if part == "nanosecond":
         return ticks + round(count / 100)
-    return ticks + count * _UNITS[part]
+    return ticks + count * UNITS[part]
 
 
 def _adder(part: str, kind: SqlType) -> Callable[[int, Any], Any]:
-    name = kind.name
-    finish = values.converter(t.DATETIME2, kind) or values.identity
+    add = _offset_adder(part, kind) if kind.name == "datetimeoffset" else _plain_adder(part, kind)
 
-    def add(count: int, value: Any) -> Any:
+    def added(count: int, value: Any) -> Any:
         try:
-            if name == "datetimeoffset":
-                utc, offset = dates.split_offset(value)
-                moved = _moved(part, count, utc + offset * dates.MINUTE) - offset * dates.MINUTE
-                return dates.join_offset(dates.round_ticks(moved, kind.scale or 0), offset)
-            moved = _moved(part, count, value)
-            if name == "time":
-                return moved % dates.DAY
-            if not 0 <= moved < dates.END or (name == "datetime" and moved < dates.MIN_DATETIME):
-                raise OverflowError
-            return finish(moved)
+            return add(count, value)
         except (OverflowError, ValueError):
-            raise SqlError(517, f"Adding a value to a '{name}' column caused an overflow.") from None
+            raise SqlError(517, f"Adding a value to a '{kind.name}' column caused an overflow.") from None
+
+    return added
+
+
+def _offset_adder(part: str, kind: SqlType) -> Callable[[int, str], str]:
+    def add(count: int, value: str) -> str:
+        utc, offset = dates.split_offset(value)
+        moved = _moved(part, count, utc + offset * dates.MINUTE) - offset * dates.MINUTE
+        return dates.join_offset(dates.round_ticks(moved, kind.scale or 0), offset)
+
+    return add
+
+
+def _plain_adder(part: str, kind: SqlType) -> Callable[[int, int], int]:
+    finish = values.converter(t.DATETIME2, kind) or values.identity
+    lowest = dates.MIN_DATETIME if kind.name == "datetime" else 0
+
+    def add(count: int, value: int) -> int:
+        moved = _moved(part, count, value)
+        if kind.name == "time":
+            return moved % dates.DAY
+        if not lowest <= moved < dates.END:
+            raise OverflowError
+        return int(finish(moved))
 
     return add
 
@@ -150,10 +166,10 @@ def _dateadd(binder: FunctionBinder, node: n.Call, scope: Scope) -> Bound:
     count = binder.value(node.args[1], scope)
     if count.type.name not in ("int", "bigint"):
         count = convert(count, t.INT)
-    moment = _moment(binder, node.args[2], scope, t.DATETIME)
+    moment = moment_argument(binder, node.args[2], scope, t.DATETIME)
     kind = moment.type
     if (kind.name == "date" and part in ("hour", "minute", "second", "millisecond", "microsecond", "nanosecond")) or (
-        kind.name == "time" and _UNITS.get(part, dates.DAY) >= dates.DAY and part != "nanosecond"
+        kind.name == "time" and UNITS.get(part, dates.DAY) >= dates.DAY and part != "nanosecond"
     ):
         raise SqlError(
             9810, f"The datepart {part} is not supported by date function dateadd for data type {kind.name}."
@@ -179,12 +195,12 @@ def _boundaries(part: str, start: int, end: int) -> int:
         return (end // dates.DAY + 1) // 7 - (start // dates.DAY + 1) // 7
     if part == "nanosecond":
         return (end - start) * 100
-    unit = _UNITS[part]
+    unit = UNITS[part]
     return end // unit - start // unit
 
 
 def _differ(part: str, left: SqlType, right: SqlType, *, big: bool) -> Callable[[Any, Any], int]:
-    read_left, read_right = _local(left), _local(right)
+    read_left, read_right = local(left), local(right)
     zoned = "datetimeoffset" in (left.name, right.name)
 
     def utc(value: Any, read: Callable[[Any], int]) -> int:
@@ -209,7 +225,7 @@ def _datediff(binder: FunctionBinder, node: n.Call, scope: Scope) -> Bound:
     part, big = date_part(node.args[0], node.builtin), node.builtin.endswith("BIG")
     if part in ("tzoffset", "iso_week"):
         raise SqlError(155, f"'{part}' is not a recognized datediff option.", 15)
-    start, end = (_shifted(_moment(binder, a, scope)) for a in node.args[1:])
+    start, end = (_shifted(moment_argument(binder, a, scope)) for a in node.args[1:])
     key = specs.intern(
         ("datediff", part, start.type, end.type, big), lambda: _differ(part, start.type, end.type, big=big)
     )
@@ -257,12 +273,12 @@ def part_of(part: str, ticks: int, first_day: int = 7) -> int:
 def _part_reader(part: str, kind: SqlType) -> Callable[[Any], int]:
     if part == "tzoffset":
         return lambda v: dates.split_offset(v)[1] if isinstance(v, str) else 0
-    read = _local(kind)
+    read = local(kind)
     return lambda v: part_of(part, read(v))
 
 
 def _datepart(binder: FunctionBinder, part: str, node: n.Node, scope: Scope) -> Bound:
-    moment = _moment(binder, node, scope)
+    moment = moment_argument(binder, node, scope)
     key = specs.intern(("datepart", part, moment.type), lambda: _part_reader(part, moment.type))
     return Bound(f"_c({key},{moment.sql})", t.INT, moment.nullable, is_heavy=moment.is_heavy)
 
@@ -280,7 +296,7 @@ def _bind_year(binder: FunctionBinder, node: n.Call, scope: Scope) -> Bound:
 
 
 def _namer(part: str, kind: SqlType) -> Callable[[Any], str]:
-    read = _local(kind)
+    read = local(kind)
 
     def name(value: Any) -> str:
         if part == "month":
@@ -297,133 +313,6 @@ def _namer(part: str, kind: SqlType) -> Callable[[Any], str]:
 @handler("DATENAME")
 def _bind_datename(binder: FunctionBinder, node: n.Call, scope: Scope) -> Bound:
     check_count("DATENAME", len(node.args), 2, 2)
-    part, moment = date_part(node.args[0], "DATENAME"), _moment(binder, node.args[1], scope)
+    part, moment = date_part(node.args[0], "DATENAME"), moment_argument(binder, node.args[1], scope)
     key = specs.intern(("datename", part, moment.type), lambda: _namer(part, moment.type))
     return Bound(f"_c({key},{moment.sql})", t.nvarchar(30), moment.nullable)
-
-
-# --- building dates ----------------------------------------------------------------------------------------
-
-
-def _bad(name: str) -> SqlError:
-    return SqlError(289, f"Cannot construct data type {name}, some of the arguments have values which are not valid.")
-
-
-def _from_parts(name: str, year: int, month: int, day: int, ticks: int) -> int:
-    try:
-        return dates.day_ticks(year, month, day) + ticks
-    except ValueError:
-        raise _bad(name) from None
-
-
-def _clock(name: str, hour: int, minute: int, second: int, ticks: int) -> int:
-    if not (0 <= hour < 24 and 0 <= minute < 60 and 0 <= second < 60 and 0 <= ticks < dates.SECOND):
-        raise _bad(name)
-    return hour * dates.HOUR + minute * dates.MINUTE + second * dates.SECOND + ticks
-
-
-def _datetime_parts(y: int, m: int, d: int, h: int, mi: int, s: int, ms: int) -> int:
-    return dates.round_datetime(_from_parts("datetime", y, m, d, _clock("datetime", h, mi, s, ms * 10_000)))
-
-
-scalar("DATEFROMPARTS", [t.INT] * 3, t.DATE, lambda y, m, d: _from_parts("date", y, m, d, 0))
-scalar("DATETIMEFROMPARTS", [t.INT] * 7, t.DATETIME, _datetime_parts)
-scalar(
-    "SMALLDATETIMEFROMPARTS",
-    [t.INT] * 5,
-    SqlType("smalldatetime"),
-    lambda y, m, d, h, mi: _from_parts("smalldatetime", y, m, d, _clock("smalldatetime", h, mi, 0, 0)),
-)
-
-
-def _scaled(args: list[Bound], name: str) -> SqlType:
-    return SqlType(name, None, None, args[-1].const if args[-1].is_const else 7)
-
-
-scalar(
-    "DATETIME2FROMPARTS",
-    [t.INT] * 8,
-    lambda a: _scaled(a, "datetime2"),
-    lambda y, m, d, h, mi, s, f, p: _from_parts("datetime2", y, m, d, _clock("datetime2", h, mi, s, f * 10 ** (7 - p))),
-)
-scalar(
-    "TIMEFROMPARTS",
-    [t.INT] * 5,
-    lambda a: _scaled(a, "time"),
-    lambda h, mi, s, f, p: _clock("time", h, mi, s, f * 10 ** (7 - p)),
-)
-
-
-def _end_of_month(ticks: int, months: int = 0) -> int:
-    moved = date.fromordinal(_add_months(ticks // dates.DAY * dates.DAY, months) // dates.DAY + 1)
-    return dates.day_ticks(moved.year, moved.month, calendar.monthrange(moved.year, moved.month)[1])
-
-
-scalar("EOMONTH", [t.DATE, t.INT], t.DATE, _end_of_month, least=1)
-
-
-def _is_date(text: str) -> int:
-    try:
-        values.cast_value(text, t.VARCHAR_MAX, t.DATETIME)
-    except SqlError:
-        return 0
-    return 1
-
-
-scalar("ISDATE", ["string"], t.INT, _is_date)
-
-
-def _minutes(text: str) -> int:
-    sign = -1 if text.startswith("-") else 1
-    hours, _, minutes = text.lstrip("+-").partition(":")
-    try:
-        return sign * (int(hours) * 60 + int(minutes or 0))
-    except ValueError:
-        raise SqlError(9812, "The timezone provided to builtin function switchoffset is invalid.") from None
-
-
-def _zone(kind: SqlType) -> Callable[[Any], int]:
-    return _minutes if kind.name in t.STRINGS else int
-
-
-@handler("SWITCHOFFSET", "TODATETIMEOFFSET")
-def _bind_offset(binder: FunctionBinder, node: n.Call, scope: Scope) -> Bound:
-    check_count(node.builtin, len(node.args), 2, 2)
-    switch = node.builtin == "SWITCHOFFSET"
-    moment, zone = binder.value(node.args[0], scope), binder.value(node.args[1], scope)
-    moment = convert(
-        moment, moment.type if moment.type.name == "datetimeoffset" else (t.DATETIMEOFFSET if switch else t.DATETIME2)
-    )
-    read = _zone(zone.type)
-
-    def move(value: Any, to: Any) -> str:
-        if switch:
-            return dates.join_offset(dates.split_offset(value)[0], read(to))
-        minutes = read(to)
-        local = _local(moment.type)(value)
-        return dates.join_offset(local - minutes * dates.MINUTE, minutes)
-
-    key = specs.intern((node.builtin, moment.type, zone.type), lambda: move)
-    kind = SqlType("datetimeoffset", None, None, moment.type.scale or 7)
-    return Bound(f"_n({key},{moment.sql},{zone.sql})", kind)
-
-
-def _truncate(part: str, ticks: int) -> int:
-    if part in _UNITS and part not in ("week", "dayofyear", "weekday"):
-        return ticks // _UNITS[part] * _UNITS[part]
-    day = date.fromordinal(ticks // dates.DAY + 1)
-    if part in ("week", "iso_week"):
-        shift = day.isoweekday() % 7 if part == "week" else day.isoweekday() - 1
-        return (ticks // dates.DAY - shift) * dates.DAY
-    month = {"year": 1, "quarter": (day.month - 1) // 3 * 3 + 1, "month": day.month}.get(part)
-    return ticks // dates.DAY * dates.DAY if month is None else dates.day_ticks(day.year, month, 1)
-
-
-@handler("DATETRUNC")
-def _bind_trunc(binder: FunctionBinder, node: n.Call, scope: Scope) -> Bound:
-    check_count("DATETRUNC", len(node.args), 2, 2)
-    part, moment = date_part(node.args[0], "DATETRUNC"), _moment(binder, node.args[1], scope)
-    if moment.type.name == "datetimeoffset":
-        raise unsupported("DATETRUNC of datetimeoffset")
-    key = specs.intern(("datetrunc", part), lambda: lambda v: _truncate(part, v))
-    return Bound(f"_c({key},{moment.sql})", moment.type, moment.nullable)

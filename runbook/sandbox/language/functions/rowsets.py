@@ -13,8 +13,8 @@ from runbook.sandbox.language import types as t
 
 @dataclass(frozen=True)
 class Rowset:
-    """``function`` gives a JSON array; ``columns``: name, type and text over json_each. ``optional``: columns at the end
-    that only the last argument brings."""
+    """``function`` gives a JSON array; ``columns``: name, type and text over json_each. ``optional``: how many columns
+    at the end only the last argument brings."""
 
     function: Callable[..., str]
     kinds: tuple[SqlType, ...]

@@ -9,7 +9,7 @@ from runbook.sandbox.language import nodes as n
 from runbook.sandbox.language import types as t
 from runbook.sandbox.language.bind.bound import Bound, condition
 from runbook.sandbox.language.bind.scope import Scope
-from runbook.sandbox.language.catalog import lookup
+from runbook.sandbox.language.catalog import lookup, lookup_session
 from runbook.sandbox.language.engine import specs
 from runbook.sandbox.language.functions.registry import FUNCTIONS, current, handler, of_session
 from runbook.sandbox.language.parser.base import unsupported
@@ -33,13 +33,13 @@ current("@@IDENTITY", t.decimal_type(38, 0), lambda f: _wide(f.session.state.ide
 current("SCOPE_IDENTITY", t.decimal_type(38, 0), lambda f: _wide(f.scope_identity))
 current("@@PROCID", t.INT, lambda f: f.procedure_id, nullable=False)
 current("@@CURSOR_ROWS", t.INT, lambda f: f.session.state.cursor_rows, nullable=False)
-current("@@DATEFIRST", t.TINYINT, lambda f: 7, nullable=False)
-current("@@LANGUAGE", t.SYSNAME, lambda f: "us_english", nullable=False)
-current("@@LANGID", t.SMALLINT, lambda f: 0, nullable=False)
+current("@@DATEFIRST", t.TINYINT, lambda _: 7, nullable=False)
+current("@@LANGUAGE", t.SYSNAME, lambda _: "us_english", nullable=False)
+current("@@LANGID", t.SMALLINT, lambda _: 0, nullable=False)
 current("@@LOCK_TIMEOUT", t.INT, lambda f: f.session.options.lock_timeout, nullable=False)
 current("@@TEXTSIZE", t.INT, lambda f: f.session.options.textsize, nullable=False)
 current("@@OPTIONS", t.INT, lambda f: f.session.options.bits(), nullable=False)
-current("@@MAX_PRECISION", t.TINYINT, lambda f: 38, nullable=False)
+current("@@MAX_PRECISION", t.TINYINT, lambda _: 38, nullable=False)
 current("@@DBTS", SqlType("timestamp"), lambda f: values.timestamp_bytes(f.session.row_version()), nullable=False)
 current("XACT_STATE", t.SMALLINT, lambda f: f.session.xact_state(), nullable=False)
 current("ERROR_NUMBER", t.INT, lambda f: f.session.caught("number"))
@@ -50,7 +50,7 @@ current("ERROR_LINE", t.INT, lambda f: f.session.caught("line"))
 current("ERROR_PROCEDURE", t.nvarchar(128), lambda f: f.session.caught("procedure") or None)
 current("APP_NAME", t.nvarchar(128), lambda f: f.session.app)
 current("HOST_NAME", t.nvarchar(128), lambda f: f.session.host)
-current("HOST_ID", SqlType("char", 10), lambda f: "1".ljust(10))
+current("HOST_ID", SqlType("char", 10), lambda _: "1".ljust(10))
 current("ORIGINAL_LOGIN", t.SYSNAME, lambda f: f.session.login)
 current("SYSTEM_USER", t.SYSNAME, lambda f: f.session.login)
 current("CURRENT_USER", t.SYSNAME, lambda f: f.session.user_name())
@@ -59,8 +59,8 @@ current("USER", t.SYSNAME, lambda f: f.session.user_name())
 current("COLUMNS_UPDATED", t.varbinary(128), lambda f: f.columns_updated())
 current("CONTEXT_INFO", t.varbinary(128), lambda f: f.session.state.context_info)
 current("CURRENT_TRANSACTION_ID", t.BIGINT, lambda f: f.session.transaction_id())
-current("CURRENT_REQUEST_ID", t.SMALLINT, lambda f: 0)
-current("GETANSINULL", t.SMALLINT, lambda f: 1)
+current("CURRENT_REQUEST_ID", t.SMALLINT, lambda _: 0)
+current("GETANSINULL", t.SMALLINT, lambda _: 1)
 current("MIN_ACTIVE_ROWVERSION", t.varbinary(8), lambda f: values.timestamp_bytes(f.session.row_version() + 1))
 
 
@@ -98,7 +98,7 @@ of_session("SESSION_CONTEXT", [t.nvarchar(128)], t.VARIANT, lambda s, key: s.sta
 
 def _catalog(method: str) -> Any:
     def run(session: Any, *args: Any) -> Any:
-        return getattr(lookup, method)(session, *args)
+        return getattr(lookup if hasattr(lookup, method) else lookup_session, method)(session, *args)
 
     return run
 

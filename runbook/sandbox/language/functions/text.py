@@ -122,9 +122,10 @@ def _translate(text: str, old: str, new: str) -> str:
     if len(old) != len(new):
         raise SqlError(
             9828,
-            "The second and third arguments of the TRANSLATE built-in function must contain an equal number of characters.",
+            "The second and third arguments of the TRANSLATE built-in function must contain an equal number of "
+            "characters.",
         )
-    table = {}
+    table: dict[int, str] = {}
     for a, b in zip(old, new, strict=True):
         for c in {a, a.lower(), a.upper()}:
             table.setdefault(ord(c), b)
@@ -147,14 +148,14 @@ def _quotename(text: str, mark: str = "[") -> str | None:
     }
     if mark not in pairs or len(text) > 128:
         return None
-    opened, closed = pairs[mark]
+    opened, closed = tuple(pairs[mark])
     return opened + text.replace(closed, closed * 2) + closed
 
 
 def _str(value: float, length: int = 10, decimals: int = 0) -> str:
     text = f"{value:.{max(0, min(decimals, 16))}f}"
-    if "." in text and len(text) > length >= len(text.split(".")[0]):
-        keep = max(0, length - len(text.split(".")[0]) - 1)
+    if "." in text and len(text) > length >= len(text.split(".", maxsplit=1)[0]):
+        keep = max(0, length - len(text.split(".", maxsplit=1)[0]) - 1)
         text = f"{value:.{keep}f}"
     return text.rjust(length) if len(text) <= length else "*" * length
 

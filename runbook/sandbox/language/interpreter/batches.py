@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook.sandbox.contract import Sink, SqlError
 from runbook.sandbox.language import statements as s
-from runbook.sandbox.language.catalog import lookup
+from runbook.sandbox.language.catalog import lookup_session
 from runbook.sandbox.language.interpreter import errors, flow
 from runbook.sandbox.language.interpreter.frame import (
     BatchEnded,
@@ -44,7 +44,7 @@ def report(session: LanguageSession, error: SqlError, sink: Sink) -> None:
 def run_batch(session: LanguageSession, sql: str, sink: Sink) -> None:
     """A batch from the client."""
     frame = Frame(session)
-    frame.schema = lookup.default_schema(session)
+    frame.schema = lookup_session.default_schema(session)
     session.frame = frame
     run_text(session, sql, sink, frame)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from runbook.sandbox.contract import SqlError
@@ -20,7 +21,7 @@ def transaction(runner: Runner, statement: s.Transaction) -> None:
     if statement.variable:
         name = str(runner.frame.variables.get(statement.variable) or "")
         runner.frame.type_of(statement.variable)
-    actions = {
+    actions: dict[str, Callable[[str], None]] = {
         "begin": session.transactions.begin,
         "commit": session.transactions.commit,
         "rollback": session.transactions.rollback,

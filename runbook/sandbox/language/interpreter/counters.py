@@ -150,7 +150,8 @@ class _Sequence:
             if not sequence.cycle:
                 raise SqlError(
                     11728,
-                    f"The sequence object '{sequence.name}' has reached its minimum or maximum value. Restart the sequence object "
+                    f"The sequence object '{sequence.name}' has reached its minimum or maximum value. Restart "
+                    f"the sequence object "
                     "to allow new values to be generated.",
                 )
             value = sequence.minimum if sequence.increment > 0 else sequence.maximum

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from runbook.sandbox.language import definitions as d
 from runbook.sandbox.language import statements as s
 from runbook.sandbox.language.interpreter import (
     control,
@@ -18,7 +19,7 @@ from runbook.sandbox.language.interpreter import (
     sysobjects,
 )
 from runbook.sandbox.language.interpreter.batches import HANDLERS, QUIET
-from runbook.sandbox.language.interpreter.ddl import indexes, objects, principals, sequences, tables, triggers
+from runbook.sandbox.language.interpreter.ddl import alter, indexes, objects, principals, sequences, tables, triggers
 from runbook.sandbox.language.interpreter.dml import delete, insertion, merge, truncate, update
 
 _FOUND: dict[type[s.Statement], Callable[[Any, Any], None]] = {
@@ -52,24 +53,24 @@ _FOUND: dict[type[s.Statement], Callable[[Any, Any], None]] = {
     s.Delete: delete.run,
     s.Merge: merge.run,
     s.Truncate: truncate.run,
-    s.CreateTable: tables.create,
-    s.AlterTable: tables.alter,
-    s.CreateIndex: indexes.create,
-    s.AlterIndex: indexes.alter,
-    s.DropIndex: indexes.drop,
-    s.CreateModule: modules.create,
-    s.Drop: objects.drop,
-    s.CreateSchema: objects.create_schema,
-    s.TransferSchema: objects.transfer,
-    s.SequenceStatement: sequences.run,
-    s.CreateType: objects.create_type,
-    s.CreateSynonym: objects.create_synonym,
-    s.CreateStatistics: objects.create_statistics,
-    s.PrincipalStatement: principals.run,
-    s.Permission: principals.permission,
-    s.TriggerSwitch: triggers.switch_triggers,
-    s.Authorization: principals.authorization,
-    s.ScopedConfiguration: objects.scoped_configuration,
+    d.CreateTable: tables.create,
+    d.AlterTable: alter.alter,
+    d.CreateIndex: indexes.create,
+    d.AlterIndex: indexes.alter,
+    d.DropIndex: indexes.drop,
+    d.CreateModule: modules.create,
+    d.Drop: objects.drop,
+    d.CreateSchema: objects.create_schema,
+    d.TransferSchema: objects.transfer,
+    d.SequenceStatement: sequences.run,
+    d.CreateType: objects.create_type,
+    d.CreateSynonym: objects.create_synonym,
+    d.CreateStatistics: objects.create_statistics,
+    d.PrincipalStatement: principals.run,
+    d.Permission: principals.permission,
+    d.TriggerSwitch: triggers.switch_triggers,
+    d.Authorization: principals.authorization,
+    d.ScopedConfiguration: objects.scoped_configuration,
 }
 
 HANDLERS.update(_FOUND)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from runbook.sandbox.contract import SqlError, SqlType
 from runbook.sandbox.language import statements as s
 from runbook.sandbox.language import types as t
-from runbook.sandbox.language.catalog import lookup
+from runbook.sandbox.language.catalog import lookup_session
 from runbook.sandbox.language.functions.text import format_message
 from runbook.sandbox.language.interpreter import cursors, errors, tables
 from runbook.sandbox.language.interpreter.environment import SessionEnvironment
@@ -85,13 +85,19 @@ def try_catch(runner: Runner, statement: s.TryCatch) -> None:
     session = runner.session
     depth = session.try_depth
     session.try_depth = depth + 1
+    caught = None
     try:
         runner.body(statement.body)
-        return
     except SqlError as error:
         caught = error
     finally:
         session.try_depth = depth
+    if caught is not None:
+        _catch(runner, statement, caught, depth)
+
+
+def _catch(runner: Runner, statement: s.TryCatch, caught: SqlError, depth: int) -> None:
+    session = runner.session
     errors.located(caught, statement, runner)
     if is_compile(caught) and not getattr(caught, "left_scope", False):
         if depth:
@@ -142,10 +148,8 @@ def declare_one(runner: Runner, variable: s.Declaration, *, assign: bool) -> Non
 def set_variable(runner: Runner, statement: s.SetVariable) -> None:
     """SET @x = value."""
     frame = runner.frame
-    if (
-        statement.name in frame.cursors
-        or statement.name in frame.types
-        and frame.types[statement.name].name == "cursor"
+    if statement.name in frame.cursors or (
+        statement.name in frame.types and frame.types[statement.name].name == "cursor"
     ):
         raise unsupported("assigning one cursor variable to another")
     kind = frame.type_of(statement.name)
@@ -287,6 +291,6 @@ def use(runner: Runner, statement: s.Use) -> None:
     database = session.instance.enter(session, statement.database)
     session.engine.attach(database)
     session.database = database.name
-    runner.frame.schema = lookup.default_schema(session)
+    runner.frame.schema = lookup_session.default_schema(session)
     runner.sink.database(database.name, old)
     runner.sink.done()

@@ -113,7 +113,8 @@ class Frame:
         if name in self.types or name in self.tables:
             raise SqlError(
                 134,
-                f"The variable name '{name}' has already been declared. Variable names must be unique within a query batch or "
+                f"The variable name '{name}' has already been declared. Variable names must be unique within a "
+                f"query batch or "
                 "stored procedure.",
                 15,
                 2,
@@ -167,5 +168,5 @@ class ScopeEnded(BaseException):
     """An error ended the procedure or batch it happened in; it has been reported."""
 
 
-class StalePlan(Exception):  # noqa: N818 - not an error: the statement is bound again
+class StalePlan(Exception):
     """The plan does not fit the session any more."""

@@ -67,13 +67,13 @@ def select_into(runner: Runner, statement: s.SelectStatement, body: n.Select) ->
         plans.using(session, prepared.plan),
         plans.databases(session, databases),
         session.transactions.writing(*databases),
+        plans.sequences(session, prepared.plan),
     ):
-        with plans.sequences(session, prepared.plan):
-            home: Home = SessionHome(frame) if temporary else DatabaseHome(frame, database)
-            table = _table(home, schema, name, bound, identity)
-            count = _fill(runner, home, table, bound, plans.parameters(prepared.plan, frame))
-            if isinstance(home, DatabaseHome):
-                home.save(table)
+        home: Home = SessionHome(frame) if temporary else DatabaseHome(frame, database)
+        table = _table(home, schema, name, bound, identity)
+        count = _fill(runner, home, table, bound, plans.parameters(prepared.plan, frame))
+        if isinstance(home, DatabaseHome):
+            home.save(table)
     if temporary:
         session.temp_tables[fold(name)] = StoredTable(name, table)
         if frame.kind in ("procedure", "trigger", "dynamic"):

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from runbook.sandbox.language.interpreter.procedures import Argument
 
 _INFO = (
-    "TYPE_NAME sysname, DATA_TYPE smallint, PRECISION int, LITERAL_PREFIX varchar(32), LITERAL_SUFFIX varchar(32), CREATE_PARAMS"
-    " varchar(32), NULLABLE smallint, CASE_SENSITIVE smallint, SEARCHABLE smallint, UNSIGNED_ATTRIBUTE smallint, MONEY smallint,"
-    " AUTO_INCREMENT smallint, LOCAL_TYPE_NAME sysname, MINIMUM_SCALE smallint, MAXIMUM_SCALE smallint, SQL_DATA_TYPE smallint,"
+    "TYPE_NAME sysname, DATA_TYPE smallint, PRECISION int, LITERAL_PREFIX varchar(32), LITERAL_SUFFIX "
+    "varchar(32), CREATE_PARAMS"
+    " varchar(32), NULLABLE smallint, CASE_SENSITIVE smallint, SEARCHABLE smallint, UNSIGNED_ATTRIBUTE "
+    "smallint, MONEY smallint,"
+    " AUTO_INCREMENT smallint, LOCAL_TYPE_NAME sysname, MINIMUM_SCALE smallint, MAXIMUM_SCALE smallint, "
+    "SQL_DATA_TYPE smallint,"
     " SQL_DATETIME_SUB smallint, NUM_PREC_RADIX int, INTERVAL_PRECISION smallint, USERTYPE smallint"
 )
 # name, ODBC type, precision, prefix, suffix, parameters, case, searchable, unsigned, money, scales, radix, user type.
@@ -132,9 +135,12 @@ def _tables(runner: Runner, args: list[Argument]) -> int:
     where = _like("o.name", text_of(found, "table_name")) + _like("s.name", text_of(found, "table_owner"))
     return run_query(
         runner,
-        "SELECT DB_NAME() AS TABLE_QUALIFIER, s.name AS TABLE_OWNER, o.name AS TABLE_NAME, CAST(CASE o.type WHEN 'U' THEN 'TABLE' "
-        "ELSE 'VIEW' END AS varchar(32)) AS TABLE_TYPE, CAST(NULL AS varchar(254)) AS REMARKS FROM sys.objects o JOIN sys.schemas s "
-        "ON s.schema_id = o.schema_id WHERE o.type IN ('U','V') AND CASE o.type WHEN 'U' THEN N'TABLE' ELSE N'VIEW' END IN "
+        "SELECT DB_NAME() AS TABLE_QUALIFIER, s.name AS TABLE_OWNER, o.name AS TABLE_NAME, CAST(CASE o.type "
+        "WHEN 'U' THEN 'TABLE' "
+        "ELSE 'VIEW' END AS varchar(32)) AS TABLE_TYPE, CAST(NULL AS varchar(254)) AS REMARKS FROM sys.objects "
+        "o JOIN sys.schemas s "
+        "ON s.schema_id = o.schema_id WHERE o.type IN ('U','V') AND CASE o.type WHEN 'U' THEN N'TABLE' ELSE "
+        "N'VIEW' END IN "
         f"({','.join(types)}){where} ORDER BY 4, 1, 2, 3",
     )
 
@@ -150,18 +156,29 @@ def _columns(runner: Runner, args: list[Argument]) -> int:
     return run_query(
         runner,
         "SELECT DB_NAME() AS TABLE_QUALIFIER, s.name AS TABLE_OWNER, o.name AS TABLE_NAME, c.name AS COLUMN_NAME, "
-        f"CAST(CASE t.name {codes} ELSE -9 END AS smallint) AS DATA_TYPE, CAST(t.name + CASE c.is_identity WHEN 1 THEN ' identity' "
-        "ELSE '' END AS sysname) AS TYPE_NAME, CAST(CASE WHEN c.precision > 0 THEN c.precision WHEN t.name LIKE 'n%char' AND "
-        "c.max_length > 0 THEN c.max_length / 2 ELSE c.max_length END AS int) AS PRECISION, CAST(c.max_length AS int) AS LENGTH, "
-        "CAST(CASE WHEN c.precision > 0 THEN c.scale END AS smallint) AS SCALE, CAST(CASE WHEN c.precision > 0 THEN 10 END AS "
+        f"CAST(CASE t.name {codes} ELSE -9 END AS smallint) AS DATA_TYPE, CAST(t.name + CASE c.is_identity "
+        f"WHEN 1 THEN ' identity' "
+        "ELSE '' END AS sysname) AS TYPE_NAME, CAST(CASE WHEN c.precision > 0 THEN c.precision WHEN t.name "
+        "LIKE 'n%char' AND "
+        "c.max_length > 0 THEN c.max_length / 2 ELSE c.max_length END AS int) AS PRECISION, CAST(c.max_length "
+        "AS int) AS LENGTH, "
+        "CAST(CASE WHEN c.precision > 0 THEN c.scale END AS smallint) AS SCALE, CAST(CASE WHEN c.precision > 0 "
+        "THEN 10 END AS "
         "smallint) AS RADIX, CAST(c.is_nullable AS smallint) AS NULLABLE, CAST(NULL AS varchar(254)) AS REMARKS, "
-        "CAST(d.definition AS nvarchar(4000)) AS COLUMN_DEF, CAST(CASE t.name WHEN 'datetime2' THEN 9 WHEN 'datetime' THEN 9 "
-        f"WHEN 'date' THEN 9 WHEN 'smalldatetime' THEN 9 {codes} ELSE -9 END AS smallint) AS SQL_DATA_TYPE, CAST(CASE WHEN t.name "
-        "LIKE '%datetime%' THEN 3 WHEN t.name = 'date' THEN 1 END AS smallint) AS SQL_DATETIME_SUB, CAST(CASE WHEN t.name LIKE "
-        "'%char' THEN c.max_length END AS int) AS CHAR_OCTET_LENGTH, c.column_id AS ORDINAL_POSITION, CAST(CASE c.is_nullable "
-        "WHEN 1 THEN 'YES' ELSE 'NO' END AS varchar(254)) AS IS_NULLABLE, CAST(0 AS tinyint) AS SS_DATA_TYPE FROM sys.columns c "
-        "JOIN sys.objects o ON o.object_id = c.object_id JOIN sys.schemas s ON s.schema_id = o.schema_id JOIN sys.types t ON "
-        "t.user_type_id = c.system_type_id LEFT JOIN sys.default_constraints d ON d.object_id = c.default_object_id WHERE o.type IN "
+        "CAST(d.definition AS nvarchar(4000)) AS COLUMN_DEF, CAST(CASE t.name WHEN 'datetime2' THEN 9 WHEN "
+        "'datetime' THEN 9 "
+        f"WHEN 'date' THEN 9 WHEN 'smalldatetime' THEN 9 {codes} ELSE -9 END AS smallint) AS SQL_DATA_TYPE, "
+        f"CAST(CASE WHEN t.name "
+        "LIKE '%datetime%' THEN 3 WHEN t.name = 'date' THEN 1 END AS smallint) AS SQL_DATETIME_SUB, CAST(CASE "
+        "WHEN t.name LIKE "
+        "'%char' THEN c.max_length END AS int) AS CHAR_OCTET_LENGTH, c.column_id AS ORDINAL_POSITION, "
+        "CAST(CASE c.is_nullable "
+        "WHEN 1 THEN 'YES' ELSE 'NO' END AS varchar(254)) AS IS_NULLABLE, CAST(0 AS tinyint) AS SS_DATA_TYPE "
+        "FROM sys.columns c "
+        "JOIN sys.objects o ON o.object_id = c.object_id JOIN sys.schemas s ON s.schema_id = o.schema_id JOIN "
+        "sys.types t ON "
+        "t.user_type_id = c.system_type_id LEFT JOIN sys.default_constraints d ON d.object_id = "
+        "c.default_object_id WHERE o.type IN "
         f"('U','V'){where} ORDER BY 1, 2, 3, 17",
     )
 
@@ -175,9 +192,12 @@ def _pkeys(runner: Runner, args: list[Argument]) -> int:
     return run_query(
         runner,
         "SELECT DB_NAME() AS TABLE_QUALIFIER, s.name AS TABLE_OWNER, o.name AS TABLE_NAME, c.name AS COLUMN_NAME, "
-        "CAST(ic.key_ordinal AS smallint) AS KEY_SEQ, i.name AS PK_NAME FROM sys.indexes i JOIN sys.index_columns ic ON "
-        "ic.object_id = i.object_id AND ic.index_id = i.index_id JOIN sys.columns c ON c.object_id = i.object_id AND c.column_id = "
-        "ic.column_id JOIN sys.objects o ON o.object_id = i.object_id JOIN sys.schemas s ON s.schema_id = o.schema_id WHERE "
+        "CAST(ic.key_ordinal AS smallint) AS KEY_SEQ, i.name AS PK_NAME FROM sys.indexes i JOIN "
+        "sys.index_columns ic ON "
+        "ic.object_id = i.object_id AND ic.index_id = i.index_id JOIN sys.columns c ON c.object_id = "
+        "i.object_id AND c.column_id = "
+        "ic.column_id JOIN sys.objects o ON o.object_id = i.object_id JOIN sys.schemas s ON s.schema_id = "
+        "o.schema_id WHERE "
         f"i.is_primary_key = 1{where} ORDER BY 1, 2, 3, 5",
     )
 
@@ -192,12 +212,18 @@ def _statistics(runner: Runner, args: list[Argument]) -> int:
         where += " AND i.is_unique = 1"
     return run_query(
         runner,
-        "SELECT DB_NAME() AS TABLE_QUALIFIER, s.name AS TABLE_OWNER, o.name AS TABLE_NAME, CAST(1 - i.is_unique AS smallint) AS "
-        "NON_UNIQUE, o.name AS INDEX_QUALIFIER, i.name AS INDEX_NAME, CAST(CASE i.type WHEN 1 THEN 1 ELSE 3 END AS smallint) AS "
-        "TYPE, CAST(ic.key_ordinal AS smallint) AS SEQ_IN_INDEX, c.name AS COLUMN_NAME, CAST(CASE ic.is_descending_key WHEN 1 THEN "
-        "'D' ELSE 'A' END AS char(1)) AS COLLATION, CAST(NULL AS int) AS CARDINALITY, CAST(NULL AS int) AS PAGES, CAST(NULL AS "
-        "varchar(128)) AS FILTER_CONDITION FROM sys.indexes i JOIN sys.index_columns ic ON ic.object_id = i.object_id AND "
-        "ic.index_id = i.index_id JOIN sys.columns c ON c.object_id = i.object_id AND c.column_id = ic.column_id JOIN sys.objects o "
+        "SELECT DB_NAME() AS TABLE_QUALIFIER, s.name AS TABLE_OWNER, o.name AS TABLE_NAME, CAST(1 - "
+        "i.is_unique AS smallint) AS "
+        "NON_UNIQUE, o.name AS INDEX_QUALIFIER, i.name AS INDEX_NAME, CAST(CASE i.type WHEN 1 THEN 1 ELSE 3 "
+        "END AS smallint) AS "
+        "TYPE, CAST(ic.key_ordinal AS smallint) AS SEQ_IN_INDEX, c.name AS COLUMN_NAME, CAST(CASE "
+        "ic.is_descending_key WHEN 1 THEN "
+        "'D' ELSE 'A' END AS char(1)) AS COLLATION, CAST(NULL AS int) AS CARDINALITY, CAST(NULL AS int) AS "
+        "PAGES, CAST(NULL AS "
+        "varchar(128)) AS FILTER_CONDITION FROM sys.indexes i JOIN sys.index_columns ic ON ic.object_id = "
+        "i.object_id AND "
+        "ic.index_id = i.index_id JOIN sys.columns c ON c.object_id = i.object_id AND c.column_id = "
+        "ic.column_id JOIN sys.objects o "
         "ON o.object_id = i.object_id JOIN sys.schemas s ON s.schema_id = o.schema_id WHERE ic.is_included_column = 0"
         f"{where} ORDER BY 4, 7, 6, 8",
     )
@@ -239,7 +265,8 @@ def _first_result_set(runner: Runner, args: list[Argument]) -> int:
             break
     return send(
         runner,
-        "is_hidden bit, column_ordinal int, name sysname, is_nullable bit, system_type_id int, system_type_name nvarchar(256),"
+        "is_hidden bit, column_ordinal int, name sysname, is_nullable bit, system_type_id int, "
+        "system_type_name nvarchar(256),"
         " max_length smallint, precision tinyint, scale tinyint",
         rows,
     )
@@ -253,7 +280,8 @@ def _stored_procedures(runner: Runner, args: list[Argument]) -> int:
         runner,
         "SELECT DB_NAME() AS PROCEDURE_QUALIFIER, s.name AS PROCEDURE_OWNER, CAST(o.name + N';1' AS nvarchar(134)) AS "
         "PROCEDURE_NAME, CAST(-1 AS int) AS NUM_INPUT_PARAMS, CAST(-1 AS int) AS NUM_OUTPUT_PARAMS, CAST(-1 AS int) AS "
-        "NUM_RESULT_SETS, CAST(NULL AS varchar(254)) AS REMARKS, CAST(2 AS smallint) AS PROCEDURE_TYPE FROM sys.objects o JOIN "
+        "NUM_RESULT_SETS, CAST(NULL AS varchar(254)) AS REMARKS, CAST(2 AS smallint) AS PROCEDURE_TYPE FROM "
+        "sys.objects o JOIN "
         f"sys.schemas s ON s.schema_id = o.schema_id WHERE o.type IN ('P','FN'){where} ORDER BY 1, 2, 3",
     )
 

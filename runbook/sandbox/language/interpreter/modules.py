@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from runbook.sandbox.contract import SqlError
-from runbook.sandbox.language import statements as s
+from runbook.sandbox.language import definitions as d
 from runbook.sandbox.language.bind.bound import Bound, Plan
 from runbook.sandbox.language.catalog import model as m
 from runbook.sandbox.language.catalog.catalog import fold, now
@@ -30,7 +30,7 @@ NEST_LIMIT = 32
 _WORDS = {"V": "view", "P": "procedure", "FN": "function", "IF": "function", "TF": "function", "TR": "trigger"}
 
 
-def create(runner: Runner, statement: s.CreateModule) -> None:
+def create(runner: Runner, statement: d.CreateModule) -> None:
     """CREATE, ALTER, CREATE OR ALTER."""
     frame, session = runner.frame, runner.session
     if statement.name[-1].startswith("#"):
@@ -59,7 +59,7 @@ def create(runner: Runner, statement: s.CreateModule) -> None:
     runner.sink.done()
 
 
-def _model(home: DatabaseHome, statement: s.CreateModule, schema: str, name: str) -> m.Module:
+def _model(home: DatabaseHome, statement: d.CreateModule, schema: str, name: str) -> m.Module:
     schema_id = home.schema_id(schema)
     held = home.catalog.find(schema, name)
     moment = now()
@@ -81,7 +81,7 @@ def _model(home: DatabaseHome, statement: s.CreateModule, schema: str, name: str
     )
 
 
-def _trigger(home: DatabaseHome, statement: s.CreateModule, module: m.Module) -> None:
+def _trigger(home: DatabaseHome, statement: d.CreateModule, module: m.Module) -> None:
     found = find_object(home.frame, statement.parent, m.Table, m.Module)
     if found is None:
         raise SqlError(
@@ -104,7 +104,7 @@ def _trigger(home: DatabaseHome, statement: s.CreateModule, module: m.Module) ->
     module.schema = parent.schema
 
 
-def _view_columns(frame: Frame, statement: s.CreateModule) -> list[list[Any]]:
+def _view_columns(frame: Frame, statement: d.CreateModule) -> list[list[Any]]:
     """Names and types of a view's columns; binding shows what is wrong with the query."""
     assert statement.query is not None
     if statement.query.order_by and not _limited(statement):
@@ -137,13 +137,13 @@ def _view_columns(frame: Frame, statement: s.CreateModule) -> list[list[Any]]:
     return [[name, asdict(i.bound.type), i.bound.nullable] for name, i in zip(names, bound.items, strict=True)]
 
 
-def _limited(statement: s.CreateModule) -> bool:
+def _limited(statement: d.CreateModule) -> bool:
     query = statement.query
     assert query is not None
     return query.offset is not None or getattr(query.body, "top", None) is not None or query.for_xml is not None
 
 
-def _check_inline(frame: Frame, statement: s.CreateModule) -> None:
+def _check_inline(frame: Frame, statement: d.CreateModule) -> None:
     assert statement.query is not None
     environment = SessionEnvironment(frame)
     values = {p.name: Bound("NULL", environment.type_of(p.type)) for p in statement.parameters}
@@ -182,7 +182,7 @@ def table_rows(
 
 @contextlib.contextmanager
 def _function(
-    session: LanguageSession, database: str, module: m.Module, parsed: s.CreateModule, args: tuple[Any, ...]
+    session: LanguageSession, database: str, module: m.Module, parsed: d.CreateModule, args: tuple[Any, ...]
 ) -> Iterator[tuple[Frame, Runner]]:
     """A frame for a function; what @@ROWCOUNT and the like show stays as it was."""
     if session.depth >= NEST_LIMIT:

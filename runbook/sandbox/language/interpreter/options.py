@@ -18,14 +18,37 @@ if TYPE_CHECKING:
     from runbook.sandbox.language.interpreter.batches import Runner
 
 _KEPT = frozenset(
-    "ANSI_NULLS ANSI_PADDING ANSI_WARNINGS ARITHABORT CONCAT_NULL_YIELDS_NULL QUOTED_IDENTIFIER ANSI_NULL_DFLT_ON"
-    " ANSI_DEFAULTS".split()
+    [
+        "ANSI_NULLS",
+        "ANSI_PADDING",
+        "ANSI_WARNINGS",
+        "ARITHABORT",
+        "CONCAT_NULL_YIELDS_NULL",
+        "QUOTED_IDENTIFIER",
+        "ANSI_NULL_DFLT_ON",
+        "ANSI_DEFAULTS",
+    ]
 )
 _IGNORED = frozenset(
-    "NUMERIC_ROUNDABORT ARITHIGNORE CURSOR_CLOSE_ON_COMMIT FORCEPLAN ANSI_NULL_DFLT_OFF DEADLOCK_PRIORITY"
-    " DATEFORMAT LANGUAGE TEXTSIZE QUERY_GOVERNOR_COST_LIMIT CONTEXT_INFO REMOTE_PROC_TRANSACTIONS DISABLE_DEF_CNST_CHK".split()
+    [
+        "NUMERIC_ROUNDABORT",
+        "ARITHIGNORE",
+        "CURSOR_CLOSE_ON_COMMIT",
+        "FORCEPLAN",
+        "ANSI_NULL_DFLT_OFF",
+        "DEADLOCK_PRIORITY",
+        "DATEFORMAT",
+        "LANGUAGE",
+        "TEXTSIZE",
+        "QUERY_GOVERNOR_COST_LIMIT",
+        "CONTEXT_INFO",
+        "REMOTE_PROC_TRANSACTIONS",
+        "DISABLE_DEF_CNST_CHK",
+    ]
 )
 _MUST_BE = {"NUMERIC_ROUNDABORT": "OFF", "ARITHIGNORE": "OFF", "CURSOR_CLOSE_ON_COMMIT": "OFF", "DATEFORMAT": "MDY"}
+_ONLY = {"ROWCOUNT": 0, "DATEFIRST": 7}
+"""Options of which the sandbox knows one value only."""
 _LEVELS = ("READ UNCOMMITTED", "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE", "SNAPSHOT")
 
 
@@ -38,12 +61,11 @@ def set_option(runner: Runner, statement: s.SetOption) -> None:
 
 def _set(runner: Runner, statement: s.SetOption, name: str) -> None:
     options, value = runner.session.options, statement.value
-    if name == "NOCOUNT":
-        options.nocount = value == "ON"
-    elif name == "XACT_ABORT":
-        options.xact_abort = value == "ON"
-    elif name == "IMPLICIT_TRANSACTIONS":
-        options.implicit_transactions = value == "ON"
+    switch = {"NOCOUNT": "nocount", "XACT_ABORT": "xact_abort", "IMPLICIT_TRANSACTIONS": "implicit_transactions"}.get(
+        name
+    )
+    if switch is not None:
+        setattr(options, switch, value == "ON")
     elif name == "LOCK_TIMEOUT":
         options.lock_timeout = _number(runner, statement)
     elif name == "TRANSACTION ISOLATION LEVEL":
@@ -52,14 +74,11 @@ def _set(runner: Runner, statement: s.SetOption, name: str) -> None:
         options.isolation = value
     elif name == "IDENTITY_INSERT":
         _identity_insert(runner, statement)
-    elif name == "ROWCOUNT":
-        if _number(runner, statement):
-            raise unsupported("SET ROWCOUNT")
+    elif name in _ONLY:
+        if _number(runner, statement) != _ONLY[name]:
+            raise unsupported(f"SET {name}")
     elif name in _KEPT:
         _kept(runner, name, value)
-    elif name == "DATEFIRST":
-        if _number(runner, statement) != 7:
-            raise unsupported("SET DATEFIRST other than 7")
     else:
         _other(runner, statement, name)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from runbook.sandbox.contract import SqlError, SqlType
+from runbook.sandbox.language import definitions as d
 from runbook.sandbox.language import nodes as n
 from runbook.sandbox.language import statements as s
 from runbook.sandbox.language import types as t
@@ -203,8 +204,8 @@ def _run(runner: Runner, inner: Runner, database: str, body: Any) -> None:
 
 
 def _bind_arguments(
-    frame: Frame, database: str, module: m.Module, parsed: s.CreateModule, args: list[Argument]
-) -> list[tuple[s.Parameter, Argument | None]]:
+    frame: Frame, database: str, module: m.Module, parsed: d.CreateModule, args: list[Argument]
+) -> list[tuple[d.Parameter, Argument | None]]:
     given: dict[str, Argument] = {}
     for i, arg in enumerate(args):
         if arg.name:
@@ -216,7 +217,7 @@ def _bind_arguments(
         else:
             raise SqlError(8144, f"Procedure or function {module.name} has too many arguments specified.", 16, 2)
         given[name] = arg
-    found: list[tuple[s.Parameter, Argument | None]] = []
+    found: list[tuple[d.Parameter, Argument | None]] = []
     environment = SessionEnvironment(frame, database)
     for parameter in parsed.parameters:
         held = given.get(parameter.name)
@@ -226,7 +227,7 @@ def _bind_arguments(
 
 
 def _bind_one(
-    frame: Frame, environment: SessionEnvironment, module: m.Module, parameter: s.Parameter, arg: Argument | None
+    frame: Frame, environment: SessionEnvironment, module: m.Module, parameter: d.Parameter, arg: Argument | None
 ) -> None:
     alias = environment.user_type(parameter.type.parts) if parameter.type.type is None else None
     if alias is not None and alias.table_id:
@@ -264,7 +265,7 @@ def assign(value: Any, source: SqlType, target: SqlType) -> Any:
 
 
 def _bind_table(
-    frame: Frame, environment: SessionEnvironment, parameter: s.Parameter, alias: m.UserType, arg: Argument | None
+    frame: Frame, environment: SessionEnvironment, parameter: d.Parameter, alias: m.UserType, arg: Argument | None
 ) -> None:
     if arg is None or arg.table is None:
         catalog = environment.session.open(environment.database)[2]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbook.sandbox.contract import RpcParam, Sink, SqlError, SqlType
 from runbook.sandbox.language import types as t
-from runbook.sandbox.language.catalog import lookup
+from runbook.sandbox.language.catalog import lookup_session
 from runbook.sandbox.language.interpreter import batches, procedures
 from runbook.sandbox.language.interpreter.batches import BatchEnded, Runner, ScopeEnded
 from runbook.sandbox.language.interpreter.frame import Frame
@@ -34,7 +34,7 @@ def run(session: LanguageSession, name: str, params: list[RpcParam], sink: Sink)
     parts = tuple(parse_name(name))
     short = parts[-1].lower()
     frame = Frame(session)
-    frame.schema = lookup.default_schema(session)
+    frame.schema = lookup_session.default_schema(session)
     session.frame = frame
     handler = _HANDLERS.get(short)
     runner = Runner(session, name, sink, frame)

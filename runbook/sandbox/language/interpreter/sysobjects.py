@@ -244,9 +244,12 @@ def _spaceused(runner: Runner, args: list[Argument]) -> int:
     number = lookup.object_id(runner.session, name)
     return run_query(
         runner,
-        "SELECT o.name, CAST(CAST(p.row_count AS varchar(20)) AS char(20)) AS rows, CAST(p.reserved_page_count * 8 AS varchar(18)) + "
-        "' KB' AS reserved, CAST(p.used_page_count * 8 AS varchar(18)) + ' KB' AS data, '0 KB' AS index_size, '0 KB' AS unused FROM "
-        "sys.dm_db_partition_stats p JOIN sys.objects o ON o.object_id = p.object_id WHERE p.index_id IN (0,1) AND p.object_id = "
+        "SELECT o.name, CAST(CAST(p.row_count AS varchar(20)) AS char(20)) AS rows, CAST(p.reserved_page_count "
+        "* 8 AS varchar(18)) + "
+        "' KB' AS reserved, CAST(p.used_page_count * 8 AS varchar(18)) + ' KB' AS data, '0 KB' AS index_size, "
+        "'0 KB' AS unused FROM "
+        "sys.dm_db_partition_stats p JOIN sys.objects o ON o.object_id = p.object_id WHERE p.index_id IN (0,1) "
+        "AND p.object_id = "
         f"{number or 0}",
     )
 

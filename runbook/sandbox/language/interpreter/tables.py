@@ -6,7 +6,8 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from runbook.sandbox.contract import SqlError
-from runbook.sandbox.language import statements as s
+from runbook.sandbox.language import definitions as d
+from runbook.sandbox.language import types as t
 from runbook.sandbox.language.bind.environment import StoredTable
 from runbook.sandbox.language.catalog import model as m
 from runbook.sandbox.language.interpreter.ddl.constraints import ConstraintBuilder
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
     from runbook.sandbox.language.interpreter.frame import Frame
 
 
-def declare(frame: Frame, name: str, body: s.TableBody) -> None:
+def declare(frame: Frame, name: str, body: d.TableBody) -> None:
     """``DECLARE @t TABLE (...)``."""
     if id(body) in frame.seen:
         return
     frame.seen.add(id(body))
     if name in frame.tables or name in frame.types:
-        frame.declare(name, m.SqlType("int"))
+        frame.declare(name, t.INT)
     with frame.session.transactions.writing():
         table = build(SessionHome(frame), 1, name, body)
     frame.tables[name] = StoredTable(name, table)

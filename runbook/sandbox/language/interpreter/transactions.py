@@ -10,6 +10,7 @@ from runbook.sandbox.contract import Cancelled, Sink, SqlError
 from runbook.sandbox.language.engine.locks import LOCKS
 
 if TYPE_CHECKING:
+    from runbook.sandbox.language.interpreter.frame import Frame
     from runbook.sandbox.language.session import LanguageSession
 
 
@@ -120,14 +121,14 @@ class Transactions:
     def _keep_table_variables(self) -> list[tuple[str, str, list[tuple[object, ...]]]]:
         """Table variables do not take part in transactions."""
         kept = []
-        frame = self._session.frame
+        frame: Frame | None = self._session.frame
         while frame is not None:
             for table in frame.tables.values():
                 if table.read_only:
                     continue
                 create = self._engine.value("SELECT sql FROM sqlite_schema WHERE name=?", (table.table.phys,))
                 kept.append((table.table.phys, str(create), self._engine.rows(f"SELECT * FROM {table.sql}")))
-            frame = frame.parent  # type: ignore[assignment]
+            frame = frame.parent
         return kept
 
     def _give_back(self, kept: list[tuple[str, str, list[tuple[object, ...]]]]) -> None:
@@ -248,6 +249,7 @@ def doomed() -> SqlError:
     """Error 3930."""
     return SqlError(
         3930,
-        "The current transaction cannot be committed and cannot support operations that write to the log file. Roll back the "
+        "The current transaction cannot be committed and cannot support operations that write to the log file. "
+        "Roll back the "
         "transaction.",
     )

@@ -8,20 +8,168 @@ from runbook.sandbox.contract import UNSUPPORTED, SqlError
 from runbook.sandbox.language.lexer import Tokens
 
 STARTERS = frozenset(
-    "ALTER BACKUP BEGIN BREAK BULK CHECKPOINT CLOSE COMMIT CONTINUE CREATE DBCC DEALLOCATE DECLARE DELETE DENY DISABLE"
-    " DROP ELSE ENABLE END EXEC EXECUTE FETCH GO GOTO GRANT IF INSERT KILL MERGE OPEN PRINT RAISERROR RECONFIGURE RESTORE"
-    " RETURN REVERT REVOKE ROLLBACK SAVE SELECT SET SHUTDOWN THROW TRUNCATE UPDATE USE WAITFOR WHILE WITH".split()
+    [
+        "ALTER",
+        "BACKUP",
+        "BEGIN",
+        "BREAK",
+        "BULK",
+        "CHECKPOINT",
+        "CLOSE",
+        "COMMIT",
+        "CONTINUE",
+        "CREATE",
+        "DBCC",
+        "DEALLOCATE",
+        "DECLARE",
+        "DELETE",
+        "DENY",
+        "DISABLE",
+        "DROP",
+        "ELSE",
+        "ENABLE",
+        "END",
+        "EXEC",
+        "EXECUTE",
+        "FETCH",
+        "GO",
+        "GOTO",
+        "GRANT",
+        "IF",
+        "INSERT",
+        "KILL",
+        "MERGE",
+        "OPEN",
+        "PRINT",
+        "RAISERROR",
+        "RECONFIGURE",
+        "RESTORE",
+        "RETURN",
+        "REVERT",
+        "REVOKE",
+        "ROLLBACK",
+        "SAVE",
+        "SELECT",
+        "SET",
+        "SHUTDOWN",
+        "THROW",
+        "TRUNCATE",
+        "UPDATE",
+        "USE",
+        "WAITFOR",
+        "WHILE",
+        "WITH",
+    ]
 )
 """Words that begin a statement, or end the one before."""
 
 RESERVED = STARTERS - {"DISABLE", "ENABLE", "GO", "THROW"} | frozenset(
-    "ADD ALL AND ANY AS ASC AUTHORIZATION BETWEEN BROWSE BY CASCADE CASE CHECK CLUSTERED COALESCE COLLATE"
-    " COLUMN CONSTRAINT CONTAINS CONVERT CROSS CURRENT CURRENT_DATE CURRENT_TIME CURRENT_TIMESTAMP CURRENT_USER CURSOR"
-    " DATABASE DEFAULT DESC DISTINCT ESCAPE EXCEPT EXISTS EXIT FOR FOREIGN FROM FULL FUNCTION GROUP HAVING HOLDLOCK"
-    " IDENTITY IN INDEX INNER INTERSECT INTO IS JOIN KEY LEFT LIKE MERGE NATIONAL NOCHECK NONCLUSTERED NOT NULL NULLIF OF"
-    " OFF ON OPTION OR ORDER OUTER OVER PERCENT PIVOT PLAN PRIMARY PROC PROCEDURE PUBLIC REFERENCES REPLICATION RIGHT"
-    " ROWCOUNT SCHEMA SESSION_USER SOME SYSTEM_USER TABLE TABLESAMPLE THEN TO TOP TRAN TRANSACTION TRIGGER TRY_CONVERT"
-    " TSEQUAL UNION UNIQUE UNPIVOT USER VALUES VARYING VIEW WHEN WHERE WITHIN".split()
+    [
+        "ADD",
+        "ALL",
+        "AND",
+        "ANY",
+        "AS",
+        "ASC",
+        "AUTHORIZATION",
+        "BETWEEN",
+        "BROWSE",
+        "BY",
+        "CASCADE",
+        "CASE",
+        "CHECK",
+        "CLUSTERED",
+        "COALESCE",
+        "COLLATE",
+        "COLUMN",
+        "CONSTRAINT",
+        "CONTAINS",
+        "CONVERT",
+        "CROSS",
+        "CURRENT",
+        "CURRENT_DATE",
+        "CURRENT_TIME",
+        "CURRENT_TIMESTAMP",
+        "CURRENT_USER",
+        "CURSOR",
+        "DATABASE",
+        "DEFAULT",
+        "DESC",
+        "DISTINCT",
+        "ESCAPE",
+        "EXCEPT",
+        "EXISTS",
+        "EXIT",
+        "FOR",
+        "FOREIGN",
+        "FROM",
+        "FULL",
+        "FUNCTION",
+        "GROUP",
+        "HAVING",
+        "HOLDLOCK",
+        "IDENTITY",
+        "IN",
+        "INDEX",
+        "INNER",
+        "INTERSECT",
+        "INTO",
+        "IS",
+        "JOIN",
+        "KEY",
+        "LEFT",
+        "LIKE",
+        "MERGE",
+        "NATIONAL",
+        "NOCHECK",
+        "NONCLUSTERED",
+        "NOT",
+        "NULL",
+        "NULLIF",
+        "OF",
+        "OFF",
+        "ON",
+        "OPTION",
+        "OR",
+        "ORDER",
+        "OUTER",
+        "OVER",
+        "PERCENT",
+        "PIVOT",
+        "PLAN",
+        "PRIMARY",
+        "PROC",
+        "PROCEDURE",
+        "PUBLIC",
+        "REFERENCES",
+        "REPLICATION",
+        "RIGHT",
+        "ROWCOUNT",
+        "SCHEMA",
+        "SESSION_USER",
+        "SOME",
+        "SYSTEM_USER",
+        "TABLE",
+        "TABLESAMPLE",
+        "THEN",
+        "TO",
+        "TOP",
+        "TRAN",
+        "TRANSACTION",
+        "TRIGGER",
+        "TRY_CONVERT",
+        "TSEQUAL",
+        "UNION",
+        "UNIQUE",
+        "UNPIVOT",
+        "USER",
+        "VALUES",
+        "VARYING",
+        "VIEW",
+        "WHEN",
+        "WHERE",
+        "WITHIN",
+    ]
 )
 """Words that cannot be a name without brackets."""
 
@@ -96,14 +244,18 @@ class Cursor:
             self.at += 1
 
     def fail(self) -> NoReturn:
+        """Raise the syntax error at the cursor."""
+        raise self.wrong()
+
+    def wrong(self) -> SqlError:
         """Syntax error at the cursor, in the words of SQL Server."""
         if self.at >= self.size:
             last = self.values[-1] if self.size else ""
-            raise SqlError(102, f"Incorrect syntax near '{last}'.", 15, line=self.tokens.line(self.size - 1))
+            return SqlError(102, f"Incorrect syntax near '{last}'.", 15, line=self.tokens.line(self.size - 1))
         line, word = self.tokens.line(self.at), self.value()
         if self.key() in RESERVED:
-            raise SqlError(156, f"Incorrect syntax near the keyword '{word}'.", 15, line=line)
-        raise SqlError(102, f"Incorrect syntax near '{word}'.", 15, line=line)
+            return SqlError(156, f"Incorrect syntax near the keyword '{word}'.", 15, line=line)
+        return SqlError(102, f"Incorrect syntax near '{word}'.", 15, line=line)
 
     # -- names
 

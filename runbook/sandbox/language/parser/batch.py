@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
+from runbook.sandbox.language import definitions as d
 from runbook.sandbox.language import statements as s
 from runbook.sandbox.language.lexer import lex
 from runbook.sandbox.language.parser.base import STARTERS, unsupported
@@ -12,10 +13,24 @@ from runbook.sandbox.language.parser.security import SecurityParser
 
 ADMIN_FIRST = frozenset({"BACKUP", "RESTORE", "DBCC", "KILL", "CHECKPOINT", "SHUTDOWN", "RECONFIGURE"})
 ADMIN_OBJECTS = frozenset(
-    "DATABASE LOGIN SERVER ENDPOINT CREDENTIAL CERTIFICATE MASTER AVAILABILITY EVENT ASYMMETRIC SYMMETRIC CRYPTOGRAPHIC"
-    " RESOURCE WORKLOAD".split()
+    [
+        "DATABASE",
+        "LOGIN",
+        "SERVER",
+        "ENDPOINT",
+        "CREDENTIAL",
+        "CERTIFICATE",
+        "MASTER",
+        "AVAILABILITY",
+        "EVENT",
+        "ASYMMETRIC",
+        "SYMMETRIC",
+        "CRYPTOGRAPHIC",
+        "RESOURCE",
+        "WORKLOAD",
+    ]
 )
-REFUSED = frozenset("BULK REVERT READTEXT WRITETEXT UPDATETEXT SEND RECEIVE MOVE GET".split())
+REFUSED = frozenset(["BULK", "REVERT", "READTEXT", "WRITETEXT", "UPDATETEXT", "SEND", "RECEIVE", "MOVE", "GET"])
 NO_PROCEDURES = REFUSED | {"ENABLE", "DISABLE", "THROW"}
 MODULES = frozenset({"VIEW", "PROC", "PROCEDURE", "FUNCTION", "TRIGGER"})
 
@@ -70,7 +85,7 @@ class BatchParser(SecurityParser):
             return self.throw()
         if key in REFUSED:
             raise unsupported(key)
-        self.fail()
+        raise self.wrong()
 
     def word_statement(self) -> s.Statement:
         """BREAK and CONTINUE."""
@@ -108,7 +123,7 @@ class BatchParser(SecurityParser):
         if word == "SYNONYM":
             name = self.dotted()
             self.expect("FOR")
-            return s.CreateSynonym(name, self.dotted())
+            return d.CreateSynonym(name, self.dotted())
         parse = _CREATED.get(word)
         if parse is None:
             raise unsupported(f"CREATE {word}")
@@ -155,7 +170,7 @@ class BatchParser(SecurityParser):
         name = self.word()
         self.expect("=")
         self.at += 1
-        return s.ScopedConfiguration(name, self.values[self.at - 1].upper())
+        return d.ScopedConfiguration(name, self.values[self.at - 1].upper())
 
     def drop_statement(self) -> s.Statement:
         """DROP ..."""
@@ -220,9 +235,7 @@ class BatchParser(SecurityParser):
             return verb != "ALTER" and self.key(1) == "TRIGGER"
         if key in ("DROP", "ALTER") and verb == "ALTER":
             return self.key(1) not in ("MEMBER", "FILE", "FILEGROUP", "CREDENTIAL", "EVENT", "TARGET")
-        if key == "SAVE" or key == "GO":
-            return key == "SAVE"
-        return True
+        return key != "GO"
 
 
 _PARSERS: dict[str, Callable[[BatchParser], s.Statement]] = {

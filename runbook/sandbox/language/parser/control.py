@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runbook.sandbox.language import definitions as d
 from runbook.sandbox.language import nodes as n
 from runbook.sandbox.language import statements as s
 from runbook.sandbox.language.parser.base import unsupported
@@ -18,7 +19,7 @@ class ControlParser(DmlParser):
         """One statement; the dispatcher stands in the batch parser."""
         raise NotImplementedError
 
-    def table_body(self) -> s.TableBody:
+    def table_body(self) -> d.TableBody:
         """Columns and constraints in parentheses; see the definition parser."""
         raise NotImplementedError
 

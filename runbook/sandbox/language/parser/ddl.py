@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from runbook.sandbox.language import definitions as d
 from runbook.sandbox.language import statements as s
+from runbook.sandbox.language.nodes import TypeName
 from runbook.sandbox.language.parser.base import unsupported
 from runbook.sandbox.language.parser.control import ControlParser
 from runbook.sandbox.language.types import builtin_type
@@ -18,7 +20,7 @@ class TableParser(ControlParser):
             raise unsupported("CREATE TABLE ... AS")
         body = self.table_body()
         self._placement()
-        return s.CreateTable(name, body)
+        return d.CreateTable(name, body)
 
     def _placement(self) -> None:
         while True:
@@ -37,10 +39,10 @@ class TableParser(ControlParser):
             if word in text.upper():
                 raise unsupported(f"the table option {word}")
 
-    def table_body(self) -> s.TableBody:
+    def table_body(self) -> d.TableBody:
         """``( column | constraint | index , ... )``."""
         self.expect("(")
-        body = s.TableBody([], [])
+        body = d.TableBody([], [])
         while True:
             self._element(body)
             if not self.take(","):
@@ -50,7 +52,7 @@ class TableParser(ControlParser):
         self.expect(")")
         return body
 
-    def _element(self, body: s.TableBody) -> None:
+    def _element(self, body: d.TableBody) -> None:
         if self.sees_any("CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"):
             body.constraints.append(self.constraint())
         elif self.sees("INDEX"):
@@ -61,33 +63,33 @@ class TableParser(ControlParser):
         else:
             body.columns.append(self.column())
 
-    def _inline_index(self, column: str = "") -> s.ConstraintDef:
-        found = s.ConstraintDef("INDEX", self.name())
+    def _inline_index(self, column: str = "") -> d.ConstraintDef:
+        found = d.ConstraintDef("INDEX", self.name())
         found.unique = self.take("UNIQUE")
         found.clustered = self._clustered()
         found.columns = self._key_columns() if self.sees("(") else [(column, False)]
         self._index_tail(found)
         return found
 
-    def column(self) -> s.ColumnDef:
+    def column(self) -> d.ColumnDef:
         """A column definition with its inline constraints."""
         name = self.name()
         if self.take("AS"):
             return self._computed(name)
         if self.is_name() or self.sees("NATIONAL"):
-            column = s.ColumnDef(name, self.type_name())
+            column = d.ColumnDef(name, self.type_name())
         elif name.lower() == "timestamp":
-            column = s.ColumnDef(name, _timestamp())
+            column = d.ColumnDef(name, _timestamp())
         else:
             self.fail()
         while self._column_option(column):
             pass
         return column
 
-    def _computed(self, name: str) -> s.ColumnDef:
+    def _computed(self, name: str) -> d.ColumnDef:
         first = self.at
         self.condition()
-        column = s.ColumnDef(name, None, computed=self.source(first, self.at))
+        column = d.ColumnDef(name, None, computed=self.source(first, self.at))
         column.persisted = self.take("PERSISTED")
         if self.take("NOT", "NULL"):
             column.nullable = False
@@ -95,7 +97,7 @@ class TableParser(ControlParser):
             column.constraints.append(self.constraint(name))
         return column
 
-    def _column_option(self, column: s.ColumnDef) -> bool:
+    def _column_option(self, column: d.ColumnDef) -> bool:
         if self.take("NULL"):
             column.nullable = True
         elif self.take("NOT", "NULL"):
@@ -129,7 +131,7 @@ class TableParser(ControlParser):
         self.expect(")")
         return (seed, step)
 
-    def constraint(self, column: str = "") -> s.ConstraintDef:
+    def constraint(self, column: str = "") -> d.ConstraintDef:
         """A constraint; ``column`` is set for one written behind a column."""
         name = self.name() if self.take("CONSTRAINT") else ""
         word = self.take_any("PRIMARY", "UNIQUE", "CHECK", "FOREIGN", "REFERENCES", "DEFAULT")
@@ -137,12 +139,12 @@ class TableParser(ControlParser):
             return self._key_constraint(word, name, column)
         if word == "CHECK":
             self.take("NOT", "FOR", "REPLICATION")
-            return s.ConstraintDef("CHECK", name, expression=self._parenthesised_condition(), for_column=column)
+            return d.ConstraintDef("CHECK", name, expression=self._parenthesised_condition(), for_column=column)
         if word in ("FOREIGN", "REFERENCES"):
             return self._foreign_key(word, name, column)
         if word == "DEFAULT":
             return self._default(name, column)
-        self.fail()
+        raise self.wrong()
 
     def _parenthesised_condition(self) -> str:
         first = self.at
@@ -151,19 +153,19 @@ class TableParser(ControlParser):
         self.expect(")")
         return self.source(first, self.at)
 
-    def _default(self, name: str, column: str) -> s.ConstraintDef:
+    def _default(self, name: str, column: str) -> d.ConstraintDef:
         first = self.at
         self.expression()
-        found = s.ConstraintDef("DEFAULT", name, expression=self.source(first, self.at), for_column=column)
+        found = d.ConstraintDef("DEFAULT", name, expression=self.source(first, self.at), for_column=column)
         if self.take("FOR"):
             found.for_column = self.name()
         found.with_values = self.take("WITH", "VALUES")
         return found
 
-    def _key_constraint(self, word: str, name: str, column: str) -> s.ConstraintDef:
+    def _key_constraint(self, word: str, name: str, column: str) -> d.ConstraintDef:
         if word == "PRIMARY":
             self.expect("KEY")
-        found = s.ConstraintDef("PRIMARY KEY" if word == "PRIMARY" else "UNIQUE", name)
+        found = d.ConstraintDef("PRIMARY KEY" if word == "PRIMARY" else "UNIQUE", name)
         found.clustered = self._clustered()
         found.columns = self._key_columns() if self.sees("(") else [(column, False)]
         found.unique = True
@@ -187,7 +189,7 @@ class TableParser(ControlParser):
         self.expect(")")
         return found
 
-    def _index_tail(self, found: s.ConstraintDef) -> None:
+    def _index_tail(self, found: d.ConstraintDef) -> None:
         if self.kind() == "word" and self.key() == "INCLUDE":
             self.at += 1
             found.includes = self.names()
@@ -206,8 +208,8 @@ class TableParser(ControlParser):
             if self.sees("("):
                 raise unsupported("a partition scheme")
 
-    def _foreign_key(self, word: str, name: str, column: str) -> s.ConstraintDef:
-        found = s.ConstraintDef("FOREIGN KEY", name, [(column, False)])
+    def _foreign_key(self, word: str, name: str, column: str) -> d.ConstraintDef:
+        found = d.ConstraintDef("FOREIGN KEY", name, [(column, False)])
         if word == "FOREIGN":
             self.expect("KEY")
             if self.sees("("):
@@ -237,33 +239,33 @@ class TableParser(ControlParser):
             with_check = self.key(1) == "CHECK"
             self.at += 2
         if self.take("ADD"):
-            return s.AlterTable(name, "add", body=self._added(), with_check=with_check)
+            return d.AlterTable(name, "add", body=self._added(), with_check=with_check)
         if self.take("ALTER", "COLUMN"):
             return self._alter_column(name)
         if self.take("DROP"):
-            return s.AlterTable(name, "drop", names=self._dropped())
+            return d.AlterTable(name, "drop", names=self._dropped())
         word = self.take_any("CHECK", "NOCHECK")
         if word:
             self.expect("CONSTRAINT")
-            return s.AlterTable(name, word.lower(), names=self._all_or_names(), with_check=with_check)
+            return d.AlterTable(name, word.lower(), names=self._all_or_names(), with_check=with_check)
         return self._alter_other(name)
 
     def _alter_other(self, name: tuple[str, ...]) -> s.Statement:
         word = self.word()
         if word in ("ENABLE", "DISABLE") and self.take("TRIGGER"):
-            return s.AlterTable(name, word.lower() + " trigger", names=self._all_or_names())
+            return d.AlterTable(name, word.lower() + " trigger", names=self._all_or_names())
         if word == "REBUILD":
             if self.take("WITH"):
                 self.skip_parens()
-            return s.AlterTable(name, "rebuild")
+            return d.AlterTable(name, "rebuild")
         if word == "SET" and self.sees("("):
             text = self.skip_parens()
             if "LOCK_ESCALATION" in text.upper():
-                return s.AlterTable(name, "set")
+                return d.AlterTable(name, "set")
         raise unsupported(f"ALTER TABLE ... {word}")
 
-    def _added(self) -> s.TableBody:
-        body = s.TableBody([], [])
+    def _added(self) -> d.TableBody:
+        body = d.TableBody([], [])
         while True:
             if self.sees("DEFAULT"):
                 body.constraints.append(self.constraint())
@@ -276,13 +278,13 @@ class TableParser(ControlParser):
         name = self.name()
         if self.sees_any("ADD", "DROP"):
             raise unsupported(f"ALTER COLUMN ... {self.key()}")
-        column = s.ColumnDef(name, self.type_name())
+        column = d.ColumnDef(name, self.type_name())
         while self._column_option(column):
             pass
         if self.take("WITH", "("):
             while not self.take(")"):
                 self.at += 1
-        return s.AlterTable(table, "alter column", column=column)
+        return d.AlterTable(table, "alter column", column=column)
 
     def _dropped(self) -> list[tuple[str, str, bool]]:
         found, kind = [], "CONSTRAINT"
@@ -309,12 +311,12 @@ class TableParser(ControlParser):
 
     def create_index(self, unique: bool, clustered: bool | None) -> s.Statement:
         """CREATE INDEX, after INDEX."""
-        found = s.ConstraintDef("INDEX", self.name(), unique=unique, clustered=clustered)
+        found = d.ConstraintDef("INDEX", self.name(), unique=unique, clustered=clustered)
         self.expect("ON")
         table = self.dotted()
         found.columns = self._key_columns()
         self._index_tail(found)
-        return s.CreateIndex(table, found)
+        return d.CreateIndex(table, found)
 
     def alter_index(self) -> s.Statement:
         """``ALTER INDEX name|ALL ON table REBUILD|REORGANIZE|DISABLE|SET``."""
@@ -327,7 +329,7 @@ class TableParser(ControlParser):
             self.at += 1
         if self.take("WITH") or action == "SET":
             self.skip_parens()
-        return s.AlterIndex(name, table, action)
+        return d.AlterIndex(name, table, action)
 
     def drop_index(self) -> s.Statement:
         """DROP INDEX, both forms."""
@@ -343,11 +345,11 @@ class TableParser(ControlParser):
                 while not self.take(")"):
                     self.at += 1
             if not self.take(","):
-                return s.DropIndex(items, if_exists)
+                return d.DropIndex(items, if_exists)
 
 
-def _timestamp() -> s.TypeName:
-    return s.TypeName(("timestamp",), builtin_type("timestamp"))
+def _timestamp() -> TypeName:
+    return TypeName(("timestamp",), builtin_type("timestamp"))
 
 
 def _options(text: str) -> dict[str, str]:

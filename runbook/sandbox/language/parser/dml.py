@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from runbook.sandbox.language import nodes as n
 from runbook.sandbox.language import statements as s
 from runbook.sandbox.language.parser.base import unsupported
@@ -27,7 +29,12 @@ class DmlParser(QueryParser):
         if word in ("SELECT", "(", "VALUES"):
             self.at = at
             return self.select()
-        parsers = {"INSERT": self.insert, "UPDATE": self.update, "DELETE": self.delete, "MERGE": self.merge}
+        parsers: dict[str, Callable[[], s.Insert | s.Update | s.Delete | s.Merge]] = {
+            "INSERT": self.insert,
+            "UPDATE": self.update,
+            "DELETE": self.delete,
+            "MERGE": self.merge,
+        }
         if word not in parsers:
             self.fail()
         statement = parsers[word]()

@@ -170,7 +170,7 @@ class ExpressionParser(Cursor):
             return self._word()
         if kind == "quoted":
             return self._named()
-        self.fail()
+        raise self.wrong()
 
     def literal(self) -> n.Literal:
         """A number, string or binary literal."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from runbook.sandbox.language import definitions as d
 from runbook.sandbox.language import nodes as n
-from runbook.sandbox.language import statements as s
 from runbook.sandbox.language.lexer import lex
 from runbook.sandbox.language.parser.batch import BatchParser
 
@@ -21,13 +21,13 @@ def parse_expression(text: str) -> n.Node:
 
 
 @lru_cache(maxsize=512)
-def parse_module(text: str) -> s.CreateModule:
+def parse_module(text: str) -> d.CreateModule:
     """A stored definition."""
     found = BatchParser(lex(text)).batch()[0]
-    assert isinstance(found, s.CreateModule)
+    assert isinstance(found, d.CreateModule)
     return found
 
 
-def parse_view(text: str) -> s.CreateModule:
+def parse_view(text: str) -> d.CreateModule:
     """A stored view."""
     return parse_module(text)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 from runbook.sandbox.contract import SqlError
+from runbook.sandbox.language import definitions as d
+from runbook.sandbox.language import nodes as n
 from runbook.sandbox.language import statements as s
 from runbook.sandbox.language.parser.base import unsupported
 from runbook.sandbox.language.parser.ddl import TableParser
@@ -35,8 +37,8 @@ class ModuleParser(TableParser):
         parsers = {"VIEW": self._view, "FUNCTION": self._function, "TRIGGER": self._trigger}
         return parsers.get(kind, self._procedure)(mode, definition)
 
-    def _view(self, mode: str, definition: str) -> s.CreateModule:
-        found = s.CreateModule("V", mode, self.dotted(), definition)
+    def _view(self, mode: str, definition: str) -> d.CreateModule:
+        found = d.CreateModule("V", mode, self.dotted(), definition)
         if self.sees("("):
             found.columns = self.names()
         found.options = self._with_options()
@@ -69,12 +71,12 @@ class ModuleParser(TableParser):
             if not self.take(","):
                 return options
 
-    def _parameters(self) -> list[s.Parameter]:
-        found: list[s.Parameter] = []
+    def _parameters(self) -> list[d.Parameter]:
+        found: list[d.Parameter] = []
         while self.kind() == "variable":
             name = self._variable()
             self.take("AS")
-            parameter = s.Parameter(name, self.type_name())
+            parameter = d.Parameter(name, self.type_name())
             self.take("NULL")
             if self.take("VARYING"):
                 raise unsupported("a cursor parameter")
@@ -91,14 +93,14 @@ class ModuleParser(TableParser):
                 return found
         return found
 
-    def _default_value(self) -> s.Node:
+    def _default_value(self) -> n.Node:
         if self.kind() == "word" and self.is_name() and self.key(1) != "(":
             self.at += 1
-            return s.Literal("string", self.values[self.at - 1])
+            return n.Literal("string", self.values[self.at - 1])
         return self._factor()
 
-    def _procedure(self, mode: str, definition: str) -> s.CreateModule:
-        found = s.CreateModule("P", mode, self.dotted(), definition)
+    def _procedure(self, mode: str, definition: str) -> d.CreateModule:
+        found = d.CreateModule("P", mode, self.dotted(), definition)
         if self.take(";"):
             raise unsupported("a numbered procedure")
         bracketed = self.take("(")
@@ -117,8 +119,8 @@ class ModuleParser(TableParser):
         if self.sees("EXTERNAL"):
             raise unsupported("a CLR module")
 
-    def _function(self, mode: str, definition: str) -> s.CreateModule:
-        found = s.CreateModule("FN", mode, self.dotted(), definition)
+    def _function(self, mode: str, definition: str) -> d.CreateModule:
+        found = d.CreateModule("FN", mode, self.dotted(), definition)
         self.expect("(")
         found.parameters = self._parameters()
         self.expect(")")
@@ -140,7 +142,7 @@ class ModuleParser(TableParser):
         self.expect("END")
         return self._ended(found)
 
-    def _inline(self, found: s.CreateModule) -> s.CreateModule:
+    def _inline(self, found: d.CreateModule) -> d.CreateModule:
         found.kind = "IF"
         found.options = self._with_options()
         self.take("AS")
@@ -151,15 +153,15 @@ class ModuleParser(TableParser):
         found.query = statement.query
         return self._ended(found)
 
-    def _ended(self, found: s.CreateModule) -> s.CreateModule:
+    def _ended(self, found: d.CreateModule) -> d.CreateModule:
         while self.take(";"):
             pass
         if not self.ended:
             self.fail()
         return found
 
-    def _trigger(self, mode: str, definition: str) -> s.CreateModule:
-        found = s.CreateModule("TR", mode, self.dotted(), definition)
+    def _trigger(self, mode: str, definition: str) -> d.CreateModule:
+        found = d.CreateModule("TR", mode, self.dotted(), definition)
         self.expect("ON")
         if self.take("ALL"):
             raise unsupported("a server trigger")
@@ -193,7 +195,7 @@ class ModuleParser(TableParser):
         owner = self.name() if self.take("AUTHORIZATION") else ""
         if self.sees_any("CREATE", "GRANT", "DENY"):
             raise unsupported("CREATE SCHEMA with elements")
-        return s.CreateSchema(name or owner, owner)
+        return d.CreateSchema(name or owner, owner)
 
     def alter_schema(self) -> s.Statement:
         """ALTER SCHEMA x TRANSFER y."""
@@ -204,11 +206,11 @@ class ModuleParser(TableParser):
         if self.key(1) == "::":
             kind = self.word()
             self.at += 1
-        return s.TransferSchema(schema, kind, self.dotted())
+        return d.TransferSchema(schema, kind, self.dotted())
 
     def sequence(self, alter: bool) -> s.Statement:
         """CREATE or ALTER SEQUENCE."""
-        found = s.SequenceStatement(self.dotted(), alter, None, {})
+        found = d.SequenceStatement(self.dotted(), alter, None, {})
         if self.take("AS"):
             found.type = self.type_name()
         while self.kind() == "word":
@@ -219,7 +221,7 @@ class ModuleParser(TableParser):
             self._sequence_option(found, word)
         return found
 
-    def _sequence_option(self, found: s.SequenceStatement, word: str) -> None:
+    def _sequence_option(self, found: d.SequenceStatement, word: str) -> None:
         if word == "NO":
             word = self.word()
             found.options[word] = 0 if word in ("CYCLE", "CACHE") else None
@@ -238,16 +240,16 @@ class ModuleParser(TableParser):
             base = self.type_name()
             nullable = not self.take("NOT", "NULL")
             self.take("NULL")
-            return s.CreateType(name, base, nullable, None)
+            return d.CreateType(name, base, nullable, None)
         self.expect("AS")
         self.take("TABLE") or self.fail()
-        return s.CreateType(name, None, nullable=True, table=self.table_body())
+        return d.CreateType(name, None, nullable=True, table=self.table_body())
 
     def create_statistics(self) -> s.Statement:
         """CREATE STATISTICS."""
         name = self.name()
         self.expect("ON")
-        found = s.CreateStatistics(name, self.dotted(), self.names())
+        found = d.CreateStatistics(name, self.dotted(), self.names())
         if self.take("WHERE"):
             raise unsupported("filtered statistics")
         if self.take("WITH"):
@@ -270,7 +272,7 @@ class ModuleParser(TableParser):
             names.append(self.dotted())
         if kind == "TRIGGER" and self.take("ON"):
             raise unsupported("a DDL trigger")
-        return s.Drop(kind, names, if_exists)
+        return d.Drop(kind, names, if_exists)
 
     def trigger_switch(self, enable: bool) -> s.Statement:
         """ENABLE or DISABLE TRIGGER."""
@@ -284,7 +286,7 @@ class ModuleParser(TableParser):
         self.expect("ON")
         if self.sees_any("ALL", "DATABASE"):
             raise unsupported("a DDL trigger")
-        return s.TriggerSwitch(enable, names, self.dotted(), "OBJECT")
+        return d.TriggerSwitch(enable, names, self.dotted(), "OBJECT")
 
 
 def text_of_create(definition: str) -> re.Match[str] | None:

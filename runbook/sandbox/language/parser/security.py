@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runbook.sandbox.language import definitions as d
 from runbook.sandbox.language import statements as s
 from runbook.sandbox.language.parser.base import unsupported
 from runbook.sandbox.language.parser.modules import ModuleParser
@@ -15,7 +16,7 @@ class SecurityParser(ModuleParser):
 
     def principal(self, verb: str, kind: str) -> s.Statement:
         """CREATE or ALTER of a user or a role."""
-        found = s.PrincipalStatement(verb, kind, self.name(), {})
+        found = d.PrincipalStatement(verb, kind, self.name(), {})
         while self.kind() == "word":
             word = self.key()
             if word in ("FOR", "FROM"):
@@ -37,7 +38,7 @@ class SecurityParser(ModuleParser):
                 break
         return found
 
-    def _principal_options(self, found: s.PrincipalStatement) -> None:
+    def _principal_options(self, found: d.PrincipalStatement) -> None:
         while True:
             option = self.word()
             self.expect("=")
@@ -67,7 +68,8 @@ class SecurityParser(ModuleParser):
         permissions = [self._permission_name()]
         while self.take(","):
             permissions.append(self._permission_name())
-        scope, securable = "DATABASE", ()
+        scope: str = "DATABASE"
+        securable: tuple[str, ...] = ()
         if self.take("ON"):
             scope, securable = self._securable()
         if not self.take_any("TO", "FROM"):
@@ -79,7 +81,7 @@ class SecurityParser(ModuleParser):
         grant_option |= self.take("WITH", "GRANT", "OPTION")
         if self.take("AS"):
             self.name()
-        return s.Permission(verb, permissions, scope, securable, grantees, grant_option)
+        return d.Permission(verb, permissions, scope, securable, grantees, grant_option)
 
     def _permission_name(self) -> tuple[str, list[str]]:
         words = [self.word()]
@@ -113,5 +115,5 @@ class SecurityParser(ModuleParser):
         self.expect("TO")
         if self.take("SCHEMA"):
             self.expect("OWNER")
-            return s.Authorization(scope, name, "")
-        return s.Authorization(scope, name, self.name())
+            return d.Authorization(scope, name, "")
+        return d.Authorization(scope, name, self.name())

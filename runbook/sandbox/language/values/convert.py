@@ -299,7 +299,7 @@ def check_implicit(source: SqlType, target: SqlType) -> None:
 @lru_cache(maxsize=8192)
 def converter(source: SqlType, target: SqlType, style: int = 0) -> Function | None:
     """The conversion function, or None where every value stays as it is."""
-    if source == target or source == t.NULL_TYPE:
+    if source in (target, t.NULL_TYPE):
         return None
     pair = (t.family(source), t.family(target))
     if pair[1] == "variant":
@@ -342,7 +342,7 @@ def _string_unchanged(source: SqlType, target: SqlType) -> bool:
         return (
             source.name in ("char", "nchar")
             and source.length == target.length
-            and (source.name == target.name or target.name == "nchar")
+            and (target.name in (source.name, "nchar"))
         )
     narrowing = source.name in t.N_STRINGS and target.name not in t.N_STRINGS
     return not narrowing and _fits(source, target)

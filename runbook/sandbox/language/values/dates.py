@@ -14,6 +14,7 @@ DAY = 24 * HOUR
 BASE_1900 = (date(1900, 1, 1).toordinal() - 1) * DAY
 MIN_DATETIME = (date(1753, 1, 1).toordinal() - 1) * DAY
 END_SMALL = (date(2079, 6, 7).toordinal() - 1) * DAY
+_UNITS = (10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1)
 END = date(9999, 12, 31).toordinal() * DAY
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 FULL_MONTHS = (
@@ -91,9 +92,8 @@ def _parse_day(text: str, style: int) -> int | None:
         found = pattern.match(text)
         if found is None:
             continue
-        if order == "mdy" and found.group(1).isdigit():
-            order = _ORDERS.get(style, order)
-        parts = dict(zip(order, found.groups(), strict=True))
+        is_written = order == "mdy" and found.group(1).isdigit()
+        parts = dict(zip(_ORDERS.get(style, order) if is_written else order, found.groups(), strict=True))
         month = parts["m"]
         number = int(month) if month.isdigit() else _MONTH.get(month.lower(), 0)
         try:
@@ -120,9 +120,7 @@ def _parse_time(text: str) -> tuple[int, int | None] | None:
     fraction = found[4] or ""
     ticks = hour * HOUR + minute * MINUTE + second * SECOND
     if fraction:
-        ticks += (
-            int(round(int(fraction) / 10 ** (len(fraction) - 7))) if len(fraction) > 7 else int(fraction.ljust(7, "0"))
-        )
+        ticks += round(int(fraction) / 10 ** (len(fraction) - 7)) if len(fraction) > 7 else int(fraction.ljust(7, "0"))
     offset = None
     if found[9]:
         offset = 0
@@ -166,7 +164,7 @@ def join_offset(utc: int, offset: int) -> str:
 
 def round_ticks(ticks: int, scale: int) -> int:
     """Round to a number of fractional digits."""
-    unit = 10 ** (7 - scale)
+    unit = _UNITS[scale]
     return (ticks + unit // 2) // unit * unit
 
 

@@ -8,6 +8,8 @@ from runbook.sandbox.contract import SqlError
 
 EXACT = Context(prec=80)
 _LIMIT = 10**38 - 1
+POWERS: tuple[int, ...] = tuple(10**digits for digits in range(160))
+"""Powers of ten, by their exponent."""
 
 
 def encode(value: int) -> str:
@@ -25,8 +27,8 @@ def decode(text: str | int) -> int:
 def rescale(value: int, from_scale: int, to_scale: int) -> int:
     """Change the scale, rounding half away from zero."""
     if to_scale >= from_scale:
-        return value * 10 ** (to_scale - from_scale)
-    unit = 10 ** (from_scale - to_scale)
+        return value * POWERS[to_scale - from_scale]
+    unit = POWERS[from_scale - to_scale]
     quotient, rest = divmod(abs(value), unit)
     if rest * 2 >= unit:
         quotient += 1
@@ -35,7 +37,7 @@ def rescale(value: int, from_scale: int, to_scale: int) -> int:
 
 def truncate(value: int, scale: int) -> int:
     """The whole part of a scaled integer."""
-    return value // 10**scale if value >= 0 else -(-value // 10**scale)
+    return value // POWERS[scale] if value >= 0 else -(-value // POWERS[scale])
 
 
 def to_decimal(value: int, scale: int) -> Decimal:

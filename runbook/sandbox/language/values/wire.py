@@ -19,7 +19,8 @@ def _moment(ticks: int) -> datetime:
     days, rest = divmod(ticks, dates.DAY)
     seconds, fraction = divmod(rest, dates.SECOND)
     day = date.fromordinal(days + 1)
-    return datetime(day.year, day.month, day.day, seconds // 3600, seconds // 60 % 60, seconds % 60, fraction // 10)
+    clock = time(seconds // 3600, seconds // 60 % 60, seconds % 60, fraction // 10)
+    return datetime.combine(day, clock)
 
 
 def _exact_moment(ticks: int) -> datetime | str:

@@ -6,10 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from runbook.sandbox.contract import SqlError, SqlType
-from runbook.sandbox.language import nodes as n
-from runbook.sandbox.language import statements as s
+from runbook.sandbox.language import definitions as d
 from runbook.sandbox.language import types as t
-from runbook.sandbox.language.bind.bound import Plan
+from runbook.sandbox.language.bind.bound import Bound, Plan
 from runbook.sandbox.language.bind.environment import StoredTable
 from runbook.sandbox.language.bind.predicates import group_suffix
 from runbook.sandbox.language.bind.scope import Scope, Source
@@ -39,7 +38,7 @@ class TableBuilder:
 
     # -- columns
 
-    def add_column(self, definition: s.ColumnDef) -> m.Column:
+    def add_column(self, definition: d.ColumnDef) -> m.Column:
         """A column in the model; constraints come later."""
         table = self.table
         if table.column(definition.name) is not None:
@@ -59,7 +58,7 @@ class TableBuilder:
         table.columns.append(column)
         return column
 
-    def _typed(self, column: m.Column, definition: s.ColumnDef) -> None:
+    def _typed(self, column: m.Column, definition: d.ColumnDef) -> None:
         assert definition.type is not None
         name = definition.type
         kind = self.environment.type_of(name)
@@ -83,7 +82,7 @@ class TableBuilder:
         column.rowguid, column.sparse = definition.rowguid, definition.sparse
         self._identity(column, definition)
 
-    def _identity(self, column: m.Column, definition: s.ColumnDef) -> None:
+    def _identity(self, column: m.Column, definition: d.ColumnDef) -> None:
         if definition.identity is None:
             return
         kind = column.type
@@ -103,13 +102,13 @@ class TableBuilder:
         column.identity = list(definition.identity)
         column.nullable = False
 
-    def _computed(self, column: m.Column, definition: s.ColumnDef) -> None:
+    def _computed(self, column: m.Column, definition: d.ColumnDef) -> None:
         bound = self.bind(definition.computed)
         column.computed = bracketed(definition.computed)
         column.type, column.persisted = bound.type, definition.persisted
         column.nullable = bound.nullable if definition.nullable is None else definition.nullable
 
-    def bind(self, text: str) -> n.Node | object:
+    def bind(self, text: str) -> Bound:
         """Bind an expression over the columns of the table; errors show what is wrong with it."""
         plan = Plan()
         binder = binder_for(self.home.frame, plan)
@@ -200,7 +199,8 @@ class TableBuilder:
         value = self._duplicate(index)
         first = SqlError(
             1505,
-            f"The CREATE UNIQUE INDEX statement terminated because a duplicate key was found for the object name '{label}' and "
+            f"The CREATE UNIQUE INDEX statement terminated because a duplicate key was found for the object "
+            f"name '{label}' and "
             f"the index name '{index.name}'. The duplicate key value is {value}.",
         )
         if index.kind:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from runbook.sandbox.contract import SqlError
-from runbook.sandbox.language import statements as s
+from runbook.sandbox.language import definitions as d
 from runbook.sandbox.language import types as t
 from runbook.sandbox.language.bind.bound import Plan
 from runbook.sandbox.language.bind.conversion import convert
@@ -24,7 +24,7 @@ _SHORT = {"PRIMARY KEY": "PK", "UNIQUE": "UQ", "CHECK": "CK", "FOREIGN KEY": "FK
 class ConstraintBuilder(TableBuilder):
     """Adds constraints to a table model."""
 
-    def add(self, definition: s.ConstraintDef, *, trusted: bool = True, make: bool = True) -> Any:
+    def add(self, definition: d.ConstraintDef, *, trusted: bool = True, make: bool = True) -> Any:
         """One constraint; ``make`` false leaves the index to the caller."""
         kind = definition.kind
         if kind in ("PRIMARY KEY", "UNIQUE", "INDEX"):
@@ -35,7 +35,7 @@ class ConstraintBuilder(TableBuilder):
             return self._default(definition)
         return self._foreign_key(definition, trusted=trusted)
 
-    def _name(self, definition: s.ConstraintDef, number: int, hint: str = "") -> tuple[str, bool]:
+    def _name(self, definition: d.ConstraintDef, number: int, hint: str = "") -> tuple[str, bool]:
         if definition.name:
             self.home.constraint_free(self.table.schema, definition.name)
             if any(fold(c) == fold(definition.name) for c in self._names()):
@@ -59,7 +59,7 @@ class ConstraintBuilder(TableBuilder):
 
     # -- keys and indexes
 
-    def _key(self, definition: s.ConstraintDef, *, make: bool) -> m.Index:
+    def _key(self, definition: d.ConstraintDef, *, make: bool) -> m.Index:
         primary = definition.kind == "PRIMARY KEY"
         keys = []
         for name, descending in definition.columns:
@@ -109,7 +109,7 @@ class ConstraintBuilder(TableBuilder):
             self.make_index(index)
         return index
 
-    def _primary(self, definition: s.ConstraintDef) -> None:
+    def _primary(self, definition: d.ConstraintDef) -> None:
         if self.table.primary_key() is not None:
             raise SqlError(
                 1779,
@@ -124,7 +124,7 @@ class ConstraintBuilder(TableBuilder):
                     also=[SqlError(1750, COULD_NOT)],
                 )
 
-    def _clustered(self, definition: s.ConstraintDef) -> bool:
+    def _clustered(self, definition: d.ConstraintDef) -> bool:
         taken = any(i.clustered for i in self.table.indexes)
         wanted = definition.clustered
         if wanted is None:
@@ -145,7 +145,7 @@ class ConstraintBuilder(TableBuilder):
 
     # -- checks and defaults
 
-    def _check(self, definition: s.ConstraintDef, *, trusted: bool) -> m.Check:
+    def _check(self, definition: d.ConstraintDef, *, trusted: bool) -> m.Check:
         column = self.table.column(definition.for_column) if definition.for_column else None
         number = self.home.new_id()
         name, system = self._name(definition, number, column.name if column else "")
@@ -180,7 +180,8 @@ class ConstraintBuilder(TableBuilder):
         where = f", column '{column}'" if column else ""
         return SqlError(
             547,
-            f'The ALTER TABLE statement conflicted with the {kind} constraint "{name}". The conflict occurred in database '
+            f'The ALTER TABLE statement conflicted with the {kind} constraint "{name}". The conflict occurred '
+            f"in database "
             f'"{database}", table "{label}"{where}.',
         )
 
@@ -189,7 +190,7 @@ class ConstraintBuilder(TableBuilder):
             return f"{self.home.catalog.schema_name(self.table.schema)}.{self.table.name}"
         return f"dbo.{self.table.name}"
 
-    def _default(self, definition: s.ConstraintDef) -> m.Default:
+    def _default(self, definition: d.ConstraintDef) -> m.Default:
         column = self.table.column(definition.for_column)
         if column is None:
             raise SqlError(
@@ -215,7 +216,7 @@ class ConstraintBuilder(TableBuilder):
 
     # -- foreign keys
 
-    def _foreign_key(self, definition: s.ConstraintDef, *, trusted: bool) -> m.ForeignKey | None:
+    def _foreign_key(self, definition: d.ConstraintDef, *, trusted: bool) -> m.ForeignKey | None:
         if isinstance(self.home, SessionHome):
             self.home.session.state.error = 0
             return None
@@ -263,7 +264,7 @@ class ConstraintBuilder(TableBuilder):
             )
         return found
 
-    def _parent(self, definition: s.ConstraintDef) -> m.Table:
+    def _parent(self, definition: d.ConstraintDef) -> m.Table:
         assert isinstance(self.home, DatabaseHome)
         parts = definition.reference
         if len(parts) == 1 and fold(parts[0]) == fold(self.table.name):
@@ -294,7 +295,7 @@ class ConstraintBuilder(TableBuilder):
             )
         return found
 
-    def _parent_index(self, parent: m.Table, definition: s.ConstraintDef, count: int) -> m.Index:
+    def _parent_index(self, parent: m.Table, definition: d.ConstraintDef, count: int) -> m.Index:
         if not definition.reference_columns:
             primary = parent.primary_key()
             if primary is None:

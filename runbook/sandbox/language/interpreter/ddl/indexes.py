@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runbook.sandbox.contract import SqlError
-from runbook.sandbox.language import statements as s
+from runbook.sandbox.language import definitions as d
 from runbook.sandbox.language.bind.environment import StoredTable
 from runbook.sandbox.language.catalog import model as m
 from runbook.sandbox.language.catalog.catalog import fold
@@ -42,7 +42,7 @@ def _databases(builder: ConstraintBuilder) -> list[str]:
     return [] if isinstance(builder.home, SessionHome) else [builder.home.database]
 
 
-def create(runner: Runner, statement: s.CreateIndex) -> None:
+def create(runner: Runner, statement: d.CreateIndex) -> None:
     """CREATE INDEX."""
     session = runner.session
     name = ".".join(statement.table)
@@ -63,7 +63,7 @@ def create(runner: Runner, statement: s.CreateIndex) -> None:
     runner.sink.done()
 
 
-def alter(runner: Runner, statement: s.AlterIndex) -> None:
+def alter(runner: Runner, statement: d.AlterIndex) -> None:
     """ALTER INDEX: REBUILD enables a disabled index, DISABLE drops its pages."""
     session = runner.session
     name = ".".join(statement.table)
@@ -96,7 +96,7 @@ def _alter_one(builder: ConstraintBuilder, index: m.Index, action: str) -> None:
         builder.make_index(index)
 
 
-def drop(runner: Runner, statement: s.DropIndex) -> None:
+def drop(runner: Runner, statement: d.DropIndex) -> None:
     """DROP INDEX."""
     session = runner.session
     for name, table in statement.items:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from runbook.sandbox.contract import SqlError
-from runbook.sandbox.language import statements as s
+from runbook.sandbox.language import definitions as d
 from runbook.sandbox.language.catalog import model as m
 from runbook.sandbox.language.catalog.catalog import fold, now
 from runbook.sandbox.language.interpreter import plans
@@ -30,7 +30,7 @@ _KINDS: dict[str, tuple[type[Any], tuple[str, ...]]] = {
 }
 
 
-def drop(runner: Runner, statement: s.Drop) -> None:
+def drop(runner: Runner, statement: d.Drop) -> None:
     """DROP."""
     if statement.kind in ("USER", "ROLE"):
         for name in statement.names:
@@ -46,16 +46,17 @@ def drop(runner: Runner, statement: s.Drop) -> None:
     done(runner)
 
 
-def _missing(statement: s.Drop, name: tuple[str, ...]) -> SqlError:
+def _missing(statement: d.Drop, name: tuple[str, ...]) -> SqlError:
     return SqlError(
         3701,
-        f"Cannot drop the {statement.kind.lower()} '{'.'.join(name)}', because it does not exist or you do not have permission.",
+        f"Cannot drop the {statement.kind.lower()} '{'.'.join(name)}', because it does not exist or you do not "
+        f"have permission.",
         11,
         5,
     )
 
 
-def _drop_one(runner: Runner, statement: s.Drop, name: tuple[str, ...]) -> None:
+def _drop_one(runner: Runner, statement: d.Drop, name: tuple[str, ...]) -> None:
     frame, session = runner.frame, runner.session
     if statement.kind == "TABLE" and name[-1].startswith("#"):
         stored = session.temp_tables.get(fold(name[-1]))
@@ -116,7 +117,7 @@ def _remove(home: DatabaseHome, item: Any) -> None:
 # --- schemas -----------------------------------------------------------------------------------------------
 
 
-def create_schema(runner: Runner, statement: s.CreateSchema) -> None:
+def create_schema(runner: Runner, statement: d.CreateSchema) -> None:
     """CREATE SCHEMA."""
     session = runner.session
     with plans.databases(session, [session.database]), session.transactions.writing(session.database):
@@ -167,7 +168,7 @@ def _drop_schema(runner: Runner, name: tuple[str, ...], if_exists: bool) -> None
         home.writer.remove("Schema", schema.id)
 
 
-def transfer(runner: Runner, statement: s.TransferSchema) -> None:
+def transfer(runner: Runner, statement: d.TransferSchema) -> None:
     """ALTER SCHEMA ... TRANSFER."""
     frame, session = runner.frame, runner.session
     if statement.kind not in ("OBJECT", "TYPE"):
@@ -199,7 +200,7 @@ def transfer(runner: Runner, statement: s.TransferSchema) -> None:
 # --- types, synonyms, statistics ---------------------------------------------------------------------------
 
 
-def create_type(runner: Runner, statement: s.CreateType) -> None:
+def create_type(runner: Runner, statement: d.CreateType) -> None:
     """CREATE TYPE."""
     frame, session = runner.frame, runner.session
     database, schema, name = split_new(frame, statement.name)
@@ -250,7 +251,7 @@ def _drop_type(runner: Runner, name: tuple[str, ...], if_exists: bool) -> None:
         home.writer.remove("UserType", found.id)
 
 
-def create_synonym(runner: Runner, statement: s.CreateSynonym) -> None:
+def create_synonym(runner: Runner, statement: d.CreateSynonym) -> None:
     """CREATE SYNONYM."""
     frame, session = runner.frame, runner.session
     database, schema, name = split_new(frame, statement.name)
@@ -263,7 +264,7 @@ def create_synonym(runner: Runner, statement: s.CreateSynonym) -> None:
     done(runner)
 
 
-def create_statistics(runner: Runner, statement: s.CreateStatistics) -> None:
+def create_statistics(runner: Runner, statement: d.CreateStatistics) -> None:
     """CREATE STATISTICS."""
     frame, session = runner.frame, runner.session
     found = find_table(frame, statement.table)
@@ -312,7 +313,7 @@ def _drop_statistics(runner: Runner, name: tuple[str, ...], if_exists: bool) -> 
 _DROPS = {"SCHEMA": _drop_schema, "TYPE": _drop_type, "STATISTICS": _drop_statistics}
 
 
-def scoped_configuration(runner: Runner, statement: s.ScopedConfiguration) -> None:
+def scoped_configuration(runner: Runner, statement: d.ScopedConfiguration) -> None:
     """ALTER DATABASE SCOPED CONFIGURATION SET."""
     session = runner.session
     with plans.databases(session, [session.database]), session.transactions.writing(session.database):

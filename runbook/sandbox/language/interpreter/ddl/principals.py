@@ -6,7 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from runbook.sandbox.contract import SqlError
-from runbook.sandbox.language import statements as s
+from runbook.sandbox.language import definitions as d
 from runbook.sandbox.language.catalog import model as m
 from runbook.sandbox.language.catalog.catalog import fold, now
 from runbook.sandbox.language.interpreter import plans
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ALL_PERMISSIONS = ("SELECT", "INSERT", "UPDATE", "DELETE", "REFERENCES")
 
 
-def run(runner: Runner, statement: s.PrincipalStatement) -> None:
+def run(runner: Runner, statement: d.PrincipalStatement) -> None:
     """CREATE and ALTER of USER and ROLE."""
     session = runner.session
     with plans.databases(session, [session.database]), session.transactions.writing(session.database):
@@ -55,7 +55,7 @@ def _next_id(home: DatabaseHome) -> int:
     return max([4, *used]) + 1
 
 
-def _create_user(home: DatabaseHome, statement: s.PrincipalStatement) -> None:
+def _create_user(home: DatabaseHome, statement: d.PrincipalStatement) -> None:
     _taken(home, statement.name)
     options = statement.options
     without = "WITHOUT LOGIN" in options
@@ -97,7 +97,7 @@ def _find(home: DatabaseHome, name: str, kind: str) -> m.Principal:
     return changed
 
 
-def _alter_user(home: DatabaseHome, statement: s.PrincipalStatement) -> None:
+def _alter_user(home: DatabaseHome, statement: d.PrincipalStatement) -> None:
     user, options = _find(home, statement.name, "USER"), statement.options
     if "LOGIN" in options:
         user.sid = _login_sid(home, options["LOGIN"])
@@ -109,7 +109,7 @@ def _alter_user(home: DatabaseHome, statement: s.PrincipalStatement) -> None:
     home.writer.put(user)
 
 
-def _create_role(home: DatabaseHome, statement: s.PrincipalStatement) -> None:
+def _create_role(home: DatabaseHome, statement: d.PrincipalStatement) -> None:
     _taken(home, statement.name)
     owner = 1
     if "AUTHORIZATION" in statement.options:
@@ -117,7 +117,7 @@ def _create_role(home: DatabaseHome, statement: s.PrincipalStatement) -> None:
     home.writer.put(m.Principal(_next_id(home), statement.name, "R", owner=owner, created=now()))
 
 
-def _alter_role(home: DatabaseHome, statement: s.PrincipalStatement) -> None:
+def _alter_role(home: DatabaseHome, statement: d.PrincipalStatement) -> None:
     role, options = _find(home, statement.name, "ROLE"), statement.options
     if "NAME" in options:
         _taken(home, options["NAME"])
@@ -186,7 +186,7 @@ def drop_principal(runner: Runner, name: str, kind: str, *, if_exists: bool) -> 
 # --- permissions -------------------------------------------------------------------------------------------
 
 
-def permission(runner: Runner, statement: s.Permission) -> None:
+def permission(runner: Runner, statement: d.Permission) -> None:
     """GRANT, DENY, REVOKE."""
     session = runner.session
     with plans.databases(session, [session.database]), session.transactions.writing(session.database):
@@ -200,7 +200,7 @@ def permission(runner: Runner, statement: s.Permission) -> None:
     done(runner)
 
 
-def _securable(runner: Runner, home: DatabaseHome, statement: s.Permission) -> tuple[int, int, m.Table | None]:
+def _securable(runner: Runner, home: DatabaseHome, statement: d.Permission) -> tuple[int, int, m.Table | None]:
     name = statement.securable
     missing = SqlError(
         15151,
@@ -230,7 +230,7 @@ def _securable(runner: Runner, home: DatabaseHome, statement: s.Permission) -> t
 
 
 def _change(
-    home: DatabaseHome, statement: s.Permission, one: m.Permission, columns: list[str], table: m.Table | None
+    home: DatabaseHome, statement: d.Permission, one: m.Permission, columns: list[str], table: m.Table | None
 ) -> None:
     minors = [0]
     if columns and table is not None:
@@ -255,7 +255,7 @@ def _put_permission(home: DatabaseHome, one: m.Permission) -> None:
     home.writer.put_as("Permission", home.writer.next_in("Permission", 1), one)
 
 
-def authorization(runner: Runner, statement: s.Authorization) -> None:
+def authorization(runner: Runner, statement: d.Authorization) -> None:
     """ALTER AUTHORIZATION inside a database."""
     session = runner.session
     with plans.databases(session, [session.database]), session.transactions.writing(session.database):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from runbook.sandbox.contract import SqlError
-from runbook.sandbox.language import statements as s
+from runbook.sandbox.contract import SqlError, SqlType
+from runbook.sandbox.language import definitions as d
 from runbook.sandbox.language import types as t
 from runbook.sandbox.language.catalog import model as m
 from runbook.sandbox.language.catalog.catalog import now
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from runbook.sandbox.language.interpreter.batches import Runner
 
 
-def run(runner: Runner, statement: s.SequenceStatement) -> None:
+def run(runner: Runner, statement: d.SequenceStatement) -> None:
     """CREATE and ALTER SEQUENCE."""
     if statement.alter:
         _alter(runner, statement)
@@ -26,7 +26,7 @@ def run(runner: Runner, statement: s.SequenceStatement) -> None:
     done(runner)
 
 
-def _create(runner: Runner, statement: s.SequenceStatement) -> None:
+def _create(runner: Runner, statement: d.SequenceStatement) -> None:
     frame, session = runner.frame, runner.session
     database, schema, name = split_new(frame, statement.name)
     kind = t.BIGINT if statement.type is None else SessionEnvironment(frame).type_of(statement.type)
@@ -68,7 +68,7 @@ def _create(runner: Runner, statement: s.SequenceStatement) -> None:
         home.engine.change(f"INSERT OR REPLACE INTO {home.dot}sys_sequence VALUES(?,?,0)", (sequence.id, start))
 
 
-def _range(kind: t.SqlType) -> tuple[int, int]:
+def _range(kind: SqlType) -> tuple[int, int]:
     if kind.name in t.INT_RANGES:
         return t.INT_RANGES[kind.name]
     high = 10 ** min(kind.precision or 18, 18) - 1
@@ -93,7 +93,7 @@ def _check(name: str, start: int, increment: int, low: int, high: int) -> None:
         )
 
 
-def _alter(runner: Runner, statement: s.SequenceStatement) -> None:
+def _alter(runner: Runner, statement: d.SequenceStatement) -> None:
     frame, session = runner.frame, runner.session
     found = find_object(frame, statement.name, m.Sequence)
     if found is None:

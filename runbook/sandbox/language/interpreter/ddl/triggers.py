@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from runbook.sandbox.contract import SqlError
-from runbook.sandbox.language import statements as s
+from runbook.sandbox.language import definitions as d
 from runbook.sandbox.language.catalog import model as m
 from runbook.sandbox.language.catalog.catalog import fold, now
 from runbook.sandbox.language.interpreter import plans
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from runbook.sandbox.language.interpreter.batches import Runner
 
 
-def switch_triggers(runner: Runner, statement: s.TriggerSwitch) -> None:
+def switch_triggers(runner: Runner, statement: d.TriggerSwitch) -> None:
     """ENABLE and DISABLE TRIGGER."""
     frame, session = runner.frame, runner.session
     found = find_object(frame, statement.parent, m.Table, m.Module)

@@ -261,6 +261,7 @@ def _new_keys(target: Target, child: m.Table, key: m.ForeignKey, image: str, new
     pairs = list(zip(key.columns, key.table_columns, strict=True))
     match = " AND ".join(f"x.{child.by_id(a).phys} = d.{target.table.by_id(b).phys}" for a, b in pairs)
     return [
-        f"(SELECT i.{target.table.by_id(b).phys} FROM {image} AS d JOIN {new_image} AS i ON i.rid = d.rid WHERE {match})"
+        f"(SELECT i.{target.table.by_id(b).phys} FROM {image} AS d JOIN {new_image} AS i ON i.rid = d.rid "
+        f"WHERE {match})"
         for _, b in pairs
     ]

@@ -26,7 +26,6 @@ from runbook.sandbox.language.interpreter.dml.values import (
     check_writable,
     default_of,
     is_default,
-    null_error,
     row_version_given,
     written,
 )
@@ -134,10 +133,11 @@ def check_width(found: InsertPlan, width: int, statement_has_columns: bool, *, q
             else (121, "The select list for the INSERT statement contains more items than the insert list.")
         )
         raise SqlError(number, f"{text} The number of SELECT values must match the number of INSERT columns.", 15)
-    more, less = ("more", "fewer") if width < wanted else ("fewer", "more")
+    more = "more" if width < wanted else "fewer"
     raise SqlError(
         109 if width < wanted else 110,
-        f"There are {more} columns in the INSERT statement than values specified in the VALUES clause. The number of values in the "
+        f"There are {more} columns in the INSERT statement than values specified in the VALUES clause. The "
+        f"number of values in the "
         "VALUES clause must match the number of columns specified in the INSERT statement.",
         15,
     )
@@ -199,14 +199,18 @@ def _bind_values(binder: FunctionBinder, found: InsertPlan, source: n.Values, *,
             return
     bound = [[None if is_default(v) else binder.value(v, Scope()) for v in row] for row in source.rows]
     if len(bound) > 1:
-        for i in range(len(found.given)):
-            column = [row[i] for row in bound]
-            kind = common_of([v for v in column if v is not None] or [Bound("NULL", found.given[i].type)])
-            for row in bound:
-                value = row[i]
-                if value is not None and not (value.is_null or value.type.name == kind.name):
-                    row[i] = convert(value, kind)
-    found.selects = [_row(binder, found, list(row)) for row in bound]
+        _unify(bound, found.given)
+    found.selects = [_row(binder, found, list(values)) for values in bound]
+
+
+def _unify(rows: list[list[Bound | None]], given: list[m.Column]) -> None:
+    """The values of a column have one type over all rows."""
+    for i, column in enumerate(given):
+        values = [row[i] for row in rows]
+        kind = common_of([v for v in values if v is not None] or [Bound("NULL", column.type)])
+        for row, value in zip(rows, values, strict=True):
+            if value is not None and not (value.is_null or value.type.name == kind.name):
+                row[i] = convert(value, kind)
 
 
 def _slot(position: int, column: m.Column) -> Bound:
@@ -359,6 +363,3 @@ def _instead(change: Change, plan: InsertPlan, params: dict[str, Any]) -> int:
         engine.execute(f"UPDATE {inserted} SET rid = rowid")
         fire(change, "INSERT", "", inserted, plan.given)
     return count
-
-
-__all__ = ["bind", "execute", "finish", "null_error", "finish"]

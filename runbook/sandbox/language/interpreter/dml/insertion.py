@@ -21,7 +21,10 @@ def run(runner: Runner, statement: s.Insert) -> None:
     else:
         prepared = plans.prepare(frame, statement.plans, "insert", lambda b, p: bind(runner, b, p, statement))
         plan: InsertPlan = prepared.content
-        with plans.using(session, prepared.plan), session.transactions.writing(*databases(plan, statement, runner)):
-            with plans.sequences(session, prepared.plan):
-                count = execute(runner, plan, plans.parameters(prepared.plan, frame))
+        with (
+            plans.using(session, prepared.plan),
+            session.transactions.writing(*databases(plan, statement, runner)),
+            plans.sequences(session, prepared.plan),
+        ):
+            count = execute(runner, plan, plans.parameters(prepared.plan, frame))
     finish(runner, count, silent=bool(statement.output and any(o.into is None for o in statement.output)))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from runbook.sandbox.contract import SqlError, SqlType
 from runbook.sandbox.language import nodes as n
 from runbook.sandbox.language import types as t
-from runbook.sandbox.language.bind.expressions import literal
+from runbook.sandbox.language.bind.literals import literal
 from runbook.sandbox.language.catalog import model as m
 from runbook.sandbox.language.engine.connection import ConstraintFailed
 from runbook.sandbox.language.interpreter.dml.target import Target

@@ -57,9 +57,12 @@ def run(runner: Runner, statement: s.Merge) -> None:
     prepared = plans.prepare(frame, None, "merge", lambda b, p: _bind(runner, b, p, statement))
     plan: MergePlan = prepared.content
     names = sorted({*plan.target.databases, *output.databases(frame, statement.output)})
-    with plans.using(session, prepared.plan), session.transactions.writing(*names):
-        with plans.sequences(session, prepared.plan):
-            count = _execute(runner, plan, plans.parameters(prepared.plan, frame))
+    with (
+        plans.using(session, prepared.plan),
+        session.transactions.writing(*names),
+        plans.sequences(session, prepared.plan),
+    ):
+        count = _execute(runner, plan, plans.parameters(prepared.plan, frame))
     finish(runner, count, silent=any(o.into is None for o in statement.output))
 
 
@@ -197,9 +200,12 @@ def _check_once(engine: Any, pairs: str) -> None:
     ):
         raise SqlError(
             8672,
-            "The MERGE statement attempted to UPDATE or DELETE the same row more than once. This happens when a target row matches "
-            "more than one source row. A MERGE statement cannot UPDATE/DELETE the same row of the target table multiple times. "
-            "Refine the ON clause to ensure a target row matches at most one source row, or use the GROUP BY clause to group the "
+            "The MERGE statement attempted to UPDATE or DELETE the same row more than once. This happens when "
+            "a target row matches "
+            "more than one source row. A MERGE statement cannot UPDATE/DELETE the same row of the target table "
+            "multiple times. "
+            "Refine the ON clause to ensure a target row matches at most one source row, or use the GROUP BY "
+            "clause to group the "
             "source rows.",
         )
 

@@ -134,7 +134,8 @@ def emit_merge(runner: Runner, outputs: list[OutputPlan], deleted: str, inserted
 def _source(one: OutputPlan, deleted: str, inserted: str, actions: str) -> str:
     if actions:
         return (
-            f"{actions} AS {ACTIONS} LEFT JOIN {inserted} AS {NEW} ON {NEW}.rid = {ACTIONS}.rid AND {ACTIONS}.act <> 'DELETE' "
+            f"{actions} AS {ACTIONS} LEFT JOIN {inserted} AS {NEW} ON {NEW}.rid = {ACTIONS}.rid AND "
+            f"{ACTIONS}.act <> 'DELETE' "
             f"LEFT JOIN {deleted} AS {OLD} ON {OLD}.rid = {ACTIONS}.rid AND {ACTIONS}.act <> 'INSERT'"
         )
     if one.event == "INSERT":

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Target:
-    """A table or view to change. ``relation`` is the stored table; ``view`` is set when a view has INSTEAD OF triggers."""
+    """A table or view to change. ``relation`` is the stored table; ``view``: one with INSTEAD OF triggers."""
 
     relation: StoredTable
     triggers: dict[str, list[m.Module]] = field(default_factory=dict)
@@ -155,7 +155,7 @@ def target_in_from(binder: FunctionBinder, node: n.TableRef | n.VariableTable, s
     refs = list(_refs(source))
     if len(node.parts) == 1:
         for ref in refs:
-            if getattr(ref, "alias", None) and ref.alias.casefold() == wanted:
+            if ref.alias and ref.alias.casefold() == wanted:
                 return str(ref.alias)
     same = [r for r in refs if isinstance(r, n.TableRef) and r.parts[-1].casefold() == wanted]
     if len(same) > 1:

@@ -32,7 +32,7 @@ def broken_index(target: Target, text: str) -> m.Index | None:
 
 
 def violation(frame: Frame, target: Target, text: str, rows: str = "") -> SqlError:
-    """Error 2627 for a constraint, 2601 for an index. ``rows``: text of a query of the refused rows, all stored columns."""
+    """Error 2627 for a constraint, 2601 for an index. ``rows``: a query of the refused rows, all stored columns."""
     found = _duplicate(frame, target, rows) if rows else None
     index = found[0] if found is not None else broken_index(target, text)
     if index is None:
@@ -45,7 +45,8 @@ def violation(frame: Frame, target: Target, text: str, rows: str = "") -> SqlErr
         kind = "PRIMARY KEY" if index.kind == "PK" else "UNIQUE KEY"
         return SqlError(
             2627,
-            f"Violation of {kind} constraint '{index.name}'. Cannot insert duplicate key in object '{target.short_label}'.{value}",
+            f"Violation of {kind} constraint '{index.name}'. Cannot insert duplicate key in object "
+            f"'{target.short_label}'.{value}",
             14,
         )
     return SqlError(

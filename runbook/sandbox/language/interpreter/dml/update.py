@@ -31,9 +31,12 @@ def run(runner: Runner, statement: s.Update) -> None:
     prepared = plans.prepare(frame, statement.plans, "update", lambda b, p: bind(runner, b, p, statement))
     plan: RowsPlan = prepared.content
     names = sorted({*plan.target.databases, *output.databases(frame, statement.output)})
-    with plans.using(session, prepared.plan), session.transactions.writing(*names):
-        with plans.sequences(session, prepared.plan):
-            count = _execute(runner, plan, plans.parameters(prepared.plan, frame))
+    with (
+        plans.using(session, prepared.plan),
+        session.transactions.writing(*names),
+        plans.sequences(session, prepared.plan),
+    ):
+        count = _execute(runner, plan, plans.parameters(prepared.plan, frame))
     finish(runner, count, silent=any(o.into is None for o in statement.output))
 
 

@@ -21,7 +21,8 @@ def null_error(column: m.Column, target: Target, verb: str) -> SqlError:
     """Error 515."""
     return SqlError(
         515,
-        f"Cannot insert the value NULL into column '{column.name}', table '{target.label}'; column does not allow nulls. "
+        f"Cannot insert the value NULL into column '{column.name}', table '{target.label}'; column does not "
+        f"allow nulls. "
         f"{verb} fails.",
         16,
         2,
@@ -93,6 +94,7 @@ def row_version_given() -> SqlError:
     """Error 273."""
     return SqlError(
         273,
-        "Cannot insert an explicit value into a timestamp column. Use INSERT with a column list to exclude the timestamp "
+        "Cannot insert an explicit value into a timestamp column. Use INSERT with a column list to exclude the "
+        "timestamp "
         "column, or insert a DEFAULT into the timestamp column.",
     )
