@@ -223,7 +223,7 @@ class BatchParser(SecurityParser):
 
     def _begins(self, key: str, settable: bool, verb: str) -> bool:
         before = self.keys[self.at - 1]
-        if key == "WITH":
+        if key == "WITH" or (key == "IF" and before in ("DATABASE", "LOGIN")):  # DROP DATABASE IF EXISTS
             return False
         if before in ("=", "WITH", ",", ".", "::", "ON", "TO", "FROM") or (before == "SET" and key != "SELECT"):
             return False
