@@ -69,6 +69,8 @@ class Plan:
     before: list[Callable[[Any], None]] = field(default_factory=list)
     """Called with the running frame before the statement, in order."""
     volatile: bool = False
+    locks: set[str] = field(default_factory=set)
+    """Databases whose write lock the statement takes because of its hints."""
 
     def alias(self) -> str:
         """A table alias that no other part of the statement has."""

@@ -61,8 +61,7 @@ def to_client(runner: Runner, statement: s.SelectStatement) -> None:
         session.transactions.implicit()
     with plans.using(session, prepared.plan), plans.sequences(session, prepared.plan):
         count = stream(runner.frame, sql, plans.parameters(prepared.plan, runner.frame), columns, sink)
-    session.state.rowcount = count
-    session.state.error = 0
+    session.state.settle(count)
     sink.done(None if session.options.nocount else count)
 
 
@@ -141,8 +140,7 @@ def assign(runner: Runner, statement: s.SelectStatement, body: n.Select) -> None
                 for name, value in zip(names, row, strict=True):
                     frame.variables[name] = value
                 count += 1
-    session.state.rowcount = count
-    session.state.error = 0
+    session.state.settle(count)
 
 
 def _bind_assign(binder: FunctionBinder, _plan: Plan, query: n.Query, body: n.Select, names: list[str]) -> str:

@@ -73,7 +73,8 @@ class ControlParser(DmlParser):
     def _set_option(self) -> s.Statement:
         words = [self.word()]
         if words[0] in ("TRANSACTION", "TRAN"):
-            self.word()
+            if (self.word(), self.word()) != ("ISOLATION", "LEVEL"):
+                self.fail()
             level = self.word()
             if level in ("READ", "REPEATABLE"):
                 level += " " + self.word()
