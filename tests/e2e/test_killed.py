@@ -8,7 +8,6 @@ from tests.e2e.system import System
 
 MOMENTS = (
     "cut-database[Archive]",
-    "recover-database[Contacts]",
     "repoint",
     "open-gate",
 )

@@ -12,9 +12,6 @@ Edit = Callable[[str], str]
 
 WRONG_PLANS = [
     ("an unknown key", lambda t: t.replace("strategy:", "strategie:"), "strategie"),
-    ("an unknown server", lambda t: t.replace("source: old", "source: olde"), "olde"),
-    ("a database twice", lambda t: t.replace("- name: Billing", "- name: contacts"), "contacts"),
-    ("a bad duration", lambda t: t.replace("grace: 3s", "grace: three"), "grace"),
     ("another identity", lambda t: t.replace("server_name: OLDSQL", "server_name: OTHER"), "OTHER"),
     ("a database that is not there", lambda t: t.replace("- name: Billing", "- name: Billings"), "Billings"),
     (
