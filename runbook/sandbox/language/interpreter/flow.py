@@ -15,7 +15,6 @@ from runbook.sandbox.language.interpreter.environment import SessionEnvironment
 from runbook.sandbox.language.interpreter.frame import Broken, Continued, Jumped, Returned, ScopeEnded
 from runbook.sandbox.language.interpreter.plans import is_compile
 from runbook.sandbox.language.interpreter.select import evaluate, test
-from runbook.sandbox.language.nodes import Binary, Variable
 from runbook.sandbox.language.parser.base import unsupported
 from runbook.sandbox.language.values import convert, dates
 
@@ -155,12 +154,7 @@ def set_variable(runner: Runner, statement: s.SetVariable) -> None:
     ):
         raise unsupported("assigning one cursor variable to another")
     kind = frame.type_of(statement.name)
-    value = statement.value
-    if statement.op != "=":
-        value = Binary(statement.op[0], Variable(statement.name), value)
-        frame.variables[statement.name], _ = evaluate(frame, value, kind)
-    else:
-        frame.variables[statement.name], _ = evaluate(frame, value, kind, statement.plans)
+    frame.variables[statement.name], _ = evaluate(frame, statement.value, kind, statement.plans)
     runner.session.state.settle(1)
 
 

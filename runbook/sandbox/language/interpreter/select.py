@@ -235,8 +235,11 @@ def evaluate(frame: Frame, node: n.Node, kind: Any, plans_of: dict[Any, Any] | N
     if sql is None:
         return const, found
     session = frame.session
-    if not prepared.plan.loads and not prepared.plan.databases and sql.startswith(":p_"):
-        return prepared.plan.params[sql[1:]](frame), found
+    plan = prepared.plan
+    if plan.is_plain:
+        if sql.startswith(":p_"):
+            return plan.params[sql[1:]](frame), found
+        return session.engine.value(f"SELECT {sql}", plans.parameters(plan, frame)), found
     with plans.using(session, prepared.plan), plans.sequences(session, prepared.plan):
         return session.engine.value(f"SELECT {sql}", plans.parameters(prepared.plan, frame)), found
 
@@ -257,6 +260,9 @@ def test(frame: Frame, node: n.Node, plans_of: dict[Any, Any]) -> bool:
         return binder.condition(node, Scope()).sql
 
     prepared = plans.prepare(frame, plans_of, "condition", bind)
-    session = frame.session
-    with plans.using(session, prepared.plan):
-        return bool(session.engine.value(f"SELECT {prepared.content}", plans.parameters(prepared.plan, frame)))
+    session, plan = frame.session, prepared.plan
+    text = f"SELECT {prepared.content}"
+    if plan.is_plain:
+        return bool(session.engine.value(text, plans.parameters(plan, frame)))
+    with plans.using(session, plan):
+        return bool(session.engine.value(text, plans.parameters(plan, frame)))

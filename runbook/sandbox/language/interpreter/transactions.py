@@ -182,8 +182,8 @@ class Transactions:
             if not states.get(name.casefold(), 1):
                 raise SqlError(
                     3952,
-                    f"Snapshot isolation transaction failed accessing database '{name}' because snapshot isolation is not "
-                    "allowed in this database. Use ALTER DATABASE to allow snapshot isolation.",
+                    f"Snapshot isolation transaction failed accessing database '{name}' because snapshot isolation is "
+                    "not allowed in this database. Use ALTER DATABASE to allow snapshot isolation.",
                 )
 
     # -- writing
