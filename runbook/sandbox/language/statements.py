@@ -44,6 +44,7 @@ class Declare(Statement):
 @dataclass(slots=True, eq=False)
 class SetVariable(Statement):
     name: str
+    op: str
     value: Node
 
 
