@@ -44,7 +44,6 @@ class Declare(Statement):
 @dataclass(slots=True, eq=False)
 class SetVariable(Statement):
     name: str
-    op: str
     value: Node
 
 

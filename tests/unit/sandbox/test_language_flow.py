@@ -546,3 +546,78 @@ def test_admin_statements_go_to_the_instance(client: Client) -> None:
 def test_refused_by_name(client: Client, sql: str) -> None:
     """What the sandbox does not do is error 50999, never a guess."""
     assert client.fails(sql) == [50999]
+
+
+def test_a_transaction_that_sees_one_state(client: Client, other: Client) -> None:
+    """Under SNAPSHOT, REPEATABLE READ and SERIALIZABLE later commits of others stay unseen until the end."""
+    client.ok("CREATE TABLE t(i int); INSERT t VALUES (1)")
+    for level in ("SNAPSHOT", "REPEATABLE READ", "SERIALIZABLE"):
+        client.ok(f"SET TRANSACTION ISOLATION LEVEL {level}; BEGIN TRAN")
+        before = client.value("SELECT SUM(i) FROM t")
+        other.ok("INSERT t VALUES (5)")
+        assert client.value("SELECT SUM(i) FROM t") == before
+        assert client.fails("UPDATE t SET i = 0") == [1205]
+        assert client.rows("SELECT @@TRANCOUNT, SUM(i) FROM t") == [(0, before + 5)]
+    client.ok("SET TRANSACTION ISOLATION LEVEL READ COMMITTED; BEGIN TRAN; SELECT * FROM t")
+    other.ok("INSERT t VALUES (7)")
+    assert client.value("SELECT COUNT(*) FROM t WHERE i = 7; COMMIT") == 1
+
+
+def test_hints_that_lock(client: Client, other: Client) -> None:
+    """UPDLOCK holds writers off until the transaction ends."""
+    client.ok("CREATE TABLE t(i int); INSERT t VALUES (1)")
+    client.ok("BEGIN TRAN; SELECT i FROM t WITH (UPDLOCK, HOLDLOCK)")
+    assert other.fails("SET LOCK_TIMEOUT 0; UPDATE t SET i = 2") == [1222]
+    client.ok("UPDATE t SET i = i + 10; COMMIT; SELECT i FROM t WITH (XLOCK)")
+    other.ok("UPDATE t SET i = i + 1")
+    assert client.value("SELECT i FROM t") == 12
+    assert client.fails("SELECT i FROM t WITH (READPAST)") == [50999]
+
+
+def test_row_counts(client: Client) -> None:
+    """Assignments count 1, flow and messages 0, a SELECT its rows."""
+    client.ok("CREATE TABLE t(i int); INSERT t VALUES (1),(2)")
+    found = client.ok(
+        "DECLARE @i int; SELECT * FROM t; SELECT @@ROWCOUNT; SET @i = 5; SELECT @@ROWCOUNT; UPDATE t SET i = 3; PRINT 'x'; SELECT @@ROWCOUNT;"
+        "DELETE t WHERE i = 9; SELECT @@ROWCOUNT; UPDATE t SET i = 4; IF @@ROWCOUNT = 2 SELECT @@ROWCOUNT; SELECT @i = i FROM t; SELECT @@ROWCOUNT"
+    )
+    assert [s[0][0] for s in found.sets[1:]] == [2, 1, 0, 0, 0, 2]
+
+
+def test_only_the_chosen_branch_is_computed(client: Client) -> None:
+    """CASE, COALESCE and IIF guard expressions that would fail."""
+    assert client.rows(
+        "SELECT CASE WHEN 1 = 1 THEN 0 ELSE 1 / 0 END, IIF(1 = 0, CAST('x' AS int), 7), COALESCE(1, 1 / 0)"
+    ) == [(0, 7, 1)]
+    sql = "DECLARE @s varchar(5) = 'x'; SELECT CASE WHEN ISNUMERIC(@s) = 1 THEN CAST(@s AS int) ELSE -1 END"
+    assert client.value(sql) == -1
+    client.ok("CREATE TABLE g(s varchar(5)); INSERT g VALUES ('1'), ('x')")
+    assert client.rows("SELECT CASE WHEN ISNUMERIC(s) = 1 THEN CAST(s AS int) ELSE -1 END FROM g ORDER BY s") == [
+        (1,),
+        (-1,),
+    ]
+
+
+def test_views_and_new_columns(client: Client) -> None:
+    """``SELECT *`` in a view keeps its columns until sp_refreshview."""
+    client.ok("CREATE TABLE t(a int); INSERT t VALUES (1)")
+    client.ok("CREATE VIEW v AS SELECT * FROM t")
+    client.ok("ALTER TABLE t ADD b int")
+    assert client.rows("SELECT * FROM v") == [(1,)]
+    client.ok("EXEC sp_refreshview N'dbo.v'")
+    assert client.rows("SELECT * FROM v") == [(1, None)]
+    client.ok("ALTER TABLE t DROP COLUMN b")
+    assert client.fails("SELECT * FROM v") == [4502]
+    assert client.fails("EXEC sp_refreshview N'dbo.nope'") == [15165]
+
+
+def test_characters_beyond_the_basic_plane(client: Client) -> None:
+    """They count two in lengths of n-types, and none fits a varchar."""
+    client.ok("CREATE TABLE t(s nvarchar(3), v varchar(5))")
+    client.ok("INSERT t(s) VALUES (N'😀a'); INSERT t(v) VALUES ('日本'), (N'日')")
+    assert client.fails("INSERT t(s) VALUES (N'😀😀')") == [2628]
+    assert client.rows("SELECT s, v, LEN(s), DATALENGTH(s) FROM t") == [
+        ("😀a", None, 3, 6),
+        (None, "??", None, None),
+        (None, "?", None, None),
+    ]

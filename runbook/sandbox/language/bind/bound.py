@@ -69,6 +69,13 @@ class Plan:
     before: list[Callable[[Any], None]] = field(default_factory=list)
     """Called with the running frame before the statement, in order."""
     volatile: bool = False
+    locks: set[str] = field(default_factory=set)
+    """Databases whose write lock the statement takes because of its hints."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the statement touches nothing but the session."""
+        return not (self.databases or self.loads or self.sequences or self.locks)
 
     def alias(self) -> str:
         """A table alias that no other part of the statement has."""

@@ -85,6 +85,11 @@ def _native(bound: Bound, source: SqlType, target: SqlType) -> str:
     return f"({bound.sql}*{10 ** (s2 - s1)})" if s2 > s1 else bound.sql
 
 
+def size_of(value: str | bytes) -> int:
+    """Length of a literal as its type counts."""
+    return strings.units(value) if isinstance(value, str) else len(value)
+
+
 def assign(bound: Bound, target: SqlType, table: str, column: str) -> Bound:
     """Conversion of a written value: what would be cut is error 2628."""
     source = bound.type
@@ -96,7 +101,7 @@ def assign(bound: Bound, target: SqlType, table: str, column: str) -> Bound:
     checked = strings.assigner(source, target, table, column)
     if checked is None:
         return _converted(bound, target, 0, attempt=False)
-    if bound.is_const and len(bound.const) <= (target.length or 0):
+    if bound.is_const and bound.const is not None and size_of(bound.const) <= (target.length or 0):
         return constant(checked(bound.const), target)
     key = specs.intern(("assign", source, target, table, column), lambda: checked)
     return Bound(f"_c({key},{bound.sql})", target, bound.nullable, is_heavy=bound.is_heavy)

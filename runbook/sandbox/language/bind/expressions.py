@@ -281,8 +281,11 @@ class ExpressionBinder:
             sql = f"(SELECT iif(count(*)>1,_d({key}),max({alias}.c1)) FROM ({inner}) AS {alias})"
         return Bound(sql, item.type, nullable=True, coll=item.coll, strength=item.strength, is_heavy=True)
 
-    def _next_value(self, node: n.NextValue, _scope: Scope) -> Bound:
+    def _next_value(self, node: n.NextValue, scope: Scope) -> Bound:
         database, sequence = self.env.sequence(node.name, self.plan)
+        if sequence.id in scope.sequences or node.over is not None:
+            raise unsupported("NEXT VALUE FOR twice in a row, or with OVER")
+        scope.sequences.add(sequence.id)
         if (database, sequence.id) not in self.plan.sequences:
             self.plan.sequences.append((database, sequence.id))
         self.plan.volatile = True

@@ -9,7 +9,7 @@ from runbook.sandbox.language import nodes as n
 from runbook.sandbox.language import types as t
 from runbook.sandbox.language.bind.bound import Bound, constant, merge_collation
 from runbook.sandbox.language.bind.conversion import convert
-from runbook.sandbox.language.values import numbers
+from runbook.sandbox.language.values import binary, numbers, strings
 
 
 def literal(node: n.Literal) -> Bound:
@@ -21,7 +21,9 @@ def literal(node: n.Literal) -> Bound:
         return constant(value, t.INT)
     if kind in ("string", "nstring"):
         name, limit = ("nvarchar", 4000) if kind == "nstring" else ("varchar", 8000)
-        return constant(value, SqlType(name, t.MAX if len(value) > limit else max(1, len(value))))
+        text = value if kind == "nstring" else binary.ansi(value)
+        size = strings.units(text)
+        return constant(text, SqlType(name, t.MAX if size > limit else max(1, size)))
     if kind == "binary":
         return constant(value, t.varbinary(t.MAX if len(value) > 8000 else max(1, len(value))))
     if kind == "float":

@@ -62,6 +62,7 @@ class Scope:
     allows_aggregate: bool = True
     clause: str = ""
     correlated: bool = False
+    sequences: set[int] = field(default_factory=set)
 
     def resolve(self, parts: tuple[str, ...]) -> tuple[Bound, Scope]:
         """The column a name means and the scope that has it; errors 207, 209, 4104."""

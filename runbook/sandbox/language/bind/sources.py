@@ -11,7 +11,7 @@ from runbook.sandbox.language import types as t
 from runbook.sandbox.language.bind import predicates
 from runbook.sandbox.language.bind.bound import Bound, Plan
 from runbook.sandbox.language.bind.conversion import convert
-from runbook.sandbox.language.bind.environment import CteRelation, Environment, Rows, StoredTable, View
+from runbook.sandbox.language.bind.environment import CteRelation, Environment, Relation, Rows, StoredTable, View
 from runbook.sandbox.language.bind.expressions import ExpressionBinder
 from runbook.sandbox.language.bind.queries import BoundQuery, Item, SelectQuery, common_of
 from runbook.sandbox.language.bind.scope import Scope, Source, SourceColumn
@@ -20,6 +20,8 @@ from runbook.sandbox.language.parser.base import unsupported
 from runbook.sandbox.language.parser.fragments import parse_expression, parse_view
 
 VIEW_DEPTH = 32
+LOCKING = frozenset({"UPDLOCK", "XLOCK", "TABLOCKX", "HOLDLOCK", "SERIALIZABLE", "REPEATABLEREAD"})
+"""Table hints that keep others from writing until the transaction ends."""
 
 
 class SourceBinder(ExpressionBinder):
@@ -120,6 +122,7 @@ class SourceBinder(ExpressionBinder):
             if folded in self.pseudo:
                 return self.stored(self.pseudo[folded], alias, node.parts, scope)
         relation = self.env.relation(node.parts, self.plan)
+        self._heed(node.hints, relation)
         parts = () if node.alias else node.parts
         if isinstance(relation, StoredTable):
             full = (relation.database, relation.schema, relation.table.name)
@@ -127,6 +130,13 @@ class SourceBinder(ExpressionBinder):
         if isinstance(relation, View):
             return self.view(relation, alias, parts, scope)
         return self.rows(relation, alias, parts, scope)
+
+    def _heed(self, hints: list[str], relation: Relation) -> None:
+        """Hints that lock make the statement take the database's write lock; readers never wait here anyway."""
+        if "READPAST" in hints:
+            raise unsupported("the hint READPAST")
+        if isinstance(relation, StoredTable) and relation.database and LOCKING & set(hints):
+            self.plan.locks.add(relation.database)
 
     def stored(self, relation: StoredTable, alias: str, parts: tuple[str, ...], scope: Scope) -> str:
         """A table kept by SQLite."""
@@ -160,14 +170,15 @@ class SourceBinder(ExpressionBinder):
         binder = self.nested(environment)
         query = binder.subquery(parsed.query, None)
         names = parsed.columns or [c[0] for c in module.columns] or [i.name for i in query.items]
-        if len(names) != len(query.items):
+        if len(names) > len(query.items):
             raise SqlError(
-                4502,
-                f"View or function '{module.name}' has more column names specified than columns defined."
-                if len(names) > len(query.items)
-                else f"View or function '{module.name}' has fewer column names specified than columns defined.",
+                4502, f"View or function '{module.name}' has more column names specified than columns defined."
             )
-        return self.derived_text(query, alias, names, parts, scope, relation)
+        names = [*names, *(f"* {i}" for i in range(len(query.items) - len(names)))]
+        text = self.derived_text(query, alias, names, parts, scope, relation)
+        source = scope.sources[-1]
+        source.columns = [c for c in source.columns if not c.name.startswith("* ")]
+        return text
 
     def rows(self, relation: Rows, alias: str, parts: tuple[str, ...], scope: Scope) -> str:
         """A catalog view."""

@@ -15,6 +15,7 @@ from runbook.sandbox.language.catalog.catalog import Catalog
 from runbook.sandbox.language.engine import collate, specs
 from runbook.sandbox.language.engine.locks import deadlock
 from runbook.sandbox.language.functions import aggregates
+from runbook.sandbox.language.parser.base import unsupported
 from runbook.sandbox.language.storage import keep_log, read_catalog, value
 
 _OPERATIONS = 20_000
@@ -152,6 +153,8 @@ class Engine:
             ) from None
         except (apsw.CorruptError, apsw.NotADBError, apsw.IOError) as error:
             raise SqlError(824, f"SQL Server detected a logical consistency-based I/O error: {error}.", 24, 2) from None
+        except UnicodeEncodeError:
+            raise unsupported("half of a surrogate pair in a string") from None
         except apsw.ReadOnlyError:
             raise SqlError(3906, "Failed to update the database because the database is read-only.") from None
         except (apsw.SQLError, apsw.TooBigError, apsw.RangeError, apsw.MismatchError) as error:

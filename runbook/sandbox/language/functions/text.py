@@ -25,22 +25,10 @@ from runbook.sandbox.language.functions.registry import (
 )
 from runbook.sandbox.language.lexer import parse_name
 from runbook.sandbox.language.values import binary
+from runbook.sandbox.language.values.strings import cut, units
 
 if TYPE_CHECKING:
     from runbook.sandbox.language.functions.binder import FunctionBinder
-
-
-def units(text: str) -> int:
-    """Length in UTF-16 units."""
-    return len(text) if text.isascii() else len(text) + sum(c > "\uffff" for c in text)
-
-
-def cut(text: str, start: int, length: int) -> str:
-    """Units ``start`` (0-based) and on."""
-    if text.isascii() or all(c <= "\uffff" for c in text):
-        return text[start : start + length]
-    raw = text.encode("utf-16-le", "surrogatepass")
-    return raw[start * 2 : (start + length) * 2].decode("utf-16-le", "surrogatepass")
 
 
 def _length(text: str) -> int:

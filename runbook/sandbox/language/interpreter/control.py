@@ -28,7 +28,7 @@ def transaction(runner: Runner, statement: s.Transaction) -> None:
         "save": session.transactions.save,
     }
     actions[statement.action](name)
-    session.state.error = 0
+    session.state.settle()
     runner.sink.done()
     if statement.action == "rollback" and session.trigger_depth and not session.trancount:
         raise SqlError(3609, IN_TRIGGER, 16, 1)
@@ -43,5 +43,5 @@ def admin(runner: Runner, statement: s.Admin) -> None:
         session.instance.admin(session, text, statement.tokens, runner.sink)
     finally:
         session.frame = outer
-    session.state.error = 0
+    session.state.settle()
     session.view_stamps.clear()

@@ -108,7 +108,7 @@ def action(runner: Runner, statement: s.CursorAction) -> None:
         for cursors in (runner.frame.cursors, runner.session.cursors):
             if cursors.get(statement.name) is cursor:
                 del cursors[statement.name]
-    runner.session.state.error = 0
+    runner.session.state.settle()
 
 
 def fetch(runner: Runner, statement: s.Fetch) -> None:
@@ -125,8 +125,7 @@ def fetch(runner: Runner, statement: s.Fetch) -> None:
         )
     row = cursor.move(statement.direction, count)
     session.state.fetch_status = 0 if row is not None else -1
-    session.state.rowcount = int(row is not None)
-    session.state.error = 0
+    session.state.settle(int(row is not None))
     if statement.into:
         _assign(runner, cursor, statement.into, row)
         return

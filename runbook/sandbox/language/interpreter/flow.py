@@ -15,7 +15,6 @@ from runbook.sandbox.language.interpreter.environment import SessionEnvironment
 from runbook.sandbox.language.interpreter.frame import Broken, Continued, Jumped, Returned, ScopeEnded
 from runbook.sandbox.language.interpreter.plans import is_compile
 from runbook.sandbox.language.interpreter.select import evaluate, test
-from runbook.sandbox.language.nodes import Binary, Variable
 from runbook.sandbox.language.parser.base import unsupported
 from runbook.sandbox.language.values import convert, dates
 
@@ -30,7 +29,9 @@ def block(runner: Runner, statement: s.Block) -> None:
 
 def if_(runner: Runner, statement: s.If) -> None:
     """IF."""
-    if test(runner.frame, statement.condition, statement.plans):
+    holds = test(runner.frame, statement.condition, statement.plans)
+    runner.session.state.settle()
+    if holds:
         runner.body([statement.then])
     elif statement.otherwise is not None:
         runner.body([statement.otherwise])
@@ -153,13 +154,8 @@ def set_variable(runner: Runner, statement: s.SetVariable) -> None:
     ):
         raise unsupported("assigning one cursor variable to another")
     kind = frame.type_of(statement.name)
-    value = statement.value
-    if statement.op != "=":
-        value = Binary(statement.op[0], Variable(statement.name), value)
-        frame.variables[statement.name], _ = evaluate(frame, value, kind)
-    else:
-        frame.variables[statement.name], _ = evaluate(frame, value, kind, statement.plans)
-    runner.session.state.error = 0
+    frame.variables[statement.name], _ = evaluate(frame, statement.value, kind, statement.plans)
+    runner.session.state.settle(1)
 
 
 # --- messages ----------------------------------------------------------------------------------------------
@@ -180,7 +176,7 @@ def print_(runner: Runner, statement: s.Print) -> None:
     text = as_text(value, kind) if value is not None else " "
     limit = 4000 if kind.name in t.N_STRINGS else 8000
     runner.sink.info(0, text[:limit], 0, 1, statement.line)
-    runner.session.state.error = 0
+    runner.session.state.settle()
 
 
 def raiserror(runner: Runner, statement: s.RaiseError) -> None:
@@ -214,6 +210,7 @@ def raiserror(runner: Runner, statement: s.RaiseError) -> None:
         )
     if severity <= 10:
         runner.sink.info(number if severity else 50000, text, max(0, severity), abs(int(state or 1)), statement.line)
+        runner.session.state.settle()
         runner.session.state.error = number if "SETERROR" in statement.options else 0
         if "NOWAIT" in statement.options:
             runner.sink.flush()
@@ -291,6 +288,7 @@ def use(runner: Runner, statement: s.Use) -> None:
     database = session.instance.enter(session, statement.database)
     session.engine.attach(database)
     session.database = database.name
+    session.state.settle()
     runner.frame.schema = lookup_session.default_schema(session)
     runner.sink.database(database.name, old)
     runner.sink.done()

@@ -70,6 +70,10 @@ class State:
     context_info: bytes | None = None
     context: dict[str, Any] = field(default_factory=dict)
 
+    def settle(self, rowcount: int = 0) -> None:
+        """A statement has ended well: @@ERROR is 0, @@ROWCOUNT its number of rows."""
+        self.error, self.rowcount = 0, rowcount
+
 
 class Frame:
     """One level of running T-SQL."""

@@ -51,11 +51,11 @@ def create(runner: Runner, statement: d.CreateModule) -> None:
         if statement.kind == "TR":
             _trigger(home, statement, module)
         if statement.kind == "V":
-            module.columns = _view_columns(frame, statement)
+            module.columns = view_columns(frame, statement)
         elif statement.kind == "IF":
             _check_inline(frame, statement)
         home.writer.put(module)
-    session.state.error = 0
+    session.state.settle()
     runner.sink.done()
 
 
@@ -104,7 +104,7 @@ def _trigger(home: DatabaseHome, statement: d.CreateModule, module: m.Module) ->
     module.schema = parent.schema
 
 
-def _view_columns(frame: Frame, statement: d.CreateModule) -> list[list[Any]]:
+def view_columns(frame: Frame, statement: d.CreateModule) -> list[list[Any]]:
     """Names and types of a view's columns; binding shows what is wrong with the query."""
     assert statement.query is not None
     if statement.query.order_by and not _limited(statement):

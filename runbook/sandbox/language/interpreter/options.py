@@ -56,7 +56,7 @@ def set_option(runner: Runner, statement: s.SetOption) -> None:
     """SET option ON|OFF|value."""
     for name in statement.names:
         _set(runner, statement, name)
-    runner.session.state.error = 0
+    runner.session.state.settle()
 
 
 def _set(runner: Runner, statement: s.SetOption, name: str) -> None:

@@ -51,7 +51,8 @@ def prepare(
 ) -> Prepared:
     """The plan of a statement's part ``slot``; bound anew when something it depends on has changed."""
     session = frame.session
-    key = (slot, session.database, frame.schema, frame.procedure_id, bool(frame.pseudo))
+    images = tuple(table.table.phys for table in frame.pseudo.values())
+    key = (slot, session.database, frame.schema, frame.procedure_id, images)
     kept: Prepared | None = None if plans is None else plans.get(key)
     if kept is not None and _fits(session, frame, kept):
         return kept
@@ -62,7 +63,7 @@ def prepare(
     except SqlError as error:
         raise mark_compile(error) from None
     found = Prepared(plan, content, dict(frame.types), dict(frame.tables))
-    if plans is not None and not frame.pseudo:
+    if plans is not None:
         plans[key] = found
     return found
 
@@ -84,7 +85,7 @@ def _fits(session: LanguageSession, frame: Frame, kept: Prepared) -> bool:
 @contextlib.contextmanager
 def using(session: LanguageSession, plan: Plan) -> Iterator[None]:
     """Hold the databases of a plan for the time of the statement, and fill the catalog views it reads."""
-    with databases(session, plan.databases):
+    with databases(session, plan.databases), session.transactions.reading(plan.databases, plan.locks):
         for relation in plan.loads:
             relation.load(session)
         yield

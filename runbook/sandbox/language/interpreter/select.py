@@ -61,8 +61,7 @@ def to_client(runner: Runner, statement: s.SelectStatement) -> None:
         session.transactions.implicit()
     with plans.using(session, prepared.plan), plans.sequences(session, prepared.plan):
         count = stream(runner.frame, sql, plans.parameters(prepared.plan, runner.frame), columns, sink)
-    session.state.rowcount = count
-    session.state.error = 0
+    session.state.settle(count)
     sink.done(None if session.options.nocount else count)
 
 
@@ -141,8 +140,7 @@ def assign(runner: Runner, statement: s.SelectStatement, body: n.Select) -> None
                 for name, value in zip(names, row, strict=True):
                     frame.variables[name] = value
                 count += 1
-    session.state.rowcount = count
-    session.state.error = 0
+    session.state.settle(count)
 
 
 def _bind_assign(binder: FunctionBinder, _plan: Plan, query: n.Query, body: n.Select, names: list[str]) -> str:
@@ -237,8 +235,11 @@ def evaluate(frame: Frame, node: n.Node, kind: Any, plans_of: dict[Any, Any] | N
     if sql is None:
         return const, found
     session = frame.session
-    if not prepared.plan.loads and not prepared.plan.databases and sql.startswith(":p_"):
-        return prepared.plan.params[sql[1:]](frame), found
+    plan = prepared.plan
+    if plan.is_plain:
+        if sql.startswith(":p_"):
+            return plan.params[sql[1:]](frame), found
+        return session.engine.value(f"SELECT {sql}", plans.parameters(plan, frame)), found
     with plans.using(session, prepared.plan), plans.sequences(session, prepared.plan):
         return session.engine.value(f"SELECT {sql}", plans.parameters(prepared.plan, frame)), found
 
@@ -259,6 +260,9 @@ def test(frame: Frame, node: n.Node, plans_of: dict[Any, Any]) -> bool:
         return binder.condition(node, Scope()).sql
 
     prepared = plans.prepare(frame, plans_of, "condition", bind)
-    session = frame.session
-    with plans.using(session, prepared.plan):
-        return bool(session.engine.value(f"SELECT {prepared.content}", plans.parameters(prepared.plan, frame)))
+    session, plan = frame.session, prepared.plan
+    text = f"SELECT {prepared.content}"
+    if plan.is_plain:
+        return bool(session.engine.value(text, plans.parameters(plan, frame)))
+    with plans.using(session, plan):
+        return bool(session.engine.value(text, plans.parameters(plan, frame)))

@@ -13,9 +13,11 @@ from runbook.sandbox.language.interpreter import plans
 from runbook.sandbox.language.interpreter.ddl.home import DatabaseHome, find_object
 from runbook.sandbox.language.interpreter.ddl.principals import _find, set_member
 from runbook.sandbox.language.interpreter.metadata import run_query, send
+from runbook.sandbox.language.interpreter.modules import view_columns
 from runbook.sandbox.language.interpreter.sysprocs import number_of, pick, procedure, text_of
 from runbook.sandbox.language.lexer import lex, parse_name
 from runbook.sandbox.language.parser.base import unsupported
+from runbook.sandbox.language.parser.fragments import parse_module
 from runbook.sandbox.language.values import convert
 
 if TYPE_CHECKING:
@@ -259,7 +261,24 @@ def _accepted(*names: str) -> None:
     procedure(*names)(lambda _runner, _args: 0)
 
 
-_accepted("sp_updatestats", "sp_recompile", "sp_refreshsqlmodule", "sp_refreshview", "sp_createstats", "sp_autostats")
+@procedure("sp_refreshview", "sp_refreshsqlmodule")
+def _refresh(runner: Runner, args: list[Argument]) -> int:
+    """Bind a view anew: its columns follow the tables, and what is wrong with it shows."""
+    given = "viewname" if any(a.name == "@viewname" for a in args) else "name"
+    name = text_of(pick(args, given, "namespace"), given)
+    session = runner.session
+    found = find_object(runner.frame, tuple(parse_name(name or "")), m.Module)
+    if found is None:
+        raise SqlError(15165, f"Could not find object '{name}' or you do not have permission.")
+    if found[1].kind == "V":
+        with plans.databases(session, [found[0]]), session.transactions.writing(found[0]):
+            changed = m.from_dict(m.Module, m.to_dict(found[1]))
+            changed.columns = view_columns(runner.frame, parse_module(changed.text))
+            DatabaseHome(runner.frame, found[0]).writer.put(changed)
+    return 0
+
+
+_accepted("sp_updatestats", "sp_recompile", "sp_createstats", "sp_autostats")
 
 
 # --- roles -------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from runbook.sandbox.contract import Cancelled, Sink, SqlError
@@ -12,6 +12,9 @@ from runbook.sandbox.language.engine.locks import LOCKS
 if TYPE_CHECKING:
     from runbook.sandbox.language.interpreter.frame import Frame
     from runbook.sandbox.language.session import LanguageSession
+
+
+_ONE_STATE = frozenset({"SNAPSHOT", "REPEATABLE READ", "SERIALIZABLE"})
 
 
 class Transactions:
@@ -139,6 +142,49 @@ class Transactions:
             if rows:
                 marks = ",".join("?" * len(rows[0]))
                 self._engine.change_many(f"INSERT INTO {phys} VALUES({marks})", rows)
+
+    # -- reading
+
+    @contextlib.contextmanager
+    def reading(self, databases: Iterable[str], locked: Iterable[str]) -> Iterator[None]:
+        """A statement that reads. In a transaction of a higher isolation level all its reads see one state."""
+        session = self._session
+        if (
+            session.trancount
+            and session.options.isolation in _ONE_STATE
+            and databases
+            and not self._engine.in_transaction
+        ):
+            self._allow_snapshot(databases)
+            self._engine.execute("BEGIN")
+        names = [name for name in locked if not self._is_closed(name)]
+        self._lock(tuple(names))
+        try:
+            yield
+        finally:
+            if names and not session.trancount and not self._writing:
+                self._release()
+
+    def _is_closed(self, name: str) -> bool:
+        database = self._session.instance.find(name)
+        return database is None or database.is_read_only or database.is_snapshot
+
+    def _allow_snapshot(self, databases: Iterable[str]) -> None:
+        """Error 3952 for SNAPSHOT in a database that does not allow it."""
+        if self._session.options.isolation != "SNAPSHOT":
+            return
+        found = self._session.instance.rows("sys.databases", self._session)
+        if found is None:
+            return
+        at = {c.name.lower(): i for i, c in enumerate(found[0])}
+        states = {str(row[at["name"]]).casefold(): row[at["snapshot_isolation_state"]] for row in found[1]}
+        for name in databases:
+            if not states.get(name.casefold(), 1):
+                raise SqlError(
+                    3952,
+                    f"Snapshot isolation transaction failed accessing database '{name}' because snapshot isolation is "
+                    "not allowed in this database. Use ALTER DATABASE to allow snapshot isolation.",
+                )
 
     # -- writing
 

@@ -67,13 +67,15 @@ class ControlParser(DmlParser):
             self.at += 1
             if self.take("CURSOR"):
                 return s.SetCursor(name, *self._cursor_body())
-            return s.SetVariable(name, op, self.expression())
+            value = self.expression()
+            return s.SetVariable(name, value if op == "=" else n.Binary(op[0], n.Variable(name), value))
         return self._set_option()
 
     def _set_option(self) -> s.Statement:
         words = [self.word()]
         if words[0] in ("TRANSACTION", "TRAN"):
-            self.word()
+            if (self.word(), self.word()) != ("ISOLATION", "LEVEL"):
+                self.fail()
             level = self.word()
             if level in ("READ", "REPEATABLE"):
                 level += " " + self.word()

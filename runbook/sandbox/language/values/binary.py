@@ -165,7 +165,7 @@ def from_bytes(kind: SqlType) -> Callable[[bytes], Any]:
     if name in t.INTEGERS:
         return _int_reader(kind)
     if name in t.N_STRINGS:
-        return lambda v: v[: len(v) // 2 * 2].decode("utf-16-le", "surrogatepass")
+        return lambda v: v[: len(v) // 2 * 2].decode("utf-16-le", "replace")
     if name in t.STRINGS:
         return lambda v: v.decode("cp1252", "replace")
     if name == "uniqueidentifier":

@@ -22,15 +22,39 @@ _FLOAT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$")
 _MONEY = re.compile(r"([+-]?)[$£€]?([+-]?)(?:\d[\d,]*\.?\d*|\.\d+)$")
 
 
+def units(text: str) -> int:
+    """Length in UTF-16 units, which is what lengths of n-types count."""
+    return len(text) if text.isascii() else len(text) + sum(c > "\uffff" for c in text)
+
+
+def cut(text: str, start: int, length: int) -> str:
+    """``length`` units from unit ``start`` (0-based) on."""
+    if text.isascii() or all(c <= "\uffff" for c in text):
+        return text[start : start + length]
+    raw = text.encode("utf-16-le", "surrogatepass")
+    return raw[start * 2 : (start + length) * 2].decode("utf-16-le", "replace")
+
+
 def fitter(target: SqlType) -> Callable[[str], str]:
     """Cut to the length of the type, pad the fixed ones, lose what code page 1252 does not have."""
     length, name = target.length, target.name
     narrow = binary.ansi if name not in t.N_STRINGS else None
     if length in (None, t.MAX):
         return narrow or str
-    if name in ("char", "nchar"):
-        return lambda v: (narrow(v) if narrow else v)[:length].ljust(length or 0)
-    return (lambda v: narrow(v)[:length]) if narrow else (lambda v: v[:length])
+    assert length is not None
+    size = length
+    if narrow is not None:
+        if name == "char":
+            return lambda v: narrow(v)[:size].ljust(size)
+        return lambda v: narrow(v)[:size]
+    if name == "nchar":
+        return lambda v: pad(cut(v, 0, size), size)
+    return lambda v: v if len(v) * 2 <= size else cut(v, 0, size)
+
+
+def pad(text: str, size: int) -> str:
+    """Blanks up to ``size`` units."""
+    return text + " " * (size - units(text))
 
 
 def binary_fitter(target: SqlType, *, from_left: bool) -> Callable[[bytes], bytes]:
@@ -219,8 +243,8 @@ def assigner(source: SqlType, target: SqlType, table: str, column: str) -> Calla
         fit = fitter(target)
 
         def checked(value: str) -> str:
-            if len(value) > length and value[length:].strip(" "):
-                raise truncated(table, column, value[:length])
+            if len(value) * 2 > length and units(value.rstrip(" ")) > length:
+                raise truncated(table, column, cut(value, 0, length).rstrip("\ufffd"))
             return fit(value)
 
         return checked

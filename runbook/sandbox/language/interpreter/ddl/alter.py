@@ -50,7 +50,7 @@ def alter(runner: Runner, statement: d.AlterTable) -> None:
         builder = ConstraintBuilder(again[0], copy_table(again[1]))
         _ACTIONS[statement.action](builder, statement)
         _store(builder, again[1])
-    runner.session.state.error = 0
+    runner.session.state.settle()
     runner.sink.done()
 
 

@@ -180,7 +180,7 @@ def copy_table(table: m.Table) -> m.Table:
 
 def done(runner: Runner) -> None:
     """The end of a definition."""
-    runner.session.state.error = 0
+    runner.session.state.settle()
     runner.sink.done()
 
 

@@ -59,7 +59,7 @@ def create(runner: Runner, statement: d.CreateIndex) -> None:
             builder.table.indexes.remove(existing)
         builder.add(statement.definition)
         _store(builder)
-    session.state.error = 0
+    session.state.settle()
     runner.sink.done()
 
 
@@ -81,7 +81,7 @@ def alter(runner: Runner, statement: d.AlterIndex) -> None:
         for index in chosen:
             _alter_one(builder, index, statement.action)
         _store(builder)
-    session.state.error = 0
+    session.state.settle()
     runner.sink.done()
 
 
@@ -112,7 +112,7 @@ def drop(runner: Runner, statement: d.DropIndex) -> None:
             raise
         with plans.databases(session, names), session.transactions.writing(*names):
             _drop_one(_builder(runner, table, missing), name, missing, if_exists=statement.if_exists)
-    session.state.error = 0
+    session.state.settle()
     runner.sink.done()
 
 

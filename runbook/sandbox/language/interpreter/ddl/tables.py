@@ -38,7 +38,7 @@ def create(runner: Runner, statement: d.CreateTable) -> None:
             home.check_free(schema, name)
             table = build(home, schema_id, name, statement.body)
             home.save(table)
-    runner.session.state.error = 0
+    runner.session.state.settle()
     runner.sink.done()
 
 

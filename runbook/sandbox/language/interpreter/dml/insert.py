@@ -54,8 +54,7 @@ class InsertPlan:
 def finish(runner: Runner, count: int, *, silent: bool = False) -> None:
     """Row count and DONE of a data statement."""
     session = runner.session
-    session.state.rowcount = count
-    session.state.error = 0
+    session.state.settle(count)
     if not silent:
         runner.sink.done(None if session.options.nocount else count)
 
@@ -197,7 +196,10 @@ def _bind_values(binder: FunctionBinder, found: InsertPlan, source: n.Values, *,
         if found.literals is not None:
             found.template = _row(binder, found, [_slot(i, c) for i, c in enumerate(found.given)])
             return
-    bound = [[None if is_default(v) else binder.value(v, Scope()) for v in row] for row in source.rows]
+    bound = []
+    for row in source.rows:
+        scope = Scope()
+        bound.append([None if is_default(v) else binder.value(v, scope) for v in row])
     if len(bound) > 1:
         _unify(bound, found.given)
     found.selects = [_row(binder, found, list(values)) for values in bound]

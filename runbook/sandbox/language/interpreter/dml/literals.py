@@ -16,7 +16,7 @@ from runbook.sandbox.language.engine.connection import ConstraintFailed
 from runbook.sandbox.language.interpreter.dml.target import Target
 from runbook.sandbox.language.interpreter.dml.unique import violation
 from runbook.sandbox.language.interpreter.dml.values import null_error
-from runbook.sandbox.language.values import convert, strings
+from runbook.sandbox.language.values import binary, convert, strings
 
 if TYPE_CHECKING:
     from runbook.sandbox.language.functions.binder import FunctionBinder
@@ -120,7 +120,7 @@ def _plain(source: SqlType, column: m.Column, target: Target) -> Callable[[Any],
     convert.check_implicit(source, column.type)
     checked = strings.assigner(source, column.type, target.label, column.name)
     function = checked or convert.converter(source, column.type)
-    if function is None:
-        return lambda cell: cell.value
-    chosen = function
+    chosen = function or convert.identity
+    if source.name in t.STRINGS:
+        return lambda cell: chosen(cell.value if cell.kind == "nstring" else binary.ansi(cell.value))
     return lambda cell: chosen(cell.value)

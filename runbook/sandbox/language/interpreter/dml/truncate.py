@@ -37,5 +37,5 @@ def run(runner: Runner, statement: s.Truncate) -> None:
             )
             session.engine.change("DELETE FROM main.sys_identity WHERE id=?", (table.id,))
         session.engine.execute(f"DELETE FROM {home.dot}{table.phys}")
-    session.state.error = 0
+    session.state.settle()
     runner.sink.done()
