@@ -12,6 +12,7 @@ from runbook.errors import JournalCorrupt
 from runbook.home import Home
 from runbook.journal.reading import Row
 from runbook.journal.verifying import Verdict, verify_run
+from runbook.journal.whole import read_whole
 
 
 def verify(home: Home, run: str | None = None, expect: str = "") -> list[Verdict]:
@@ -19,7 +20,7 @@ def verify(home: Home, run: str | None = None, expect: str = "") -> list[Verdict
     reader = open_reader(home)
     try:
         wanted = [find_run(reader, run)] if run else reader.run_ids()
-        return [verify_run(run_id, reader.rows(run_id), reader.head(run_id), expect) for run_id in wanted]
+        return [verify_run(run_id, read_whole(reader, run_id), expect) for run_id in wanted]
     except sqlite3.DatabaseError as error:
         raise JournalCorrupt(
             f"the journal file is damaged: {error}", hint="Restore it from a copy; audit export makes one."

@@ -16,6 +16,7 @@ from runbook.errors import JournalCorrupt, JournalError, Refused
 from runbook.events import GENESIS, RECORD_ONLY, Draft, Event, Kind, chain, encode
 from runbook.journal.reading import Row
 from runbook.journal.store import Store
+from runbook.journal.whole import first_problem, read_whole
 from runbook.runview import RunView
 
 Now = Callable[[], datetime]
@@ -74,16 +75,14 @@ class RunLog:
     @classmethod
     def load(cls, store: Store, run_id: str, *, actor: str, now: Now, fence: int | None = None) -> RunLog:
         """Read a run back; JournalCorrupt when the chain does not hold from end to end."""
-        rows = store.rows(run_id)
-        view = fold(rows)
-        head = store.head(run_id)
-        broken = first_break(rows)
-        if broken or head is None or (head.n, head.hash) != (rows[-1].n, rows[-1].hash):
+        whole = read_whole(store, run_id)
+        rows, problem = whole.rows, first_problem(whole)
+        if rows and problem:
             raise JournalCorrupt(
-                f"the journal of run {run_id} was changed: {broken or 'rows are missing at its end'}",
+                f"the journal of run {run_id} was changed: {problem}",
                 hint="Look with: runbook audit verify. Nothing is done on a journal that does not hold.",
             )
-        return cls(store, view, rows[-1].hash, actor=actor, now=now, fence=fence)
+        return cls(store, fold(rows), rows[-1].hash, actor=actor, now=now, fence=fence)
 
     def append(self, *drafts: Draft) -> None:
         """Make events durable, with what is buffered before them, and fold them in."""
@@ -143,19 +142,6 @@ class RunLog:
             self._last = (row.n, row.hash)
             for listener in self.listeners:
                 listener(event)
-
-
-def first_break(rows: Sequence[Row]) -> str:
-    """What is wrong with the first row that does not fit the chain, or an empty text."""
-    previous = GENESIS
-    for number, row in enumerate(rows, start=1):
-        if row.n != number:
-            return f"row {number} is missing (the next one is {row.n})"
-        expected = chain(previous, row.run_id, row.n, row.at, row.kind, row.step, row.actor, row.fence, row.body)
-        if row.previous != previous or row.hash != expected:
-            return f"row {row.n} ({row.kind}{' ' + row.step if row.step else ''}) does not match its hash"
-        previous = row.hash
-    return ""
 
 
 def _row(run_id: str, n: int, at: datetime, draft: Draft, actor: str, fence: int, previous: str) -> Row:

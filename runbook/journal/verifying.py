@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runbook.errors import RunbookError
-from runbook.journal.log import first_break, fold
+from runbook.journal.log import fold
 from runbook.journal.reading import Row
+from runbook.journal.whole import Whole, first_problem
 
 
 @dataclass(frozen=True)
@@ -31,27 +32,14 @@ class Verdict:
         return not self.problem
 
 
-def verify_run(run_id: str, rows: Sequence[Row], head: tuple[int, str, int] | None, expect: str = "") -> Verdict:
-    """Judge the rows of one run against their head."""
+def verify_run(run_id: str, whole: Whole, expect: str = "") -> Verdict:
+    """Judge what was read of one run."""
+    rows = whole.rows
     last = rows[-1] if rows else None
-    problem = _problem(rows, head) or _illegal(rows)
+    problem = first_problem(whole) or _illegal(rows)
     if not problem and last and expect and expect != last.hash:
         problem = f"the last hash is {last.hash}, expected was {expect}"
     return Verdict(run_id, len(rows), last.hash if last else "", problem)
-
-
-def _problem(rows: Sequence[Row], head: tuple[int, str, int] | None) -> str:
-    broken = first_break(rows)
-    if broken:
-        return broken
-    if head is None:
-        return "the head of the run was removed"
-    number, digest = head[0], head[1]
-    if len(rows) < number:
-        return f"row {len(rows) + 1} is missing: the journal ends at {len(rows)} of {number} rows"
-    if len(rows) > number:
-        return f"row {number + 1} was added after the end"
-    return "" if rows[-1].hash == digest else f"row {number} is not the one that was written last"
 
 
 def _illegal(rows: Sequence[Row]) -> str:

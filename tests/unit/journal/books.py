@@ -14,6 +14,7 @@ from runbook.journal.log import RunLog
 from runbook.journal.reading import SqliteReader
 from runbook.journal.store import SqlStore, open_store
 from runbook.journal.verifying import Verdict, verify_run
+from runbook.journal.whole import read_whole
 from runbook.testing import FakeClock
 
 RUN = "20260321-100000-0001"
@@ -63,6 +64,6 @@ class Book:
         """What ``audit verify`` says of the run."""
         reader = SqliteReader(self.file)
         try:
-            return verify_run(RUN, reader.rows(RUN), reader.head(RUN), expect)
+            return verify_run(RUN, read_whole(reader, RUN), expect)
         finally:
             reader.close()

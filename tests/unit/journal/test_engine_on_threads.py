@@ -17,8 +17,9 @@ from runbook.errors import Fenced, JournalError
 from runbook.events import Draft, Kind
 from runbook.graph import Graph, Limits, Node
 from runbook.journal.lease import Process, acquire
-from runbook.journal.log import RunLog, first_break
+from runbook.journal.log import RunLog
 from runbook.journal.store import SqlStore, open_store
+from runbook.journal.whole import first_break
 from runbook.states import RunState
 from runbook.step import Apply, Outcome, Phase, Sizes, Step, Undo
 from runbook.window import SteadyNow

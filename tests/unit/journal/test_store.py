@@ -17,9 +17,10 @@ from sqlalchemy.pool import Pool
 from runbook.errors import FencedOut, IllegalTransition, JournalError, Refused
 from runbook.events import Draft, Kind
 from runbook.journal.lease import Process, acquire
-from runbook.journal.log import RunLog, first_break
+from runbook.journal.log import RunLog
 from runbook.journal.reading import SqliteReader
 from runbook.journal.store import open_store
+from runbook.journal.whole import first_break
 from tests.unit.journal.books import RUN, Book
 
 NOTE = Draft(Kind.NOTE, None, {"text": "seen"})

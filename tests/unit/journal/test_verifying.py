@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from typing import TypeVar
 
 import pytest
 
 from runbook.errors import JournalCorrupt
-from runbook.events import GENESIS, chain
-from runbook.journal.reading import COLUMNS
+from runbook.events import GENESIS, Draft, Kind, chain
+from runbook.journal.reading import COLUMNS, Row
+from runbook.journal.store import Head
+from runbook.journal.verifying import verify_run
+from runbook.journal.whole import read_whole
 from tests.unit.journal.books import RUN, Book
+
+T = TypeVar("T")
 
 ROWS = 8
 
@@ -145,3 +151,24 @@ def _forge(connection: object, n: int, kind: str = "note", step: str = "") -> No
     digest = chain(previous, RUN, n, at, kind, step, actor, 0, body)
     values = (RUN, n, at, kind, step, actor, 0, body, previous, digest)
     connection.execute(f"INSERT INTO runbook_event VALUES ({', '.join('?' * 10)})", values)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("moment", ["head", "rows"])
+def test_rows_added_while_it_is_read_are_no_contradiction(book: Book, moment: str) -> None:
+    """A run is under way in another process: neither ``audit verify`` nor a second executor may call that damage."""
+
+    class Meanwhile:
+        """Somebody writes a row right after the head, or the rows, were read."""
+
+        def rows(self, run_id: str) -> list[Row]:
+            return self._then("rows", book.store.rows(run_id))
+
+        def head(self, run_id: str) -> Head | None:
+            return self._then("head", book.store.head(run_id))
+
+        def _then(self, read: str, found: T) -> T:
+            if read == moment:
+                book.log.append(Draft(Kind.NOTE, None, {"text": f"after the {read}"}))
+            return found
+
+    assert verify_run(RUN, read_whole(Meanwhile(), RUN)).problem == ""
