@@ -11,7 +11,7 @@ from runbook.adapters.clock import SystemClock
 from runbook.adapters.commands import Commands
 from runbook.adapters.gate import CommandGate, FileGate, NoGate
 from runbook.adapters.pointer import CommandPointer, FilePointer, Replacement
-from runbook.adapters.sqlserver import Server, ServerTarget, open_server
+from runbook.adapters.sqlserver import Idle, Server, ServerTarget, open_server
 from runbook.adapters.web import HttpWeb
 from runbook.cancel import CancelToken
 from runbook.codec import from_json
@@ -44,6 +44,7 @@ class Surroundings:
         self._home = home
         self._log: RunLog | None = None
         self._fence = 0
+        self._idle: dict[str, Idle] = {}
 
     # --- handles for steps -------------------------------------------------------------------------------------
 
@@ -118,6 +119,7 @@ class Surroundings:
     def attach(self, log: RunLog) -> None:
         """Work for this run from now on."""
         self._log, self._fence = log, log.fence or 0
+        self._idle = {name: Idle(SystemClock().monotonic) for name in self.plan.servers}
 
     @contextmanager
     def claim(self, log: RunLog) -> Iterator[None]:
@@ -127,6 +129,8 @@ class Surroundings:
         """
         self.attach(log)
         with ExitStack() as claims:
+            for idle in self._idle.values():
+                claims.callback(idle.close)
             for name in self.plan.servers:
                 server = self._open(name, CancelToken(SystemClock()), Unrecorded())
                 try:
@@ -157,7 +161,8 @@ class Surroundings:
             trust_certificate=planned.trust_certificate,
             sandbox_home=self._home.sandbox,
         )
-        return open_server(name, target, cancellation, recorder, self._run_id, self._fence)
+        idle = self._idle.get(name)
+        return open_server(name, target, cancellation, recorder, self._run_id, self._fence, idle=idle)
 
     def _pin(self, name: str, server: Server) -> None:
         step = self._log.view.steps.get("pin-identity") if self._log else None

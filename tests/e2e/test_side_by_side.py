@@ -96,7 +96,7 @@ def test_a_changed_plan_is_refused(sandbox: System) -> None:
 def test_a_resume_after_the_window_turns_back_at_once(sandbox: System) -> None:
     """closes_at was fixed when the run opened."""
     before = sandbox.content("old")
-    _interrupt(sandbox, "cut-database[Contacts]", window="65s")
+    _interrupt(sandbox, "cut-database[Contacts]", window="40s")
     closes_at = datetime.fromisoformat(sandbox.status()["closes_at"])
     wait_until(lambda: datetime.now(closes_at.tzinfo) > closes_at, 80)
     assert sandbox.status()["state"] == "interrupted"
@@ -126,7 +126,7 @@ def test_two_runs_at_once(sandbox: System) -> None:
 
 def test_a_tampered_journal_is_noticed(system: System) -> None:
     """One byte changed, a row removed from the middle, a row removed from the end: each named."""
-    assert system.execute().code == 0
+    _interrupt(system, "disable-jobs")
     journal = system.home / "journal.db"
     assert system.runbook("audit", "verify").code == 0
     for change, named in (

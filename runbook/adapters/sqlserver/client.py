@@ -1,7 +1,6 @@
 """How the parts of the adapter ask and tell one server: reads with retries, effects sent once.
 
-One connection per call: steps run in threads, and a session that stayed in a database would keep it from being closed,
-restored or dropped.
+What changes something gets a connection of its own; reads share idle sessions where some are kept (:mod:`.idle`).
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 
 from runbook.adapters.sqlserver.connection import Answer, Connection, Connector
 from runbook.adapters.sqlserver.diagnostics import is_known_undone, is_transient
+from runbook.adapters.sqlserver.idle import Idle
 from runbook.adapters.sqlserver.statement import PATIENCE, Patience, Runner
 from runbook.adapters.sqlserver.tsql import session as text
 from runbook.ports import Cancellation, Recorder
@@ -31,10 +31,12 @@ class Client:
         cancellation: Cancellation,
         recorder: Recorder,
         patience: Patience = PATIENCE,
+        idle: Idle | None = None,
     ) -> None:
         self.role = connector.role
         self.connector = connector
         self.cancellation = cancellation
+        self._idle = idle
         self.runner = Runner(connector, cancellation, recorder, patience)
 
     def read(self, sql: str, database: str | None = None) -> Answer:
@@ -45,7 +47,7 @@ class Client:
         """Read several batches on one connection."""
 
         def attempt() -> list[Answer]:
-            with self.inside(database) as session:
+            with self.reading(database) as session:
                 return [session.read(sql) for sql in batches]
 
         return self.repeat_read(attempt)
@@ -78,8 +80,29 @@ class Client:
         return retrying(attempt)
 
     @contextmanager
+    def reading(self, database: str | None = None) -> Iterator[Session]:
+        """A session for reads that leave nothing behind in it, in master or in a database."""
+        if self._idle is None:
+            with self.inside(database) as session:
+                yield session
+            return
+        connection = self._idle.take() or self.connector.open()
+        try:
+            session = Session(self.runner, connection)
+            if database is not None:
+                session.read(text.use(database))
+            yield session
+            if database is not None:
+                session.read(text.use("master"))
+        except BaseException:
+            connection.close()
+            self._idle.forget()
+            raise
+        self._idle.give_back(connection)
+
+    @contextmanager
     def inside(self, database: str | None = None) -> Iterator[Session]:
-        """A session for several statements, in master or in a database."""
+        """A session of its own for several statements, in master or in a database."""
         with self.connector.connection() as connection:
             session = Session(self.runner, connection)
             if database is not None:

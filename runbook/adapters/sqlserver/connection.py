@@ -1,4 +1,4 @@
-"""Connections: opened anew for every call and closed after it, so that nothing of one call reaches the next.
+"""Connections to one server, each with the same options whatever driver, login or server would default to.
 
 Everything runs in autocommit: BACKUP and RESTORE refuse a transaction (3021), ALTER DATABASE too (226). No query
 timeout: it would end a long backup; what must end is ended by cancellation.
@@ -82,8 +82,7 @@ class Connection:
 
     def begin(self) -> None:
         """Pin the session's options and learn its number."""
-        self.run(text.settings())
-        row = self.run(text.own_session()).dicts()[0]
+        row = self.run(f"{text.settings()}\n{text.own_session()}").dicts()[0]
         self.session_id, self.login_time = row["session_id"], row["login_time"]
 
     def run(self, sql: str, max_rows: int | None = None) -> Answer:

@@ -54,7 +54,7 @@ def declared(row: Mapping[str, Any]) -> str:
 
 def prove(client: Client, database: str, table: TableInfo, level: ProofLevel) -> TableProof:
     """Read a table once and say what was in it."""
-    with client.inside(database) as session:
+    with client.reading(database) as session:
         row = session.read(proof_text.table_proof(_parts(session, table.name), table.columns, level)).dicts()[0]
     rows = int(row.pop("row_count"))
     return TableProof(table.name, level, rows, digest_of(rows, row.values()) if row else "")

@@ -13,7 +13,7 @@ from typing import Any
 import pyodbc
 
 from runbook.adapters.clock import SystemClock
-from runbook.adapters.sqlserver import Patience, ServerTarget, open_server
+from runbook.adapters.sqlserver import Idle, Patience, ServerTarget, open_server
 from runbook.adapters.sqlserver.driver import find_driver
 from runbook.adapters.sqlserver.target import connection_string
 from runbook.ports import SqlServer
@@ -103,13 +103,15 @@ class RealBench:
         self.log = StatementLog()
         self.stop = Stoppable(SystemClock())
         self.clients: list[Any] = []
+        self.idle: dict[tuple[str, int], Idle] = {}
         self.run_id = f"run{self.serial}"
         for name, model in ((self.full, "FULL"), (self.simple, "SIMPLE")):
             self.sql("old", "master", f"CREATE DATABASE [{name}]\nGO\nALTER DATABASE [{name}] SET RECOVERY {model}")
             self.sql("old", name, SCHEMA)
 
     def server(self, role: str = "old", *, fence: int = 1) -> Any:
-        return open_server(role, self.servers.targets[role], self.stop, self.log, self.run_id, fence, HASTE)
+        idle = self.idle.setdefault((role, fence), Idle(SystemClock().monotonic))
+        return open_server(role, self.servers.targets[role], self.stop, self.log, self.run_id, fence, HASTE, idle)
 
     def path(self, file: str) -> str:
         return str(self.servers.exchange / f"{self.serial}-{file}")

@@ -84,14 +84,20 @@ Rows = list[dict[str, Any]]
 Reply = Rows | BaseException | Callable[[Wire], Rows | BaseException | None]
 
 
+BEGINNINGS = ("SET ANSI_NULLS", "SELECT s.session_id")
+"""How sessions begin: options pinned and the session's number asked for."""
+
+
+def _who(wire: Wire) -> Rows:
+    return [{"session_id": wire.session_id, "login_time": "then"}]
+
+
 class Server(Connector):
     """A connector whose connections are :class:`Wire`."""
 
     def __init__(self, clock: Any, *, can_cancel: bool = True) -> None:
         super().__init__("old", ServerTarget("mssql://nowhere"), "runbook r 1", Unstoppable(clock))
-        self.answers: dict[str, Reply] = {
-            "SELECT s.session_id": lambda wire: [{"session_id": wire.session_id, "login_time": "then"}],
-        }
+        self.answers: dict[str, Reply] = dict.fromkeys(BEGINNINGS, _who)
         self.sent: list[tuple[int, str]] = []
         self.wires: list[Wire] = []
         self.can_cancel = can_cancel
@@ -108,4 +114,4 @@ class Server(Connector):
 
     def statements(self) -> list[str]:
         """First words of what was sent, without how sessions begin."""
-        return [sql.split("\n")[0][:40] for _, sql in self.sent if not sql.startswith(("SET ", "SELECT s.session_id"))]
+        return [sql.split("\n")[0][:40] for _, sql in self.sent if not sql.startswith(BEGINNINGS)]
