@@ -68,6 +68,8 @@ class RunView:
     revert_requested: str = ""
     ending: RunState | None = None
     ended_at: datetime | None = None
+    declared: str = ""
+    """Who said that the run has ended, and why; empty when the program brought it there."""
     findings: list[str] = field(default_factory=list)
 
     # indexes, kept by apply
@@ -163,6 +165,8 @@ class RunView:
     @property
     def gate(self) -> str:
         """``open`` or ``closed``, as the journal knows it."""
+        if self.ending:
+            return "open"
         for identity, step in self.steps.items():
             if identity == "close-gate":
                 shut = step.state in OWING
@@ -224,6 +228,8 @@ class RunView:
             self._apply_request(data)
         elif event.kind is Kind.RUN_FINISHED:
             self.ending, self.ended_at, self.held = RunState(data["ending"]), event.at, ""
+            if data.get("declared"):
+                self.declared = f"declared by {data['declared']}: {data['reason']}"
 
     def _apply_request(self, data: Mapping[str, Any]) -> None:
         what = data["what"]

@@ -67,6 +67,9 @@ class _Exchange:
             self._connection.request("GET", target, headers=HEADERS)
             response = self._connection.getresponse()
             body = response.read(BODY_LIMIT)
+        except TimeoutError:  # the socket's own limit, a moment before the watch
+            self.late = True
+            return _nothing("no answer in time")
         except ssl.SSLCertVerificationError as error:
             return _nothing(f"certificate not accepted: {error.verify_message}")
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -113,7 +116,5 @@ def _nothing(reason: str) -> WebAnswer:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
     text = (error.strerror if isinstance(error, OSError) else "") or str(error) or type(error).__name__
     return text[0].lower() + text[1:]

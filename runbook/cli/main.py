@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NoReturn
@@ -11,45 +10,10 @@ from typing import Any, NoReturn
 import click
 
 from runbook import __version__
+from runbook.cli.options import JSON, PLAN, REASON, RUN, WINDOW, YES, Group, confirm
+from runbook.cli.record import audit
+from runbook.cli.simulated import sandbox
 from runbook.errors import RunbookError, UsageError, render
-
-Command = Callable[..., Any]
-
-PLAN = click.argument("plan", type=click.Path(path_type=Path), default=Path("runbook.yaml"))
-RUN = click.argument("run", required=False)
-JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable output, see docs/json.md.")
-YES = click.option("--yes", is_flag=True, help="Answer every confirmation with yes.")
-REASON = click.option("--reason", default="", metavar="TEXT", help="Why; it is recorded.")
-
-
-class Span(click.ParamType[timedelta]):
-    """A duration as plans write them."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
-        """``90s``, ``10m``, ``4h``, ``1h30m``."""
-        from runbook.plan.durations import parse_duration
-
-        if isinstance(value, timedelta):
-            return value
-        try:
-            return parse_duration(str(value))
-        except ValueError as error:
-            self.fail(f"{value!r} is not a duration ({error}); write 90s, 10m, 4h or 1h30m", param, ctx)
-
-
-WINDOW = click.option(
-    "--window", type=Span(), metavar="DURATION", help="How long the system may be away, e.g. 4h; default: the plan's."
-)
-
-
-class Group(click.Group):
-    """Lists the verbs in the order in which a night needs them."""
-
-    def list_commands(self, _ctx: click.Context) -> list[str]:
-        """In the order of definition."""
-        return list(self.commands)
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -135,7 +99,7 @@ def execute(home: Any, plan: Path, window: timedelta | None, as_json: bool, yes:
     from runbook.cli.night import drive
     from runbook.commands import runs
 
-    _confirm(yes, f"Begin the upgrade of {plan} now?")
+    confirm(yes, f"Begin the upgrade of {plan} now?")
     drive(home, lambda executor: runs.execute(executor, plan, window), as_json=as_json)
 
 
@@ -183,7 +147,7 @@ def revert(home: Any, run: str | None, as_json: bool, yes: bool, reason: str) ->
     from runbook.cli.night import drive
     from runbook.commands import runs
 
-    _confirm(yes, "Turn back and put the old setup back in service?")
+    confirm(yes, "Turn back and put the old setup back in service?")
     drive(home, lambda executor: runs.revert(executor, run, reason), as_json=as_json)
 
 
@@ -204,6 +168,28 @@ def hold(home: Any, run: str | None, reason: str) -> None:
 
 
 @cli.command()
+@click.argument("setup", type=click.Choice(["old", "new"]))
+@RUN
+@JSON
+@YES
+@REASON
+@click.pass_obj
+def declare(home: Any, setup: str, run: str | None, as_json: bool, yes: bool, reason: str) -> None:
+    """Say that a run has ended because you put it right yourself.
+
+    SETUP is the one in service. For a run that can neither be resumed nor reverted: nothing is done on any server, the
+    gate, jobs and databases stay as they are, and the record says who declared it and why.
+    """
+    from runbook.app import build_executor
+    from runbook.cli import show
+    from runbook.commands.runs import declare as end
+
+    confirm(yes, f"End the run as it is? Nothing is put back; you say that the {setup} setup is in service.")
+    found = end(build_executor(home), run, setup, reason)
+    show.emit(found.to_json()) if as_json else show.declared(found)
+
+
+@cli.command()
 @JSON
 @click.pass_obj
 def runs(home: Any, as_json: bool) -> None:
@@ -218,121 +204,8 @@ def runs(home: Any, as_json: bool) -> None:
     )
 
 
-@cli.group(cls=Group)
-def audit() -> None:
-    """The record: who did what, when, with what outcome."""
-
-
-@audit.command("show")
-@RUN
-@JSON
-@click.option("--statements/--no-statements", default=False, help="Include every statement and command.")
-@click.pass_obj
-def audit_show(home: Any, run: str | None, as_json: bool, statements: bool) -> None:
-    """Print the record of a run."""
-    from runbook.cli import show
-    from runbook.commands import audit as read
-
-    rows = read.show(home, run, statements=statements or as_json)
-    show.emit(rows) if as_json else show.record(rows)
-
-
-@audit.command("verify")
-@RUN
-@JSON
-@click.option("--expect", default="", metavar="HASH", help="The last hash, as printed when the run ended.")
-@click.pass_obj
-def audit_verify(home: Any, run: str | None, as_json: bool, expect: str) -> None:
-    """Check that no row was changed, removed or added; of one run, or of all."""
-    from runbook.cli import show
-    from runbook.commands.audit import verify
-
-    verdicts = verify(home, run, expect)
-    show.emit([{**vars(one), "ok": one.ok} for one in verdicts]) if as_json else show.verdicts(verdicts)
-    sys.exit(0 if all(one.ok for one in verdicts) else 20)
-
-
-@audit.command("export")
-@RUN
-@click.pass_obj
-def audit_export(home: Any, run: str | None) -> None:
-    """Write the record of a run as JSON lines, hashes included."""
-    from runbook.commands.audit import export
-
-    for line in export(home, run):
-        click.echo(line)
-
-
-@cli.group(cls=Group)
-def sandbox() -> None:
-    """The simulated SQL Servers of a plan (sandbox:// addresses)."""
-
-
-@sandbox.command("start")
-@PLAN
-@click.pass_obj
-def sandbox_start(home: Any, plan: Path) -> None:
-    """Start them; plans start them by themselves."""
-    from runbook.commands import sandboxes
-
-    for line in sandboxes.start(home, plan):
-        click.echo(line)
-
-
-@sandbox.command("stop")
-@PLAN
-@click.pass_obj
-def sandbox_stop(home: Any, plan: Path) -> None:
-    """Stop them; their data stays."""
-    from runbook.commands import sandboxes
-
-    for line in sandboxes.stop(home, plan):
-        click.echo(line)
-
-
-@sandbox.command("status")
-@PLAN
-@JSON
-@click.pass_obj
-def sandbox_status(home: Any, plan: Path, as_json: bool) -> None:
-    """Show which run, where, and what faults are set."""
-    from runbook.cli import show
-    from runbook.commands import sandboxes
-
-    found = sandboxes.status(home, plan)
-    show.emit(found) if as_json else show.sandboxes(found)
-
-
-@sandbox.command("reset")
-@PLAN
-@YES
-@click.pass_obj
-def sandbox_reset(home: Any, plan: Path, yes: bool) -> None:
-    """Stop them and delete all their data and faults."""
-    from runbook.commands import sandboxes
-
-    _confirm(yes, "Delete the data of this plan's sandbox servers?")
-    for line in sandboxes.reset(home, plan):
-        click.echo(line)
-
-
-@sandbox.command("fault")
-@click.argument("server")
-@click.argument(
-    "kind", type=click.Choice(["slow", "hang", "fail", "drop", "kill", "disk-full", "lie", "corrupt", "none"])
-)
-@click.option("--match", metavar="REGEX", default="", help="Only statements that match; default: all.")
-@click.option("--seconds", type=float, help="How long a slow statement takes longer.")
-@click.option("--times", type=int, help="How often it strikes; default: every time.")
-@click.option(
-    "--plan", type=click.Path(path_type=Path), default=Path("runbook.yaml"), help="The plan that names SERVER."
-)
-@click.pass_obj
-def sandbox_fault(home: Any, /, server: str, kind: str, plan: Path, **options: Any) -> None:
-    """Make SERVER (the plan's name for it) go wrong; KIND none takes all faults away."""
-    from runbook.commands import sandboxes
-
-    click.echo(sandboxes.fault(home, plan, server, kind, **options))
+cli.add_command(audit)
+cli.add_command(sandbox)
 
 
 @cli.command()
@@ -342,15 +215,6 @@ def schema() -> None:
     from runbook.plan.schema import plan_json_schema
 
     show.emit(plan_json_schema())
-
-
-def _confirm(yes: bool, question: str) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise UsageError("a confirmation is needed and there is no terminal to ask on", hint="Add --yes.")
-    if not click.confirm(question):
-        raise UsageError("not confirmed, nothing was done")
 
 
 def main() -> NoReturn:

@@ -119,6 +119,16 @@ def _troubles(found: Status) -> None:
         click.echo(f"note: {finding}")
 
 
+def declared(found: Status) -> None:
+    """What is left as it is, for whoever has to know it."""
+    view = found.view
+    click.echo(f"run {view.run_id} has ended: {found.state.value}, {view.declared}")
+    owed = [identity for identity, step in view.steps.items() if step.owes]
+    if owed and found.state is RunState.REVERTED:
+        click.echo(f"not put back by runbook: {', '.join(owed)}")
+    click.echo("nothing was done on any server, and nothing was proven")
+
+
 _SAID = {
     RunState.UPGRADED: "UPGRADED: the new setup is validated and in service",
     RunState.REVERTED: "REVERTED: the old setup is proven and in service",

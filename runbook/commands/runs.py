@@ -9,7 +9,7 @@ from runbook.commands.status import Status, find_run
 from runbook.errors import NotSupported, Refused, UsageError
 from runbook.events import Draft, Kind
 from runbook.executor import Executor
-from runbook.journal.lease import Process, is_live
+from runbook.journal.lease import Process, acquire, is_live
 from runbook.journal.log import RunLog
 from runbook.plan.load import load_plan
 from runbook.plan.models import Plan
@@ -42,9 +42,10 @@ def resume(executor: Executor, run: str | None) -> tuple[str, RunState]:
 def revert(executor: Executor, run: str | None, reason: str) -> tuple[str, RunState]:
     """Turn back: an executor that is at work does it, else this process."""
     view = newest(executor, run)
-    if view.ending is RunState.REVERTED or view.ending is RunState.REFUSED:
-        raise UsageError(f"run {view.run_id} has ended: {view.ending}", hint="The old setup is in service.")
-    if view.pivot_at or view.ending:
+    if view.ending and (view.declared or view.ending is not RunState.UPGRADED):
+        setup = "new" if view.ending is RunState.UPGRADED else "old"
+        raise UsageError(f"run {view.run_id} has ended: {view.ending}", hint=f"The {setup} setup is in service.")
+    if view.pivot_at:
         raise NotSupported(
             f"run {view.run_id} is past the pivot: the gate opened at {view.pivot_at:%H:%M:%S} UTC on the new setup",
             hint="What users wrote since then is on the new setup only. Going back would lose it, and this version "
@@ -64,6 +65,30 @@ def hold(executor: Executor, run: str | None, reason: str) -> Status:
         raise Refused(f"run {view.run_id} {what}, there is nothing to hold", hint="runbook status shows where it is.")
     request(executor, view.run_id, "hold", reason or "a person asked")
     return Status(newest(executor, view.run_id), live=True, owner="")
+
+
+ENDING_OF = {"old": RunState.REVERTED, "new": RunState.UPGRADED}
+
+
+def declare(executor: Executor, run: str | None, setup: str, reason: str) -> Status:
+    """Record that a run has ended because a person put it right by other means; nothing is done on any server.
+
+    ``setup`` (``old`` or ``new``) says which one is in service. For a run that can neither be resumed nor reverted, and
+    would keep its servers from ever being used by another one.
+    """
+    view = newest(executor, run)
+    if view.ending:
+        raise UsageError(f"run {view.run_id} has ended: {view.ending}", hint="runbook audit show tells about it.")
+    if not reason.strip():
+        raise UsageError("a declared ending needs its reason", hint="Add --reason TEXT: what was done, and by whom.")
+    lease = acquire(executor.store, view.run_id, executor.actor, Process.here(), executor.now)
+    try:
+        log = RunLog.load(executor.store, view.run_id, actor=executor.actor, now=executor.now, fence=lease.fence)
+        data = {"ending": ENDING_OF[setup].value, "reason": reason, "declared": executor.actor}
+        log.append(Draft(Kind.RUN_FINISHED, None, data))
+        return Status(log.view, live=False, owner="")
+    finally:
+        lease.release()
 
 
 def request(executor: Executor, run_id: str, what: str, reason: str) -> None:

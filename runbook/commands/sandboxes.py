@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from runbook.adapters.clock import SystemClock
+from runbook.commands.status import runs
 from runbook.errors import Refused, UsageError
 from runbook.home import Home
 from runbook.plan.load import load_plan
@@ -32,7 +34,8 @@ def stop(home: Home, plan_path: Path) -> list[str]:
 
 
 def reset(home: Home, plan_path: Path) -> list[str]:
-    """Stop them and delete their data; returns a line for each."""
+    """Stop them and delete their data; returns a line for each. Refused while a run that uses them has not ended."""
+    _refuse_in_use(home, {server.url.text for server in _sandboxes(load_plan(plan_path))})
 
     def forget(server: Server, directory: Path) -> str:
         if directory.exists():
@@ -40,6 +43,18 @@ def reset(home: Home, plan_path: Path) -> list[str]:
         return f"{server.name}: empty"
 
     return _each(home, plan_path, forget)
+
+
+def _refuse_in_use(home: Home, urls: set[str]) -> None:
+    if home.journal_file and not home.journal_file.is_file():
+        return
+    for found in runs(home, SystemClock().now()):
+        view = found.view
+        if view.ending is None and urls & {str(one.get("url")) for one in view.opening["servers"].values()}:
+            raise Refused(
+                f"run {view.run_id} of {view.plan_name} has not ended ({found.state.value}), and it uses these servers",
+                hint="End it first: runbook resume, runbook revert, or runbook declare if it can no longer go on.",
+            )
 
 
 def status(home: Home, plan_path: Path) -> list[dict[str, Any]]:

@@ -71,7 +71,8 @@ class Status:
     @property
     def reason(self) -> str:
         """Why it stands there."""
-        return self.view.held or self.view.turned_back or self.view.hold_requested
+        view = self.view
+        return view.declared or view.held or view.turned_back or view.hold_requested
 
     def to_json(self) -> dict[str, Any]:
         """The documented schema (docs/json.md)."""
@@ -86,6 +87,7 @@ class Status:
             "turn_back_at": None if view.pivot_at or view.ending else _iso(view.turn_back_at),
             "pivot_at": _iso(view.pivot_at),
             "ended_at": _iso(view.ended_at),
+            "declared": bool(view.declared),
             "gate": view.gate,
             "executor": self.owner if self.live else None,
             "findings": view.findings,

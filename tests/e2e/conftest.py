@@ -54,30 +54,41 @@ def make_system(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Call
     """Makes the example system for a test, and ends it afterwards."""
     made: list[System] = []
 
-    def make(plan: str = "runbook.yaml", edit: Callable[[str], str] = lambda text: text) -> System:
-        home = tmp_path / "home"
-        home.mkdir()
-        servers: SandboxServers | NamedServers
-        if NamedServers.configured():
-            servers = NamedServers(home)
-            servers.wipe()
-            seed(servers.server("old").connect, SCALE)
-            keep_still(servers)
-        else:
-            servers = SandboxServers(home)
-            servers.copy_from(request.getfixturevalue("template"))
-        port = _free_port(os.environ.get("PYTEST_XDIST_WORKER", ""))
-        app_directory = prepare.lay_out(home / "mailer", app_port=port)
-        path = home / "mailer" / plan
-        path.write_text(edit(servers.plan(path.read_text(encoding="utf-8"))), encoding="utf-8")
-        prepare.render_config(app_directory, servers.json("old"), servers.json("new"), port)
-        system = System(home, servers, path, port, prepare.start_app(app_directory, port))
-        made.append(system)
-        return system
+    def make(plan: str = "runbook.yaml") -> System:
+        made.append(build_system(tmp_path / "home", plan, request))
+        return made[-1]
 
     yield make
     for system in made:
         system.close()
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[System]:
+    """One system for all tests of a module that are there to show that nothing is touched."""
+    system = build_system(tmp_path_factory.mktemp("untouched") / "home", "runbook.yaml", request)
+    yield system
+    system.close()
+
+
+def build_system(home: Path, plan: str, request: pytest.FixtureRequest) -> System:
+    """The example system in a directory of its own, its servers filled and its application running."""
+    home.mkdir()
+    servers: SandboxServers | NamedServers
+    if NamedServers.configured():
+        servers = NamedServers(home)
+        servers.wipe()
+        seed(servers.server("old").connect, SCALE)
+        keep_still(servers)
+    else:
+        servers = SandboxServers(home)
+        servers.copy_from(request.getfixturevalue("template"))
+    port = _free_port(os.environ.get("PYTEST_XDIST_WORKER", ""))
+    app_directory = prepare.lay_out(home / "mailer", app_port=port)
+    path = home / "mailer" / plan
+    path.write_text(servers.plan(path.read_text(encoding="utf-8")), encoding="utf-8")
+    prepare.render_config(app_directory, servers.json("old"), servers.json("new"), port)
+    return System(home, servers, path, port, prepare.start_app(app_directory, port))
 
 
 @pytest.fixture

@@ -37,6 +37,7 @@ class Outcome:
     @property
     def json(self) -> Any:
         """Its output, read."""
+        assert self.out, self.err
         return json.loads(self.out)
 
 
@@ -73,9 +74,19 @@ class System:
         assert "Traceback" not in done.stderr, done.stderr
         return Outcome(done.returncode, done.stdout, done.stderr)
 
-    def execute(self, window: str = "10m") -> Outcome:
+    def execute(self, window: str = "10m", plan: Path | None = None) -> Outcome:
         """The night."""
-        return self.runbook("execute", str(self.plan), "--window", window, "--yes")
+        return self.runbook("execute", str(plan or self.plan), "--window", window, "--yes")
+
+    def another_plan(self, name: str, *changes: tuple[str, str]) -> Path:
+        """The plan with pieces of its text replaced, in a file beside it."""
+        text = self.plan.read_text(encoding="utf-8")
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        path = self.plan.with_name(name)
+        path.write_text(text, encoding="utf-8")
+        return path
 
     def begin(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a command and leave it running."""

@@ -9,6 +9,26 @@ from pathlib import Path
 
 from tests.e2e.system import System, wait_until
 
+UNDOABLE = ("seed-restore", "cut-database", "restrict-database", "prove-reference")
+OTHERS = (
+    "check-checkdb",
+    "check-features",
+    "drain-sessions",
+    "prove-quiet",
+    "restore-tail",
+    "recover-database",
+    "carry-options",
+    "check-version",
+    "compare-proof",
+    "release-database",
+    "last-look",
+    "first-backup",
+)
+MEASURED = "\nbudgets:\n" + "".join(
+    [f"  {name}: {{do: 0.3s, undo: 0.3s}}\n" for name in UNDOABLE] + [f"  {name}: 0.2s\n" for name in OTHERS]
+)
+"""What these small databases take, so that a short window holds the night and the test need not wait for a long one."""
+
 
 def test_upgraded(system: System) -> None:
     """The application answers from the new server, the data is what it was, exactly the same jobs are enabled."""
@@ -90,12 +110,15 @@ def test_a_changed_plan_is_refused(sandbox: System) -> None:
     assert "grace" in refused.err
     assert "HINT" in refused.err
     sandbox.plan.write_text(text, encoding="utf-8")
+    reset = sandbox.runbook("sandbox", "reset", str(sandbox.plan), "--yes")
+    assert (reset.code, "has not ended" in reset.err) == (30, True), "the servers are not taken from under a run"
     assert sandbox.runbook("resume").code in (0, 10)
 
 
 def test_a_resume_after_the_window_turns_back_at_once(sandbox: System) -> None:
     """closes_at was fixed when the run opened."""
     before = sandbox.content("old")
+    sandbox.plan.write_text(sandbox.plan.read_text(encoding="utf-8") + MEASURED, encoding="utf-8")
     _interrupt(sandbox, "cut-database[Contacts]", window="40s")
     closes_at = datetime.fromisoformat(sandbox.status()["closes_at"])
     wait_until(lambda: datetime.now(closes_at.tzinfo) > closes_at, 80)

@@ -3,23 +3,48 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from runbook.cli import main
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "RUNBOOK_HOME": str(home / "state"), "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        [sys.executable, "-m", "runbook", *arguments],
-        cwd=home, env=environment, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+@dataclass
+class Done:
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command line in an empty folder, through the entry point of the console script."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RUNBOOK_HOME", str(tmp_path / "state"))
+    monkeypatch.delenv("RUNBOOK_JOURNAL", raising=False)
+
+    def run(*arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["runbook", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return Done(int(ended.value.code or 0), said.out, said.err)
+
+    return run
 
 
 WRONG = [
@@ -43,6 +68,9 @@ WRONG = [
     (["revert", "--yes"], 2, "run"),
     (["revert"], 2, "confirmation"),
     (["hold"], 2, "run"),
+    (["declare", "sideways", "--yes"], 2, "sideways"),
+    (["declare", "old"], 2, "confirmation"),
+    (["declare", "old", "--yes"], 2, "run"),
     (["audit", "verify", "nobody"], 2, "journal"),
     (["audit", "forge"], 2, "forge"),
     (["sandbox", "start", "no-such.yaml"], 2, "no-such.yaml"),
@@ -54,13 +82,13 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("arguments", "code", "named"), WRONG, ids=[" ".join(one[0]) for one in WRONG])
-def test_a_wrong_command_line(tmp_path: Path, arguments: list[str], code: int, named: str) -> None:
+def test_a_wrong_command_line(tmp_path: Path, run: Run, arguments: list[str], code: int, named: str) -> None:
     """The code, the thing that is wrong, and a line of remedy; no traceback, no state left behind."""
     (tmp_path / "empty.yaml").write_text("", encoding="utf-8")
     (tmp_path / "tabs.yaml").write_text("runbook: 1\n\tname: x\n", encoding="utf-8")
     (tmp_path / "list.yaml").write_text("- runbook\n", encoding="utf-8")
     (tmp_path / "good.yaml").write_text(_good(), encoding="utf-8")
-    done = run(tmp_path, *arguments)
+    done = run(*arguments)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     assert done.stderr.startswith("error: ")
@@ -77,31 +105,31 @@ def _good() -> str:
 def test_help_names_every_verb() -> None:
     """And none that does not work yet."""
     done = subprocess.run([sys.executable, "-m", "runbook", "--help"], capture_output=True, text=True, check=True)
-    verbs = "init check plan execute status resume revert hold runs audit sandbox schema"
+    verbs = "init check plan execute status resume revert hold declare runs audit sandbox schema"
     for verb in verbs.split(" "):
         assert f"\n  {verb} " in done.stdout
     for verb in ("rehearse", "report", "approve", "extend", "finalize", "guard"):
         assert f"\n  {verb} " not in done.stdout
 
 
-def test_the_schema_is_one(tmp_path: Path) -> None:
+def test_the_schema_is_one(run: Run) -> None:
     """``runbook schema`` prints a JSON Schema that knows the plan's keys."""
-    schema = json.loads(run(tmp_path, "schema").stdout)
+    schema = json.loads(run("schema").stdout)
     assert {"servers", "databases", "gate", "window"} <= set(schema["properties"])
 
 
-def test_a_first_plan_says_what_is_left_to_fill_in(tmp_path: Path) -> None:
+def test_a_first_plan_says_what_is_left_to_fill_in(run: Run) -> None:
     """``init`` writes a plan that ``check`` refuses only for what nobody but a person knows."""
-    assert run(tmp_path, "init").returncode == 0
-    done = run(tmp_path, "check")
+    assert run("init").returncode == 0
+    done = run("check")
     assert done.returncode == 30
     assert "fill" in done.stderr
 
 
-def test_a_journal_without_its_tables_holds_no_run(tmp_path: Path) -> None:
+def test_a_journal_without_its_tables_holds_no_run(tmp_path: Path, run: Run) -> None:
     """Asked in the moment in which a first run is being opened, status says that there is none."""
     (tmp_path / "state").mkdir()
     sqlite3.connect(tmp_path / "state" / "journal.db").execute("CREATE TABLE other (x int)").connection.close()
-    done = run(tmp_path, "status")
+    done = run("status")
     assert done.returncode == 2
     assert "no run" in done.stderr

@@ -1,0 +1,68 @@
+"""A run that nobody can bring to an end is ended by a person's word, and the record says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runbook.commands import runs
+from runbook.errors import AlreadyRunning, IllegalTransition, Refused, UsageError
+from runbook.journal.lease import Process, acquire
+from runbook.states import RunState
+from runbook.testing import PowerCut
+from tests.scenario.night import Night
+
+
+@pytest.fixture
+def lost(tmp_path: Path) -> Night:
+    """A night whose executor died at the cut."""
+    night = Night(tmp_path)
+    night.open()
+    night.world.pull_plug_when(lambda effect: "cut_tail[Contacts]" in str(effect))
+    with pytest.raises(PowerCut):
+        night.drive()
+    night.next_process()
+    return night
+
+
+def test_it_ends_the_run_and_touches_nothing(lost: Night) -> None:
+    """The servers are as they were left, the ending carries a name and a reason, and another run may begin."""
+    with pytest.raises(Refused, match="has not ended"):
+        lost.executor().open_run(lost.plan, lost.window)
+    content = lost.world.content("old")
+    found = runs.declare(lost.executor(), lost.run_id, "old", "restored from the full backup by hand")
+    assert found.state is RunState.REVERTED
+    assert found.to_json()["declared"] is True
+    assert "restored from the full backup by hand" in found.reason
+    assert lost.executor().actor in found.reason
+    assert lost.world.content("old") == content
+    assert lost.executor().open_run(lost.plan, lost.window) != lost.run_id
+
+
+def test_nothing_goes_on_after_it(lost: Night) -> None:
+    """Neither resume nor revert, nor a second word."""
+    runs.declare(lost.executor(), None, "new", "recovered by hand")
+    for again in (
+        lambda: runs.resume(lost.executor(), lost.run_id),
+        lambda: runs.revert(lost.executor(), lost.run_id, ""),
+        lambda: runs.declare(lost.executor(), lost.run_id, "old", "no, old"),
+    ):
+        with pytest.raises((UsageError, Refused, IllegalTransition)):
+            again()
+
+
+def test_a_reason_is_needed(lost: Night) -> None:
+    """Whoever reads the record later must learn what was done."""
+    with pytest.raises(UsageError, match="reason"):
+        runs.declare(lost.executor(), None, "old", " ")
+    assert lost.view.ending is None
+
+
+def test_not_while_somebody_is_at_work(lost: Night) -> None:
+    """An executor that lives is not talked over."""
+    lease = acquire(lost.store, lost.run_id, "another", Process.here(), lost.world.clock.now)
+    with pytest.raises(AlreadyRunning):
+        runs.declare(lost.executor(), None, "old", "by hand")
+    lease.release()
+    assert lost.view.ending is None
