@@ -90,9 +90,12 @@ class Event:
 GENESIS = "0" * 64
 
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+
+
 def encode(data: Mapping[str, Any]) -> str:
     """Canonical JSON: sorted keys, no white space, UTF-8 as it is."""
-    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _canonical(data)
 
 
 def chain(previous: str, run_id: str, n: int, at: str, kind: str, step: str, actor: str, fence: int, data: str) -> str:
@@ -100,9 +103,5 @@ def chain(previous: str, run_id: str, n: int, at: str, kind: str, step: str, act
 
     Every column is length-prefixed, so that no text can move from one column into the next unnoticed.
     """
-    digest = hashlib.sha256()
-    for part in (previous, run_id, str(n), at, kind, step, actor, str(fence), data):
-        raw = part.encode()
-        digest.update(b"%d:" % len(raw))
-        digest.update(raw)
-    return digest.hexdigest()
+    parts = [part.encode() for part in (previous, run_id, str(n), at, kind, step, actor, str(fence), data)]
+    return hashlib.sha256(b"".join([b"%d:%b" % (len(part), part) for part in parts])).hexdigest()

@@ -6,11 +6,7 @@ import pytest
 
 from tests.e2e.system import System
 
-MOMENTS = (
-    "cut-database[Archive]",
-    "repoint",
-    "open-gate",
-)
+MOMENTS = ("repoint", "open-gate")
 REACHED = ("started", "done", "passed")
 
 
@@ -34,6 +30,21 @@ def test_killed_on_the_way_forward(sandbox: System, step: str) -> None:
     done = sandbox.runbook("resume")
     code = 0 if sandbox.status()["state"] == "upgraded" else done.code
     _assert_old_or_new(sandbox, code, before, jobs)
+
+
+def test_killed_between_old_and_new(sandbox: System) -> None:
+    """With databases on neither side: a changed plan is refused, the servers cannot be reset, and a resume goes on."""
+    before, jobs = sandbox.content("old"), sandbox.jobs("old")
+    process = sandbox.begin("execute", str(sandbox.plan), "--window", "10m", "--yes")
+    sandbox.kill_when(process, lambda: sandbox.step("cut-database[Archive]") in REACHED)
+    text = sandbox.plan.read_text(encoding="utf-8")
+    sandbox.plan.write_text(text.replace("grace: 3s", "grace: 4s"), encoding="utf-8")
+    refused = sandbox.runbook("resume")
+    assert (refused.code, "grace" in refused.err, "HINT" in refused.err) == (30, True, True), refused.err
+    sandbox.plan.write_text(text, encoding="utf-8")
+    reset = sandbox.runbook("sandbox", "reset", str(sandbox.plan), "--yes")
+    assert (reset.code, "has not ended" in reset.err) == (30, True), "the servers are not taken from under a run"
+    _assert_old_or_new(sandbox, sandbox.runbook("resume").code, before, jobs)
 
 
 def test_killed_on_the_way_back_and_again(sandbox: System) -> None:
