@@ -64,6 +64,8 @@ class LanguageSession:
         self.handles: dict[int, Any] = {}
         self.fired: list[int] = []
         self.view_stamps: dict[str, str] = {}
+        self.view_rows: dict[str, list[tuple[Any, ...]]] = {}
+        """What the temporary table of an instance's view holds, where it was filled outside a transaction."""
         self.after_rows: Callable[[], None] | None = None
         self._wake = threading.Event()
         self._cancelled = False

@@ -163,6 +163,8 @@ class RealBench:
             manage.clear_faults(self.servers.home(role))
 
     def close(self) -> None:
+        for idle in self.idle.values():
+            idle.close()
         for client in self.clients:
             with suppress(pyodbc.Error):  # some tests close theirs
                 client.close()

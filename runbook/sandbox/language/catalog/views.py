@@ -112,7 +112,12 @@ def _of_instance(session: LanguageSession, name: str) -> Rows | None:
     def load(current: LanguageSession) -> None:
         again = current.instance.rows(name, current)
         rows = [] if again is None else again[1]
-        fill(current, sql, columns, [physical(row, columns) for row in rows])
+        if current.view_rows.get(sql) == rows:
+            return
+        current.view_rows.pop(sql, None)
+        fill(current, sql, columns, physical(rows, columns))
+        if not current.engine.in_transaction:  # a rollback would take them away again
+            current.view_rows[sql] = rows
 
     return Rows(name, columns, f"temp.{sql}", load)
 
