@@ -91,7 +91,7 @@ def assert_orderly(path: Path) -> None:
         assert len(render(found)) == 2 * len(found.errors)
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     where=st.sampled_from(PLACES),
     change=st.sampled_from(["delete", "retype", "rename"]),
