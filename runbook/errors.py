@@ -17,6 +17,7 @@
         ├── Held                  20   stopped, between, waiting for a person
         ├── StepFailed            20   a step ended without reaching its goal
         ├── JournalError          20   the record cannot be written or trusted
+        │   ├── JournalUnwritable 40   disk full or server away: the run is interrupted and can be resumed
         │   ├── JournalCorrupt         a row was changed, removed or inserted
         │   ├── FencedOut              another executor took over
         │   └── IllegalTransition      a state change the table of transitions does not allow
@@ -133,6 +134,12 @@ class StepFailed(RunbookError):
 
 class JournalError(RunbookError):
     """The journal cannot be written, read or trusted."""
+
+
+class JournalUnwritable(JournalError):
+    """The journal's disk is full or its server away; what was under way stopped where it was."""
+
+    exit_code = 40
 
 
 class JournalCorrupt(JournalError):

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from runbook.errors import FencedOut, JournalError, Refused
+from runbook.errors import FencedOut, JournalUnwritable, Refused
 from runbook.journal.reading import RUN_IDS, Row, select_rows
 
 WAL_PAGES = 100
@@ -94,7 +94,7 @@ class SqlStore:
         parsed = make_url(url)
         self._sqlite = sqlite = parsed.get_backend_name() == "sqlite"
         if sqlite and parsed.database and parsed.database != ":memory:":
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            _make_private(Path(parsed.database))
         connect: dict[str, Any] = {"check_same_thread": False, "timeout": 30} if sqlite else {}
         self._engine = create_engine(parsed, poolclass=StaticPool, connect_args=connect)
         if sqlite:
@@ -171,7 +171,7 @@ class SqlStore:
                     return False
                 for row in rows:
                     do.add_row(cursor, *row)
-        except JournalError as error:
+        except JournalUnwritable as error:
             if isinstance(error.__cause__, self._integrity_error):
                 return False
             raise
@@ -252,14 +252,21 @@ class SqlStore:
         self._engine.dispose()
 
 
+def _make_private(file: Path) -> None:
+    """Statements and names are nobody else's business; SQLite gives its other files the mode of this one."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if not file.exists():
+        file.touch(mode=0o600)
+
+
 def _configure_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # transactions are begun by us, immediate, so that a writer never upgrades
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"wal_autocheckpoint={WAL_PAGES}"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 
-def _unwritable(error: BaseException) -> JournalError:
-    return JournalError(
+def _unwritable(error: BaseException) -> JournalUnwritable:
+    return JournalUnwritable(
         f"the journal cannot be written: {_first_line(error)}",
         hint="Make room or mend the disk, then: runbook resume. Nothing is done that was not recorded.",
     )

@@ -183,10 +183,19 @@ def test_a_full_disk_is_said_and_nothing_is_half_written(book: Book, connections
     with pytest.raises(JournalError, match="cannot be written: database or disk is full") as caught:
         log.append(large)
     assert "Make room" in caught.value.hint
+    assert caught.value.exit_code == 40, "the run can be resumed"
     assert book.verdict().rows == 8
     connections[-1].execute(f"PRAGMA max_page_count={pages + 1000}").close()
     log.append(large)
     assert (book.verdict().ok, book.verdict().rows) == (True, 9)
+
+
+def test_nobody_else_may_read_it(book: Book) -> None:
+    """Statements and names of servers are in it; the files beside it take its mode."""
+    book.log.append(Draft(Kind.NOTE, None, {"text": "more"}))
+    files = list(book.file.parent.glob("journal.db*"))
+    assert len(files) > 1
+    assert {file.stat().st_mode & 0o077 for file in files} == {0}
 
 
 @pytest.mark.parametrize("path", ["/dev/null/journal.db", "/proc/journal.db"])
