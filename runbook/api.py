@@ -18,6 +18,7 @@ from runbook.ports import (
     JobDefinition,
     JobSchedule,
     JobStep,
+    LogBackup,
     Login,
     ProofLevel,
     RecoveryModel,
@@ -61,6 +62,7 @@ from runbook.toolkit.features import (
     has_snapshots,
 )
 from runbook.toolkit.files import (
+    as_target_sees,
     backup_file,
     backup_name,
     exchange_of,
@@ -93,10 +95,12 @@ from runbook.toolkit.kept import (
     JobsBefore,
     KeptBackup,
     KeptCut,
+    KeptLogs,
     QuietMark,
     before_of,
 )
 from runbook.toolkit.light import LightDatabaseStep, LightStep
+from runbook.toolkit.logs import applied_once, named_logs
 from runbook.toolkit.pace import (
     BACKUP_MIB_S,
     CHECKDB_MIB_S,
@@ -183,8 +187,10 @@ __all__ = [
     "JobsBefore",
     "KeptBackup",
     "KeptCut",
+    "KeptLogs",
     "LightDatabaseStep",
     "LightStep",
+    "LogBackup",
     "Login",
     "LoginMark",
     "Need",
@@ -224,6 +230,8 @@ __all__ = [
     "WitnessedStep",
     "WrongTarget",
     "answers",
+    "applied_once",
+    "as_target_sees",
     "await_open",
     "await_pages",
     "await_silence",
@@ -262,6 +270,7 @@ __all__ = [
     "looked_at",
     "moved_files",
     "named_lines",
+    "named_logs",
     "next_free",
     "noted",
     "own_directory",

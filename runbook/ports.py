@@ -249,6 +249,20 @@ class BackupHeader:
 
 
 @dataclass(frozen=True)
+class LogBackup:
+    """A log backup in the history of the server that took it (msdb). ``path`` is as that server sees it, and empty when
+    the backup is not one file on a disk; ``device`` says what it is then. LSNs are decimal text."""
+
+    path: str
+    device: str
+    position: int
+    """Which set of the file."""
+    first_lsn: str
+    last_lsn: str
+    finished_at: str
+
+
+@dataclass(frozen=True)
 class TableInfo:
     """A user table; ``name`` is ``schema.table`` unquoted, ``columns`` what the proof reads, in column order."""
 
@@ -311,11 +325,16 @@ class SqlServerReader(Protocol):
         """Sessions in a database, without this run's own."""
 
     def snapshots(self, database: str) -> tuple[str, ...]: ...
-    def backup_header(self, path: str) -> BackupHeader | None:
-        """None when there is no such file; ServerError 3241 and the like when it is no backup."""
+    def backup_header(self, path: str, position: int | None = None) -> BackupHeader | None:
+        """The newest set of the file, or the one at a position. None when there is no such file or set; ServerError
+        3241 and the like when it is no backup."""
 
     def log_chain_starts(self, database: str) -> bool:
         """True when BACKUP LOG is possible (a full backup since the chain began: ``last_log_backup_lsn``)."""
+
+    def log_backups_since(self, database: str, lsn: str) -> tuple[LogBackup, ...]:
+        """Backups of the log of this very database (by family) that end after ``lsn``, whoever took them, in the order
+        in which they are restored; copy-only ones, which leave the chain alone, are left out."""
 
     def log_sequence(self, database: str) -> str:
         """A number that moves with every logged change of a database (for *nothing was written since*)."""
@@ -368,7 +387,9 @@ class SqlServer(SqlServerReader, Protocol):
         """WITH NORECOVERY, CHECKSUM, never REPLACE."""
 
     def restore_differential(self, database: str, path: str) -> None: ...
-    def restore_log(self, database: str, path: str) -> None: ...
+    def restore_log(self, database: str, path: str, position: int | None = None) -> None:
+        """The newest set of the file, or the one at a position."""
+
     def recover(self, database: str) -> None:
         """RESTORE DATABASE ... WITH RECOVERY."""
 

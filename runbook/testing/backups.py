@@ -49,6 +49,14 @@ def back_up(instance: Instance, order: Order, *, partial_files: bool) -> Work:
     made = _backup_set(instance, database, order)
     shelf.backups[place] = made
     _mark(database, made, order)
+    if made.kind == "log" and not made.copy_only:
+        instance.log_history.append(made)
+
+
+def somebody_backs_up_the_log(instance: Instance, database: str, path: str) -> None:
+    """A job or tool that is not ours takes a log backup, whole."""
+    for _ in back_up(instance, Order(database, path, "their log backup", "log"), partial_files=False):
+        pass
 
 
 def _ready_for_backup(instance: Instance, order: Order) -> Database:

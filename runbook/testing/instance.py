@@ -22,7 +22,7 @@ from runbook.ports import (
 )
 from runbook.testing.clock import FakeClock
 from runbook.testing.content import Content
-from runbook.testing.disk import GIB, FakeDisk, Settings, Shelf
+from runbook.testing.disk import GIB, BackupFile, FakeDisk, Settings, Shelf
 from runbook.testing.errors import ImpossibleWorld
 from runbook.testing.model import BUILDS, DEFAULT_OPTIONS, NOT_OPEN, SA_SID, Client, Database, Job
 from runbook.testing.refusals import refusal
@@ -57,6 +57,8 @@ class Instance:
     missing_permissions: tuple[str, ...] = ()
     foreign_backups: list[tuple[str, str]] = field(default_factory=list)
     """(command, database) of BACKUP or RESTORE statements somebody else runs."""
+    log_history: list[BackupFile] = field(default_factory=list)
+    """What msdb knows of log backups, oldest first."""
     agent: bool = True
     skew: timedelta = timedelta(0)
     down: bool = False

@@ -13,6 +13,7 @@ from runbook.ports import (
     DatabaseInfo,
     DatabaseState,
     JobDefinition,
+    LogBackup,
     Login,
     ProofLevel,
     QueryResult,
@@ -123,10 +124,10 @@ class FakeReader(ServerHandle):
         self.look("snapshots", f"SELECT sys.databases snapshots of {database}", database)
         return tuple(one.name for one in self.instance.snapshots_of(database))
 
-    def backup_header(self, path: str) -> BackupHeader | None:
+    def backup_header(self, path: str, position: int | None = None) -> BackupHeader | None:
         self.look("backup_header", f"RESTORE HEADERONLY {path}", path)
         found = backup_at(self.instance, path)
-        if found is None:
+        if found is None or (position or 1) != 1:  # a file of this world holds one set
             return None
         return BackupHeader(
             name=found.name,
@@ -148,6 +149,15 @@ class FakeReader(ServerHandle):
         self.look("log_chain_starts", f"SELECT last_log_backup_lsn {database}", database)
         found = self.instance.find(database)
         return found is not None and found.state is DatabaseState.ONLINE and found.log_backup_lsn is not None
+
+    def log_backups_since(self, database: str, lsn: str) -> tuple[LogBackup, ...]:
+        self.look("log_backups_since", f"SELECT msdb.dbo.backupset {database}", database)
+        family = self.instance.existing(database).family_guid
+        return tuple(
+            LogBackup(one.path, "disk", 1, str(one.first_lsn), str(one.last_lsn), one.finished_at)
+            for one in self.instance.log_history
+            if one.family_guid == family and one.last_lsn > int(lsn)
+        )
 
     def log_sequence(self, database: str) -> str:
         self.look("log_sequence", f"SELECT log sequence {database}", database)

@@ -10,6 +10,7 @@ from runbook.errors import AlreadyRunning, Refused
 from runbook.ports import DatabaseState, UserAccess
 from runbook.testing import backups
 from runbook.testing.administration import Administration
+from runbook.testing.errors import ImpossibleWorld
 from runbook.testing.handle import HALFWAY, UNTOUCHED, Work, at_once
 from runbook.testing.model import Database
 from runbook.testing.refusals import refusal
@@ -86,7 +87,9 @@ class FakeSqlServer(Administration):
 
         self._do("restore_differential", database, text, work)
 
-    def restore_log(self, database: str, path: str) -> None:
+    def restore_log(self, database: str, path: str, position: int | None = None) -> None:
+        if position not in (None, 1):
+            raise ImpossibleWorld("a backup file of this world holds one set")
         text = f"RESTORE LOG {database} WITH NORECOVERY"
         self._do("restore_log", database, text, lambda: backups.restore_log(self.instance, database, path))
 

@@ -83,10 +83,10 @@ def own_directory(ctx: ReadContext, server: str) -> str:
     return ctx.plan.servers[server].backup_directory or ctx.reader(server).identity().backup_path
 
 
-def header_of(reader: SqlServerReader, path: str) -> BackupHeader | None:
+def header_of(reader: SqlServerReader, path: str, position: int | None = None) -> BackupHeader | None:
     """The header of a sound backup; None when there is no file or it is none that can be restored from."""
     try:
-        header = reader.backup_header(path)
+        header = reader.backup_header(path, position)
     except ServerError as error:
         if error.number in NOT_A_BACKUP and not error.in_doubt:
             return None
@@ -139,6 +139,18 @@ def sound_attempt(reader: SqlServerReader, path: str, *, name: str, kind: str, d
 def same_file(path: str, directory: str) -> str:
     """The file of ``path`` in another directory: the same place as another server sees it."""
     return join(directory, re.split(r"[/\\]", path)[-1])
+
+
+def as_target_sees(path: str, places: ExchangePlaces) -> str:
+    """A file the source wrote, as the target would find it: through the exchange directory when it lies there, else
+    under the same path (a share both know)."""
+    folded, source = path.replace("\\", "/").casefold(), places.source.replace("\\", "/").rstrip("/").casefold()
+    if not folded.startswith(f"{source}/"):
+        return path
+    found = places.target
+    for part in path[len(source) + 1 :].replace("\\", "/").split("/"):
+        found = join(found, part)
+    return found
 
 
 def moved_files(

@@ -72,6 +72,13 @@ class KeptBackup:
 
 
 @dataclass(frozen=True)
+class KeptLogs:
+    """Kept by ``restore-logs[db]``: the log position the new server has reached with the backups others took."""
+
+    last_lsn: str
+
+
+@dataclass(frozen=True)
 class DatabaseBefore:
     """The settings of a database before the upgrade. Kept by ``create-snapshot[db]``, and within KeptCut."""
 

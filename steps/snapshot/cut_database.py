@@ -22,6 +22,8 @@ from runbook.api import (
     Decision,
     KeptBackup,
     KeptCut,
+    KeptLogs,
+    LogBackup,
     Outcome,
     Phase,
     QuietMark,
@@ -40,6 +42,7 @@ from runbook.api import (
     is_backup,
     is_open,
     named_lines,
+    named_logs,
     preview_path,
     seconds,
     source_of,
@@ -59,6 +62,8 @@ class Facts:
     tail: KeptBackup
     differential: KeptBackup
     seeded_files: tuple[str, ...]
+    late: tuple[LogBackup, ...] = ()
+    """Log backups somebody else took that the new server does not have."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ class CutDatabase(DatabaseStep):
     """Take the last changes and fence the old database in one move."""
 
     phase = Phase.SNAPSHOT
-    after = ("prove-reference",)
+    after = ("prove-reference", "restore-logs")
     strategies = frozenset({"side-by-side"})
     undoes_with = (ReturnSource,)
     Intent = Goal
@@ -107,7 +112,17 @@ class CutDatabase(DatabaseStep):
             tail=self._new(ctx, "tail"),
             differential=self._new(ctx, "diff"),
             seeded_files=seed.files,
+            late=self._late(ctx, info, seed),
         )
+
+    def _late(self, ctx: ReadContext, info: DatabaseInfo | None, seed: KeptBackup) -> tuple[LogBackup, ...]:
+        if info is None or not is_open(info) or info.recovery_model is RecoveryModel.SIMPLE:
+            return ()
+        reader = ctx.reader(source_of(ctx.plan))
+        shipped = ctx.find_kept(f"restore-logs[{self.key}]", KeptLogs)
+        header = None if shipped else header_of(reader, seed.path)
+        reached = shipped.last_lsn if shipped else header.last_lsn if header else ""
+        return reader.log_backups_since(self.key, reached) if reached else ()
 
     def _new(self, ctx: ReadContext, kind: Literal["tail", "diff"]) -> KeptBackup:
         reader = ctx.reader(source_of(ctx.plan))
@@ -129,6 +144,11 @@ class CutDatabase(DatabaseStep):
         if info is None or not is_open(info):
             state = "not there" if info is None else info.state
             return Block(f"{facts.database} on {facts.server} is {state}", "Something else changed it: look first.")
+        if facts.late:
+            return Block(
+                f"the log of {facts.database} was backed up by something else a moment ago: {named_logs(facts.late)}",
+                "The new server does not have it, so the cut would leave a gap: pause those backups, then start again.",
+            )
         backup = facts.differential if info.recovery_model is RecoveryModel.SIMPLE else facts.tail
         added = sorted(set(backup.files) ^ set(facts.seeded_files))
         if added:

@@ -19,6 +19,7 @@ from runbook.api import (
     Decision,
     KeptBackup,
     KeptCut,
+    KeptLogs,
     Outcome,
     Phase,
     ReadContext,
@@ -26,6 +27,7 @@ from runbook.api import (
     Sizes,
     SqlServer,
     WitnessedStep,
+    applied_once,
     exchange_of,
     header_of,
     is_backup,
@@ -34,9 +36,6 @@ from runbook.api import (
     seconds,
     target_of,
 )
-
-ALREADY_THERE = 4326
-"""*The log in this backup set terminates ... too early*: it was applied before."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +49,8 @@ class Facts:
     cut: KeptBackup
     header: BackupHeader | None
     seed: BackupHeader | None
+    logs_until: str = ""
+    """The log position reached with the backups that others took since the seed; empty when there were none."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class RestoreTail(WitnessedStep):
         cut = ctx.kept(f"cut-database[{self.key}]", KeptCut).backup
         seed = ctx.kept(f"seed-backup[{self.key}]", KeptBackup)
         path = same_file(cut.path, places.target)
+        logs = ctx.find_kept(f"restore-logs[{self.key}]", KeptLogs)
         return Facts(
             server=server,
             database=self.key,
@@ -95,6 +97,7 @@ class RestoreTail(WitnessedStep):
             cut=cut,
             header=header_of(reader, path),
             seed=header_of(reader, same_file(seed.path, places.target)),
+            logs_until=logs.last_lsn if logs else "",
         )
 
     def decide(self, facts: Facts) -> Decision:
@@ -112,10 +115,11 @@ class RestoreTail(WitnessedStep):
                 f"{facts.server} does not find the last changes at {facts.path}",
                 "Look whether the exchange directory can still be reached from both servers.",
             )
-        if cut.kind == "log" and facts.seed is not None and _later(header.first_lsn, facts.seed.last_lsn):
+        reached = facts.logs_until or (facts.seed.last_lsn if facts.seed else "")
+        if cut.kind == "log" and _later(header.first_lsn, reached):
             return Block(
                 f"log backups of {facts.database} are missing between the seed and the cut",
-                "Something else backed its log up since the seed: switch that off while a run is under way.",
+                "Something else backed its log up in the very moment of the cut: pause that, then start again.",
             )
         kind: Literal["log", "differential"] = "log" if cut.kind == "log" else "differential"
         # Its way back is that of seed-restore: the database is dropped whole.
@@ -134,11 +138,7 @@ class RestoreTail(WitnessedStep):
     def _restore(self, ctx: Context, intent: Goal) -> None:
         server = ctx.server(intent.server)
         restore = server.restore_log if intent.kind == "log" else server.restore_differential
-        try:
-            restore(intent.database, intent.path)
-        except ServerError as error:
-            if error.number != ALREADY_THERE:
-                raise
+        applied_once(lambda: restore(intent.database, intent.path))
 
     def verify(self, ctx: ReadContext, intent: Goal) -> Outcome:
         info = ctx.reader(intent.server).database(intent.database)

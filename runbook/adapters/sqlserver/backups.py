@@ -13,7 +13,7 @@ from runbook.adapters.sqlserver.tsql import catalog as catalog_text
 from runbook.adapters.sqlserver.tsql import session as session_text
 from runbook.adapters.sqlserver.tsql import state as state_text
 from runbook.errors import Refused, ServerError
-from runbook.ports import BackupHeader, DatabaseState, RunningBackup, UserAccess
+from runbook.ports import BackupHeader, DatabaseState, LogBackup, RunningBackup, UserAccess
 
 CANNOT_OPEN = 3201
 NO_SUCH_FILE = re.compile(r"(?:error|status) (?:code )?[23]\(")
@@ -22,11 +22,13 @@ IN_USE = frozenset({3101, 3702, 5061, 5070})
 GONE = frozenset({6101, 6104, 6106})
 """KILL of a number that nobody has any more, or that was given to the connection that asks."""
 EVICTIONS = 5
+DEVICES = {2: "disk", 5: "tape", 7: "virtual device", 9: "URL"}
+"""``device_type`` of msdb.dbo.backupmediafamily."""
 KINDS = {1: "full", 2: "log", 5: "differential"}
 
 
-def header(client: Client, path: str) -> BackupHeader | None:
-    """The newest set of a backup file, None when there is no such file."""
+def header(client: Client, path: str, at: int | None = None) -> BackupHeader | None:
+    """The newest set of a backup file, or the one at a position; None when there is no such file or set."""
     try:
         sets = client.read(text.header(path)).dicts()
     except ServerError as e:
@@ -35,8 +37,8 @@ def header(client: Client, path: str) -> BackupHeader | None:
         raise
     if not sets:
         raise ServerError(f"{client.role}: the file {path} holds no backup set", statement=text.header(path))
-    newest = max(sets, key=lambda one: int(one["Position"]))
-    return _header(newest, len(sets))
+    wanted = max(int(one["Position"]) for one in sets) if at is None else at
+    return next((_header(one, len(sets)) for one in sets if int(one["Position"]) == wanted), None)
 
 
 def _header(row: Mapping[str, Any], sets: int) -> BackupHeader:
@@ -56,6 +58,28 @@ def _header(row: Mapping[str, Any], sets: int) -> BackupHeader:
         size_bytes=int(row["BackupSize"]),
         finished_at=finished.isoformat() if hasattr(finished, "isoformat") else optional(finished),
         sets=sets,
+    )
+
+
+def logs_since(client: Client, database: str, lsn: str) -> tuple[LogBackup, ...]:
+    """What the history says; see the port."""
+    found: dict[int, list[Mapping[str, Any]]] = {}
+    for row in client.read(text.logs_since(database, lsn)).dicts():
+        found.setdefault(int(row["backup_set_id"]), []).append(row)
+    return tuple(_log_backup(rows) for rows in found.values())
+
+
+def _log_backup(rows: Sequence[Mapping[str, Any]]) -> LogBackup:
+    row = rows[0]
+    kind = int(row["device_type"]) % 100  # the permanent devices have numbers of their own, a hundred higher
+    device = DEVICES.get(kind, f"device of type {kind}") if len(rows) == 1 else f"{len(rows)} files"
+    return LogBackup(
+        path=optional(row["physical_device_name"]) if device == "disk" else "",
+        device=device,
+        position=int(row["position"]),
+        first_lsn=optional(row["first_lsn"]),
+        last_lsn=optional(row["last_lsn"]),
+        finished_at=optional(row["finished_at"]),
     )
 
 

@@ -66,8 +66,8 @@ class Scribe:
     def restore_differential(self, database: str, path: str) -> None:
         self._write(backup.restore_differential(database, path))
 
-    def restore_log(self, database: str, path: str) -> None:
-        self._write(backup.restore_log(database, path))
+    def restore_log(self, database: str, path: str, position: int | None = None) -> None:
+        self._write(backup.restore_log(database, path, position or 1))
 
     def recover(self, database: str) -> None:
         self._write(backup.recover(database))

@@ -21,6 +21,7 @@ from runbook.ports import (
     DatabaseFile,
     DatabaseInfo,
     JobDefinition,
+    LogBackup,
     Login,
     ProofLevel,
     QueryResult,
@@ -102,11 +103,14 @@ class Reader:
     def snapshots(self, database: str) -> tuple[str, ...]:
         return tuple(row[0] for row in self._client.read(catalog_text.snapshots(database)).first.rows)
 
-    def backup_header(self, path: str) -> BackupHeader | None:
-        return backups.header(self._client, path)
+    def backup_header(self, path: str, position: int | None = None) -> BackupHeader | None:
+        return backups.header(self._client, path, position)
 
     def log_chain_starts(self, database: str) -> bool:
         return self._client.read(catalog_text.log_chain(database)).value() is not None
+
+    def log_backups_since(self, database: str, lsn: str) -> tuple[LogBackup, ...]:
+        return backups.logs_since(self._client, database, lsn)
 
     def log_sequence(self, database: str) -> str:
         """Empty where the server cannot tell (2016 before SP2)."""
@@ -231,9 +235,9 @@ class Server(Reader):
         position = backups.position(self._client, path)
         self._effect(database, backup_text.restore_differential(database, path, position))
 
-    def restore_log(self, database: str, path: str) -> None:
-        position = backups.position(self._client, path)
-        self._effect(database, backup_text.restore_log(database, path, position))
+    def restore_log(self, database: str, path: str, position: int | None = None) -> None:
+        chosen = backups.position(self._client, path) if position is None else position
+        self._effect(database, backup_text.restore_log(database, path, chosen))
 
     def recover(self, database: str) -> None:
         self._effect(database, backup_text.recover(database))

@@ -127,6 +127,31 @@ def test_a_log_backup_needs_a_chain(bench):
     assert caught.value.number == 4208
 
 
+def test_the_history_of_log_backups(bench):
+    """Whoever took them, in the order in which they are restored; later than a position only; of that database only."""
+    old, new = seed(bench, bench.full)
+    reached = old.backup_header(bench.path(f"{bench.full}.bak")).last_lsn
+    assert old.log_backups_since(bench.full, reached) == ()
+    for file in ("1.trn", "2.trn"):
+        bench.write("old", bench.full)
+        old.backup_log(bench.full, bench.path(file), name=file)
+    found = old.log_backups_since(bench.full, reached)
+    assert [(one.path, one.device, one.position) for one in found] == [
+        (bench.path("1.trn"), "disk", 1),
+        (bench.path("2.trn"), "disk", 1),
+    ]
+    assert found[0].last_lsn == found[1].first_lsn
+    assert int(found[0].first_lsn) <= int(reached)
+    assert old.backup_header(found[0].path, 1).last_lsn == found[0].last_lsn
+    assert old.backup_header(found[0].path, 2) is None
+    assert old.log_backups_since(bench.full, found[0].last_lsn) == found[1:]
+    assert old.log_backups_since(bench.simple, "0") == ()
+    for one in found:
+        new.restore_log(bench.full, one.path, one.position)
+    new.recover(bench.full)
+    assert inside(new, bench.full) == inside(old, bench.full)
+
+
 def test_moving_a_database_with_its_tail(bench):
     """What was written up to the cut is on the other side, and the old side takes nothing more."""
     old, new = seed(bench, bench.full)

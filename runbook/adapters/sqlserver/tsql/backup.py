@@ -40,6 +40,22 @@ def header(path: str) -> str:
     return f"RESTORE HEADERONLY FROM DISK = {literal(path)}"
 
 
+def logs_since(database: str, lsn: str) -> str:
+    """The history of log backups that end after an LSN; one row for each file of a backup."""
+    return (
+        "SELECT s.backup_set_id, s.position, f.device_type, f.physical_device_name,\n"
+        "       CONVERT(nvarchar(40), s.first_lsn) AS first_lsn, CONVERT(nvarchar(40), s.last_lsn) AS last_lsn,\n"
+        "       CONVERT(nvarchar(30), s.backup_finish_date, 126) AS finished_at\n"
+        "FROM msdb.dbo.backupset AS s\n"
+        "JOIN msdb.dbo.backupmediafamily AS f ON f.media_set_id = s.media_set_id AND f.mirror = 0\n"
+        "JOIN sys.database_recovery_status AS r\n"
+        f"  ON r.family_guid = s.family_guid AND r.database_id = DB_ID({literal(database)})\n"
+        f"WHERE s.type = 'L' AND s.is_copy_only = 0 AND s.database_name = {literal(database)}\n"
+        f"  AND s.last_lsn > CAST({literal(lsn)} AS numeric(25, 0))\n"
+        "ORDER BY s.first_lsn, s.backup_set_id, f.family_sequence_number"
+    )
+
+
 def verify(path: str, position: int = 1) -> str:
     """Read a backup set and compare its checksums."""
     return f"RESTORE VERIFYONLY FROM DISK = {literal(path)} WITH FILE = {number(position)}, CHECKSUM"

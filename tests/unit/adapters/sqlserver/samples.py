@@ -67,6 +67,7 @@ SAMPLES: dict[Callable[..., object], list[Call]] = {
     catalog.sessions: [call(NASTY), call(NASTY, "20260321-100000-7f3a")],
     catalog.snapshots: [call(NASTY)],
     catalog.log_chain: [call(NASTY)],
+    backup.logs_since: [call(NASTY, "37000000012300001")],
     catalog.log_end: [call(NASTY)],
     state.user_access: [call(NASTY, access) for access in UserAccess],
     state.online: [call(NASTY)],
