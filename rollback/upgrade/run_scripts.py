@@ -28,6 +28,8 @@ from runbook.api import (
 TRIES = 5
 PAUSE = 1.0
 """Seconds before another try."""
+ASIDES = 3
+"""How many backups beside an attempt takes while the log keeps moving."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,6 @@ class RevertScripts(Undo):
                 f"the snapshot {self.snapshot} is gone",
                 hint=f"Restore {self.database} from {self.backup} yourself: it was taken before the scripts.",
             )
-        self._keep_aside(ctx, info)
         self._revert(ctx)
         self._rebase(ctx)
 
@@ -70,33 +71,58 @@ class RevertScripts(Undo):
         reader = ctx.reader(self.server)
         return bool(sound_attempt(reader, path, name=name, kind="full", database=self.database))
 
-    def _keep_aside(self, ctx: Context, info: DatabaseInfo) -> None:
-        """What the scripts did, and whatever else was written since the snapshot, goes into a file first."""
-        if not is_open(info) or self._holds(ctx, self.aside, "aside"):
+    def _revert(self, ctx: Context) -> None:
+        """Somebody may get in before any try; what was written until then goes into a file first, each time."""
+        beside: dict[str, str] = {}
+        for attempt in range(1, TRIES + 1):
+            self._clear(ctx)
+            self._keep_aside(ctx, beside)
+            try:
+                ctx.server(self.server).revert_to_snapshot(self.database, self.snapshot)
+            except ServerError as error:
+                if attempt == TRIES or error.number not in BUSY or error.in_doubt:
+                    raise
+            else:
+                return
+            ctx.sleep(PAUSE)
+
+    def _keep_aside(self, ctx: Context, beside: dict[str, str]) -> None:
+        """What the scripts did, and whatever else was written since the snapshot, is in a file before it goes.
+
+        ``beside`` holds the files of this attempt and where the log stood after each. Those of an attempt that was cut
+        off prove nothing: anybody may have written while nobody ran.
+        """
+        if not is_open(ctx.reader(self.server).database(self.database)):
             return
-        end_sessions(ctx, self.server, self.database)
+        while self._has_moved(ctx, beside):
+            if len(beside) == ASIDES:
+                newest = list(beside)[-1]
+                ctx.note(
+                    f"the log of {self.database} kept moving while it was to be reverted: what was written after"
+                    f" {newest} is in no file"
+                )
+                beside[newest] = ctx.reader(self.server).log_sequence(self.database)
+                return
+            self._back_up_aside(ctx, beside)
+            self._clear(ctx)
+
+    def _has_moved(self, ctx: ReadContext, beside: dict[str, str]) -> bool:
+        """True when something may have been written since the newest file beside, or when there is none."""
+        return not beside or ctx.reader(self.server).log_sequence(self.database) != list(beside.values())[-1]
+
+    def _back_up_aside(self, ctx: Context, beside: dict[str, str]) -> None:
         server = ctx.server(self.server)
         path = next_free(server, self.aside)
         server.backup_full(self.database, path, name=backup_name(ctx.run_id, "aside"), copy_only=True)
-        ctx.note(f"{self.database} as the scripts left it is kept in {path}")
-
-    def _revert(self, ctx: Context) -> None:
-        for _ in range(TRIES - 1):
-            if self._reverted(ctx):
-                return
-            ctx.sleep(PAUSE)
-        self._clear(ctx)
-        ctx.server(self.server).revert_to_snapshot(self.database, self.snapshot)
-
-    def _reverted(self, ctx: Context) -> bool:
-        self._clear(ctx)
-        try:
-            ctx.server(self.server).revert_to_snapshot(self.database, self.snapshot)
-        except ServerError as error:
-            if error.number not in BUSY or error.in_doubt:
-                raise
-            return False
-        return True
+        mark = server.log_sequence(self.database)
+        if not mark:
+            ctx.note(f"nothing tells where the log of {self.database} stands: see to it that nobody writes there")
+        earlier = list(beside)[-1] if beside else ""
+        beside[path] = mark
+        if earlier:
+            ctx.note(f"the log of {self.database} moved on after {earlier}: the database as it was then is in {path}")
+        else:
+            ctx.note(f"{self.database} as the scripts left it is kept in {path}")
 
     def _clear(self, ctx: Context) -> None:
         """Nobody may be in the database, nor in the snapshot."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runbook.api import (
+    OF_EVERY_SERVER,
     Apply,
     Block,
     Budget,
@@ -16,9 +17,14 @@ from runbook.api import (
     Outcome,
     Phase,
     ReadContext,
+    ServerError,
     Sizes,
     Step,
+    Unreachable,
     gate_is_gone,
+    noted,
+    source_of,
+    target_of,
 )
 
 
@@ -53,6 +59,7 @@ class OpenGate(Step):
         before = ctx.find_kept("close-gate", GateBefore)
         if gate_is_gone(ctx):
             ctx.note("the gate stood open already when it was to be opened: somebody took it away a moment before")
+        noted(ctx, _left_running(ctx))
         return Facts(ctx.gate_reader.observe(), "" if before is None else before.earlier)
 
     def decide(self, facts: Facts) -> Decision:
@@ -69,3 +76,24 @@ class OpenGate(Step):
     def verify(self, ctx: ReadContext, intent: Goal) -> Outcome:  # noqa: ARG002  (the gate says it all)
         state = ctx.gate_reader.observe()
         return {GateState.OPEN: Outcome.REACHED, GateState.CLOSED: Outcome.UNTOUCHED}.get(state, Outcome.PARTIAL)
+
+
+def _left_running(ctx: ReadContext) -> tuple[str, ...]:
+    """What to say of jobs that somebody made or enabled on the old server after all of them were disabled: a word in
+    time is all they are worth, so whatever keeps them from being read is said as well and stops nobody."""
+    if ctx.plan.strategy != "side-by-side":
+        return ()
+    source, target = source_of(ctx.plan), target_of(ctx.plan)
+    try:
+        jobs = ctx.reader(source).jobs()
+        enabled = [job.name for job in jobs if job.enabled and job.name not in OF_EVERY_SERVER]
+        carried = {job.name.casefold() for job in ctx.reader(target).jobs()} if enabled else set()
+    except (ServerError, Unreachable) as error:
+        return (f"whether a job is enabled on {source} cannot be told: {error.message}; look there yourself",)
+    return tuple(
+        f"job {name} is enabled on {source} again, by somebody else: disable it there, or it runs on both servers"
+        if name.casefold() in carried
+        else f"job {name} is enabled on {source} and not on {target}, since somebody made it after the others were"
+        f" disabled: create it on {target} if it is needed, and disable it on {source}"
+        for name in enabled
+    )
