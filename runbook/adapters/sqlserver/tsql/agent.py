@@ -80,9 +80,14 @@ def delete(job_name: str) -> str:
 
 
 def create(definition: JobDefinition) -> str:
-    """Create a job, disabled, all of it or nothing."""
+    """Create a job, disabled, all of it or nothing.
+
+    What procedures of msdb raise does not end a batch, whatever XACT_ABORT says: without TRY the rest would run and
+    half a job be committed.
+    """
     parts = [
         "DECLARE @job uniqueidentifier, @text nvarchar(max);",
+        "BEGIN TRY",
         "BEGIN TRANSACTION;",
         f"SET @text = {long_text(definition.description)};",
         f"EXEC msdb.dbo.sp_add_job @job_name = {literal(definition.name)}, @enabled = 0, @description = @text,"
@@ -92,6 +97,11 @@ def create(definition: JobDefinition) -> str:
         *(_add_schedule(schedule) for schedule in definition.schedules),
         "EXEC msdb.dbo.sp_add_jobserver @job_id = @job, @server_name = N'(local)';",
         "COMMIT TRANSACTION;",
+        "END TRY",
+        "BEGIN CATCH",
+        "IF XACT_STATE() <> 0 ROLLBACK TRANSACTION;",
+        "THROW;",
+        "END CATCH;",
     ]
     return "\n".join(parts)
 
