@@ -53,7 +53,8 @@ class CheckCheckdb(LightDatabaseStep):
     def decide(self, facts: Facts) -> Decision:
         if not facts.is_open:
             return Skip(f"{facts.database} is not online, as check-path says")
-        remedy = f"Run DBCC CHECKDB ({facts.database}) WITH DATA_PURITY on {facts.server} and mend what it finds."
+        name = facts.database.replace("]", "]]")
+        remedy = f"Run DBCC CHECKDB ([{name}]) WITH DATA_PURITY on {facts.server} and mend what it finds."
         if facts.checked_at is None or facts.checked_at.year <= NEVER:
             return Block(f"{facts.database} was never found sound by DBCC CHECKDB", remedy)
         when = f"{facts.checked_at:%Y-%m-%d %H:%M} UTC"
