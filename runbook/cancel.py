@@ -65,6 +65,24 @@ class CancelToken:
                 self._calls.remove(cancel)
 
     @contextmanager
+    def child(self) -> Iterator[CancelToken]:
+        """A token that is set together with this one, and can be set alone."""
+        own = CancelToken(self.clock)
+
+        def pass_on() -> None:
+            own.cancel(self.reason)
+
+        with self._lock:
+            self._calls.append(pass_on)
+        try:
+            if self._set.is_set():
+                pass_on()
+            yield own
+        finally:
+            with self._lock:
+                self._calls.remove(pass_on)
+
+    @contextmanager
     def shield(self) -> Iterator[None]:
         """The block is not cut in half; the stop is felt after it."""
         with self._lock:

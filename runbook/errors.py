@@ -19,7 +19,7 @@
         ├── JournalError          20   the record cannot be written or trusted
         │   ├── JournalUnwritable 40   disk full or server away: the run is interrupted and can be resumed
         │   ├── JournalCorrupt         a row was changed, removed or inserted
-        │   ├── FencedOut              another executor took over
+        │   ├── FencedOut         40   another executor took over
         │   └── IllegalTransition      a state change the table of transitions does not allow
         ├── ServerError           20   SQL Server said no, or said nothing
         ├── HostError             20   a command or file on a host went wrong
@@ -148,6 +148,8 @@ class JournalCorrupt(JournalError):
 
 class FencedOut(JournalError):
     """A write carried an older fencing number: another executor took over."""
+
+    exit_code = 40
 
 
 class IllegalTransition(JournalError):

@@ -24,9 +24,10 @@ from runbook.plan.compile import Compiled, Fit, compile_plan, up_to_pivot, worst
 from runbook.plan.fingerprint import diff, fingerprint
 from runbook.plan.models import Plan
 from runbook.ports import Clock
+from runbook.runview import RunView
 from runbook.states import RunState
 from runbook.step import Sizes, Step, Undo
-from runbook.window import SteadyNow
+from runbook.window import CLOCK_STEP, SteadyNow
 from runbook.workers import ThreadWorkers, Workers
 
 
@@ -123,12 +124,17 @@ class Executor:
         log = RunLog.load(self.store, run_id, actor=self.actor, now=self.now)
         if log.view.ending:
             return log.view.ending
-        refuse_changed(log, plan)
+        refuse_changed(log.view, plan)
+        behind = self.now.not_before(log.last_at)
         lease = acquire(self.store, run_id, self.actor, Process.here(), self.now)
         log.fence = lease.fence
         log.listeners.extend(self.listeners)
         world = self.world(plan)
         world.sizes = Sizes(log.view.opening["sizes"])
+        if behind > CLOCK_STEP:
+            log.buffer(Draft(Kind.CLOCK_STEPPED, None, {"seconds": -round(behind, 3)}))
+            text = f"the clock is {behind:.0f} s behind the record: time is counted from its last row on"
+            log.buffer(Draft(Kind.NOTE, None, {"text": text, "finding": True}))
         try:
             with world.claim(log):
                 return self._drive(log, plan, world, lease)
@@ -200,13 +206,13 @@ def _does_not_fit(fit: Fit) -> str:
     )
 
 
-def refuse_changed(log: RunLog, plan: Plan) -> None:
+def refuse_changed(view: RunView, plan: Plan) -> None:
     """A run goes on with the plan it was opened with, or not at all."""
-    opening = log.view.opening
+    opening = view.opening
     mark = fingerprint(plan)
     if mark.digest != opening["fingerprint"]:
         raise PlanChanged(
-            f"the plan {plan.path.name} is not the one that run {log.view.run_id} was opened with",
+            f"the plan {plan.path.name} is not the one that run {view.run_id} was opened with",
             changes=diff(opening["plan"], mark.canonical),
             hint="Put the plan and its files back as they were, then: runbook resume.",
         )

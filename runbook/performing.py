@@ -7,7 +7,8 @@ returned: a reply that was lost is no failure, a success without effect is no su
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -105,9 +106,11 @@ class Performer:
             "version": step.version,
         }
         with self._log.lock:
-            if self._log.view.turned_back or token.is_set:
-                return
-            self._log.append(Draft(Kind.STEP_STARTED, step.id, record))
+            begun = not token.is_set and self._log.append(
+                Draft(Kind.STEP_STARTED, step.id, record), unless=lambda run: policy.is_called_back(run, step.id)
+            )
+        if not begun:
+            return
         trouble = self._try(lambda: step.apply(self._touching(step.id, token), decision.intent))
         self._look_again(step, decision.intent, token, trouble)
 
@@ -174,7 +177,8 @@ class Performer:
         except JournalError as error:
             self._append(Kind.UNDO_FAILED, identity, **Trouble.of(error).data())
             return
-        trouble = self._try(lambda: undo.run(self._touching(identity, token)))
+        with self._overdue(identity, token) as own:
+            trouble = self._try(lambda: undo.run(self._touching(identity, own)))
         try:
             outcome = undo.verify(self._reading(identity, self._fresh(token)))
         except JournalError:
@@ -189,6 +193,20 @@ class Performer:
             self._append(Kind.UNDO_DONE, identity, why=f"back, although: {trouble.why}")
         elif not token.is_set:
             self._append(Kind.UNDO_FAILED, identity, **trouble.data())
+
+    @contextmanager
+    def _overdue(self, identity: str, token: CancelToken) -> Iterator[CancelToken]:
+        """A token of its own for an undo: set by whatever stops the executor, and when the undo seems to hang."""
+        limit = policy.patience(self._log.view, identity)
+        with token.child() as own:
+            if limit is None:
+                yield own
+                return
+            alarm = token.clock.call_after(limit, lambda: own.cancel(f"it took longer than {limit:.0f} s"))
+            try:
+                yield own
+            finally:
+                alarm.cancel()
 
     # --- pieces ------------------------------------------------------------------------------------------------
 

@@ -28,6 +28,9 @@ ENDING = 3.0
 """Seconds in which steps that were stopped get to end before the way back begins."""
 UNDO_ATTEMPTS = 2
 """How often one executor tries a way back before the branch is held."""
+PATIENCE = 3.0
+"""Times its budget that the first try of an undo gets before it is taken to hang, but at least:"""
+LEAST_PATIENCE = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +107,24 @@ def next_moves(run: RunView, busy: Collection[str], now: datetime) -> list[Move]
 
 def reason_to_turn_back(run: RunView, now: datetime) -> str:
     """Why going forward must end now, or an empty text."""
-    if run.revert_requested:
-        return f"a person decided to turn back: {run.revert_requested}"
     if run.pivot_at is not None:
         return ""
+    if run.revert_requested:
+        return f"a person decided to turn back: {run.revert_requested}"
     for identity in (*run.bad, *run.stuck):
         return f"{identity}: {run.steps[identity].why}"
     if now >= run.turn_back_at:
         return f"the turn-back point {_clock(run.turn_back_at)} is reached"
     return ""
+
+
+def is_called_back(run: RunView, identity: str) -> bool:
+    """Whether a step that was decided on may not begin any more: asked in the moment in which its start is recorded, so
+    that no request can come between the last look at the journal and the pivot."""
+    if run.pivot_at is not None:
+        return bool(run.ending)
+    held = run.hold_requested and run.graph[identity].pivot
+    return bool(run.turned_back or run.revert_requested or run.ending or held)
 
 
 def _turn(run: RunView, busy: Collection[str], reason: str) -> list[Move]:
@@ -212,6 +224,14 @@ def _held(run: RunView) -> Hold:
     why = "; ".join(f"the way back of {identity} failed: {run.steps[identity].why}" for identity in stuck)
     hint = next((run.steps[identity].hint for identity in stuck if run.steps[identity].hint), "")
     return Hold(why or "the way back cannot go on", hint or "Mend the cause, then: runbook resume")
+
+
+def patience(run: RunView, identity: str) -> float | None:
+    """Seconds after which the first try of an undo is ended on the server and tried again: what hangs must not hold up
+    the way back for ever. A further try has no limit, for what is merely slow must come to its end; None."""
+    if run.steps[identity].undo_attempts > 1:
+        return None
+    return max(LEAST_PATIENCE, PATIENCE * run.graph[identity].undo_budget)
 
 
 # --- limits ----------------------------------------------------------------------------------------------------------

@@ -165,7 +165,7 @@ class RunView:
     @property
     def gate(self) -> str:
         """``open`` or ``closed``, as the journal knows it."""
-        if self.ending:
+        if self.ending and not self.declared:
             return "open"
         for identity, step in self.steps.items():
             if identity == "close-gate":
@@ -191,8 +191,8 @@ class RunView:
         before = self.steps[step].state
         if (before, after) not in TRANSITIONS:
             raise IllegalTransition(f"{step} may not go from {before} to {after}", hint="Report this with the journal.")
-        if after is StepState.UNDOING and self.pivot_at and not self.revert_requested:
-            raise IllegalTransition(f"{step} may not be undone after the pivot", hint="A person can: runbook revert.")
+        if after is StepState.UNDOING and self.pivot_at:
+            raise IllegalTransition(f"{step} may not be undone after the pivot", hint="Nothing reverts by itself.")
 
     def apply(self, event: Event) -> None:
         """Fold one event in."""

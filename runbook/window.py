@@ -1,7 +1,8 @@
 """The window: when the system is back in service, and the only arithmetic on time there is.
 
 ``closes_at`` is fixed when a run opens. ``SteadyNow`` compares the wall clock with the monotonic one: a wall
-clock that is set back cannot stretch the window, one that jumps ahead closes it early, which is the safe side.
+clock that is set back cannot stretch the window, one that jumps ahead closes it early, which is the safe side. Between
+processes the record itself is the clock that only goes forward.
 """
 
 from __future__ import annotations
@@ -32,6 +33,16 @@ class SteadyNow:
     def __call__(self) -> datetime:
         """The instant to judge by, aware UTC."""
         return max(self._wall(), self._expected())
+
+    def not_before(self, recorded: datetime) -> float:
+        """Never say an earlier instant than one that was recorded, by whatever process on whatever machine. Returns by
+        how many seconds the clock is behind it, 0.0 when it is not."""
+        with self._lock:
+            behind = (recorded - self()).total_seconds()
+            if behind > 0:
+                self._origin = (recorded, self._monotonic())
+                self._stepped = (self._wall() - self._expected()).total_seconds()
+            return max(behind, 0.0)
 
     def step(self) -> float:
         """Seconds the wall clock jumped since the last call (forward positive), 0.0 while it runs evenly."""

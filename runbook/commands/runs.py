@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 from runbook.commands.status import Status, find_run
 from runbook.errors import NotSupported, Refused, UsageError
 from runbook.events import Draft, Kind
-from runbook.executor import Executor
+from runbook.executor import Executor, refuse_changed
 from runbook.journal.lease import Process, acquire, is_live
 from runbook.journal.log import RunLog
 from runbook.plan.load import load_plan
@@ -46,22 +47,30 @@ def revert(executor: Executor, run: str | None, reason: str) -> tuple[str, RunSt
         setup = "new" if view.ending is RunState.UPGRADED else "old"
         raise UsageError(f"run {view.run_id} has ended: {view.ending}", hint=f"The {setup} setup is in service.")
     if view.pivot_at:
-        raise NotSupported(
-            f"run {view.run_id} is past the pivot: the gate opened at {view.pivot_at:%H:%M:%S} UTC on the new setup",
-            hint="What users wrote since then is on the new setup only. Going back would lose it, and this version "
-            "does not do it for you; the old databases are fenced and unchanged.",
-        )
-    request(executor, view.run_id, "revert", reason or "no reason given")
-    if _is_live(executor, view.run_id):
-        return view.run_id, RunState.REVERTING
-    return view.run_id, executor.drive(view.run_id, plan_of(view))
+        raise _past_the_pivot(view)
+    live = _is_live(executor, view.run_id)
+    plan = None if live else plan_of(view)
+    if plan:
+        refuse_changed(view, plan)  # before the wish is recorded: what is refused must not be carried out later
+    if not request(executor, view.run_id, "revert", reason or "no reason given", unless=lambda run: run.pivot_at):
+        raise _past_the_pivot(newest(executor, view.run_id))
+    return view.run_id, RunState.REVERTING if plan is None else executor.drive(view.run_id, plan)
+
+
+def _past_the_pivot(view: RunView) -> NotSupported:
+    return NotSupported(
+        f"run {view.run_id} is past the pivot: the gate opened at {view.pivot_at:%H:%M:%S} UTC on the new setup",
+        hint="What users wrote since then is on the new setup only. Going back would lose it, and this version "
+        "does not do it for you; the old databases are fenced and unchanged.",
+    )
 
 
 def hold(executor: Executor, run: str | None, reason: str) -> Status:
     """Ask the executor to stop at the next safe point; the turn-back point still applies."""
     view = newest(executor, run)
-    if view.ending or view.pivot_at or not _is_live(executor, view.run_id):
-        what = f"has ended: {view.ending}" if view.ending else "is not under way"
+    going_back = "is going back already" if view.turned_back else ""
+    if view.ending or view.pivot_at or going_back or not _is_live(executor, view.run_id):
+        what = f"has ended: {view.ending}" if view.ending else going_back or "is not under way"
         raise Refused(f"run {view.run_id} {what}, there is nothing to hold", hint="runbook status shows where it is.")
     request(executor, view.run_id, "hold", reason or "a person asked")
     return Status(newest(executor, view.run_id), live=True, owner="")
@@ -91,10 +100,12 @@ def declare(executor: Executor, run: str | None, setup: str, reason: str) -> Sta
         lease.release()
 
 
-def request(executor: Executor, run_id: str, what: str, reason: str) -> None:
-    """Record what a person decided; the executor at work reads it within half a second."""
+def request(
+    executor: Executor, run_id: str, what: str, reason: str, unless: Callable[[RunView], object] | None = None
+) -> bool:
+    """Record what a person decided; the executor at work reads it within half a second. See :meth:`RunLog.append`."""
     log = RunLog.load(executor.store, run_id, actor=executor.actor, now=executor.now)
-    log.append(Draft(Kind.REQUESTED, None, {"what": what, "reason": reason}))
+    return log.append(Draft(Kind.REQUESTED, None, {"what": what, "reason": reason}), unless=unless)
 
 
 def newest(executor: Executor, run: str | None) -> RunView:

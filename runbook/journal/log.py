@@ -16,7 +16,7 @@ from runbook.errors import JournalCorrupt, JournalError, Refused
 from runbook.events import GENESIS, RECORD_ONLY, Draft, Event, Kind, chain, encode
 from runbook.journal.reading import Row
 from runbook.journal.store import Store
-from runbook.journal.whole import first_problem, read_whole
+from runbook.journal.whole import first_break, first_problem, read_whole
 from runbook.runview import RunView
 
 Now = Callable[[], datetime]
@@ -60,6 +60,8 @@ class RunLog:
         self._actor = actor
         self._now = now
         self._last = (view.n, last_hash)
+        self.last_at = view.opened_at
+        """Instant of the newest row."""
         self._buffer: list[tuple[Draft, datetime]] = []
         self.listeners: list[Callable[[Event], None]] = []
         """Called with every event once it is durable, on the writing thread; must not block."""
@@ -78,16 +80,19 @@ class RunLog:
         whole = read_whole(store, run_id)
         rows, problem = whole.rows, first_problem(whole)
         if rows and problem:
-            raise JournalCorrupt(
-                f"the journal of run {run_id} was changed: {problem}",
-                hint="Look with: runbook audit verify. Nothing is done on a journal that does not hold.",
-            )
-        return cls(store, fold(rows), rows[-1].hash, actor=actor, now=now, fence=fence)
+            raise _changed(run_id, problem)
+        log = cls(store, fold(rows), rows[-1].hash, actor=actor, now=now, fence=fence)
+        log.last_at = datetime.fromisoformat(rows[-1].at)
+        return log
 
-    def append(self, *drafts: Draft) -> None:
-        """Make events durable, with what is buffered before them, and fold them in."""
+    def append(self, *drafts: Draft, unless: Callable[[RunView], object] | None = None) -> bool:
+        """Make events durable, with what is buffered before them, and fold them in.
+
+        ``unless`` is asked with everything in view that others wrote until this very row: when it says so, nothing is
+        written, and False is returned.
+        """
         with self.lock:
-            self._write(drafts, check=True)
+            return self._write(drafts, check=True, unless=unless)
 
     def buffer(self, draft: Draft) -> None:
         """Keep a record-only event; it is written with the next append, or by :meth:`flush`."""
@@ -105,9 +110,13 @@ class RunLog:
         with self.lock:
             return self._catch_up()
 
-    def _write(self, drafts: Sequence[Draft], *, check: bool) -> None:
+    def _write(
+        self, drafts: Sequence[Draft], *, check: bool, unless: Callable[[RunView], object] | None = None
+    ) -> bool:
         while True:
             now = self._now()
+            if unless and unless(self.view):
+                return False
             if check:
                 for draft in drafts:
                     self.view.check(draft.kind, draft.step)
@@ -119,6 +128,7 @@ class RunLog:
                 raise JournalError("the journal refused a row", hint="Look with: runbook audit verify.")
         self._buffer.clear()
         self._fold(rows)
+        return True
 
     def _chained(self, stamped: Sequence[tuple[Draft, datetime]]) -> list[Row]:
         n, previous = self._last
@@ -132,6 +142,9 @@ class RunLog:
 
     def _catch_up(self) -> bool:
         rows = self.store.rows(self.view.run_id, self._last[0])
+        problem = first_break(rows, *self._last)
+        if problem:
+            raise _changed(self.view.run_id, problem)
         self._fold(rows)
         return bool(rows)
 
@@ -139,9 +152,16 @@ class RunLog:
         for row in rows:
             event = to_event(row)
             self.view.apply(event)
-            self._last = (row.n, row.hash)
+            self._last, self.last_at = (row.n, row.hash), event.at
             for listener in self.listeners:
                 listener(event)
+
+
+def _changed(run_id: str, problem: str) -> JournalCorrupt:
+    return JournalCorrupt(
+        f"the journal of run {run_id} was changed: {problem}",
+        hint="Look with: runbook audit verify. Nothing is done on a journal that does not hold.",
+    )
 
 
 def _row(run_id: str, n: int, at: datetime, draft: Draft, actor: str, fence: int, previous: str) -> Row:

@@ -56,10 +56,10 @@ def first_problem(whole: Whole) -> str:
     return ""
 
 
-def first_break(rows: Sequence[Row]) -> str:
-    """What is wrong with the first row that does not fit the chain, or an empty text."""
-    previous = GENESIS
-    for number, row in enumerate(rows, start=1):
+def first_break(rows: Sequence[Row], after: int = 0, previous: str = GENESIS) -> str:
+    """What is wrong with the first row that does not follow the one before it, or an empty text; ``after`` and
+    ``previous`` are number and hash of the row before the first."""
+    for number, row in enumerate(rows, start=after + 1):
         if row.n != number:
             return f"row {number} is missing (the next one is {row.n})"
         expected = chain(previous, row.run_id, row.n, row.at, row.kind, row.step, row.actor, row.fence, row.body)

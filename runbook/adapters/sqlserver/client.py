@@ -37,6 +37,8 @@ class Client:
         self.connector = connector
         self.cancellation = cancellation
         self._idle = idle
+        self.check: Callable[[Session], None] | None = None
+        """Asked on every session that is opened to change something, before it does."""
         self.runner = Runner(connector, cancellation, recorder, patience)
 
     def read(self, sql: str, database: str | None = None) -> Answer:
@@ -83,7 +85,7 @@ class Client:
     def reading(self, database: str | None = None) -> Iterator[Session]:
         """A session for reads that leave nothing behind in it, in master or in a database."""
         if self._idle is None:
-            with self.inside(database) as session:
+            with self.inside(database, checked=False) as session:
                 yield session
             return
         connection = self._idle.take() or self.connector.open()
@@ -101,10 +103,12 @@ class Client:
         self._idle.give_back(connection)
 
     @contextmanager
-    def inside(self, database: str | None = None) -> Iterator[Session]:
-        """A session of its own for several statements, in master or in a database."""
+    def inside(self, database: str | None = None, *, checked: bool = True) -> Iterator[Session]:
+        """A session of its own for several statements, in master or in a database; ``checked``: see :attr:`check`."""
         with self.connector.connection() as connection:
             session = Session(self.runner, connection)
+            if self.check and checked:
+                self.check(session)
             if database is not None:
                 session.read(text.use(database))
             yield session

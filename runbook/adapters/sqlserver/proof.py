@@ -54,8 +54,12 @@ def declared(row: Mapping[str, Any]) -> str:
 
 def prove(client: Client, database: str, table: TableInfo, level: ProofLevel) -> TableProof:
     """Read a table once and say what was in it."""
-    with client.reading(database) as session:
-        row = session.read(proof_text.table_proof(_parts(session, table.name), table.columns, level)).dicts()[0]
+
+    def attempt() -> dict[str, Any]:
+        with client.reading(database) as session:
+            return session.read(proof_text.table_proof(_parts(session, table.name), table.columns, level)).dicts()[0]
+
+    row = client.repeat_read(attempt)
     rows = int(row.pop("row_count"))
     return TableProof(table.name, level, rows, digest_of(rows, row.values()) if row else "")
 

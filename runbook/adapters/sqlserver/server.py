@@ -152,6 +152,7 @@ class Server(Reader):
         """
         self._pinned_name = identity.server_name
         self._pinned = {name.casefold(): pin for name, pin in families.items()}
+        self._client.check = self._compare_server
 
     # -- executors ------------------------------------------------------------------------------------------
 
@@ -168,27 +169,21 @@ class Server(Reader):
     # -- jobs and logins ------------------------------------------------------------------------------------
 
     def set_job_enabled(self, job_id: str, *, enabled: bool) -> None:
-        self._check_server()
         self._client.effect(agent_text.set_enabled(job_id, enabled))
 
     def stop_job(self, job_id: str) -> None:
-        self._check_server()
         agent.stop(self._client, job_id)
 
     def create_job(self, definition: JobDefinition) -> None:
-        self._check_server()
         self._client.effect(agent_text.create(definition))
 
     def delete_job(self, name: str) -> None:
-        self._check_server()
         agent.delete(self._client, name)
 
     def create_login(self, login: Login) -> None:
-        self._check_server()
         logins.create(self._client, login)
 
     def drop_login(self, name: str) -> None:
-        self._check_server()
         self._client.effect(logins_text.drop(name))
 
     # -- databases ------------------------------------------------------------------------------------------
@@ -198,7 +193,6 @@ class Server(Reader):
 
     def kill(self, session_id: int) -> None:
         """A session that :meth:`sessions` has shown is ended only while it is still that session."""
-        self._check_server()
         with self._client.inside() as session:
             backups.kill(session, session_id, self._seen.get(session_id))
 
@@ -260,7 +254,6 @@ class Server(Reader):
             backups.revert(self._client, session, database, snapshot)
 
     def drop_snapshot(self, snapshot: str) -> None:
-        self._check_server()
         found = self.database(snapshot)
         if found is not None and found.snapshot_of is None:
             raise Refused(f"{self.role}: {snapshot} is a database, not a snapshot", hint="Nothing was dropped.")
@@ -304,7 +297,7 @@ class Server(Reader):
 
     @contextmanager
     def _checked(self, database: str) -> Iterator[Session]:
-        with self._client.inside() as session:
+        with self._client.inside(checked=False) as session:
             if self._pinned_name is not None:
                 self._compare(database, session)
             yield session
@@ -323,9 +316,8 @@ class Server(Reader):
             same = created_at == row["created_at"]
             self._refuse_unless(same, f"database {database} was created at {row['created_at']}, not {created_at}")
 
-    def _check_server(self) -> None:
-        if self._pinned_name is not None:
-            self._compare_name(self._client.read(catalog_text.server_name()).value())
+    def _compare_server(self, session: Session) -> None:
+        self._compare_name(session.read(catalog_text.server_name()).value())
 
     def _compare_name(self, name: str) -> None:
         self._refuse_unless(name == self._pinned_name, f"the server says it is {name}, pinned is {self._pinned_name}")

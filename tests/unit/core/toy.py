@@ -32,6 +32,8 @@ class Toys:
     lie: set[str] = field(default_factory=set)
     block: set[str] = field(default_factory=set)
     seconds: dict[str, float] = field(default_factory=dict)
+    undo_seconds: dict[str, list[float]] = field(default_factory=dict)
+    """How long each try of an undo takes."""
     hook: Callable[[str], None] = lambda _: None
 
 
@@ -52,6 +54,9 @@ class SwitchBack(Undo):
         if world.fail_undo.get(self.switch, 0) > 0:
             world.fail_undo[self.switch] -= 1
             raise RuntimeError("the switch is stuck")
+        tries = world.undo_seconds.get(self.switch)
+        if tries:
+            ctx.sleep(tries.pop(0))
         world.on[self.switch] = self.was
         world.trace.append(f"undo {self.switch}")
         world.hook(f"after undo {self.switch}")
@@ -177,6 +182,7 @@ class Bench:
             self.open()
         now = SteadyNow(self.world.clock.now, self.world.clock.monotonic)
         log = RunLog.load(self.store, self.run_id, actor="t", now=now)
+        now.not_before(log.last_at)
         if self.lease:
             self.lease.release()
         self.lease = acquire(self.store, self.run_id, "t", Process("t", 1, ""), now)

@@ -7,10 +7,14 @@ import pytest
 from runbook.adapters.sqlserver import idle
 from runbook.adapters.sqlserver.client import Client
 from runbook.adapters.sqlserver.idle import Idle
-from runbook.errors import ServerError
+from runbook.adapters.sqlserver.server import Server
+from runbook.errors import ServerError, WrongTarget
+from runbook.ports import ServerIdentity, UserAccess
 from runbook.testing.clock import FakeClock
 from runbook.testing.control import StatementLog, Unstoppable
 from tests.unit.adapters.sqlserver import wire
+
+IDENTITY = ServerIdentity("OLDSQL", "OLDSQL", "15.0.4430.1", "Developer", 3, "", "Linux", "/", "/", "/", "/")
 
 
 class Bench:
@@ -96,3 +100,21 @@ def test_closed_at_the_end(bench: Bench) -> None:
     bench.idle.close()
     bench.client.read("SELECT 1")
     assert bench.open() == []
+
+
+def test_who_answers_is_asked_on_the_session_that_carries_the_change(bench: Bench) -> None:
+    """An address that leads elsewhere by now: what idle sessions of the old server say does not count."""
+    server = Server(bench.client, "r")
+    asked = "SELECT CAST(SERVERPROPERTY('ServerName')"
+    bench.wire.answers[asked] = lambda w: [{"server_name": "OLDSQL" if w.session_id == 51 else "CLONE"}]
+    bench.client.read("SELECT 1")
+    server.pin(IDENTITY, {})
+    for change in (
+        lambda: server.set_job_enabled("0f8fad5b-d9cb-469f-a165-70867728950e", enabled=False),
+        lambda: server.drop_login("mailer_app"),
+        lambda: server.kill(60),
+        lambda: server.set_user_access("Contacts", UserAccess.MULTI_USER),
+    ):
+        with pytest.raises(WrongTarget, match="CLONE"):
+            change()
+    assert not [sql for _, sql in bench.wire.sent if sql.startswith(("EXEC", "DROP", "KILL", "IF", "ALTER"))]

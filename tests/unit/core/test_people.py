@@ -1,0 +1,125 @@
+"""What people ask for in the worst moment: between the last look at the journal and the row that matters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import pytest
+
+from runbook import policy
+from runbook.errors import JournalCorrupt
+from runbook.events import Draft, Kind
+from runbook.journal.log import RunLog
+from runbook.journal.reading import Row
+from runbook.states import RunState
+from runbook.testing.errors import PowerCut
+from runbook.testing.store import MemoryStore
+from tests.unit.core.toy import Bench, bench, line
+
+CHAIN = ("a", "b", "pivot", "later")
+
+
+class Meddled(MemoryStore):
+    """Somebody else writes right before the start of the pivot is written."""
+
+    meddle: Callable[[], None] | None = None
+
+    def append(self, rows: Sequence[Row], *, expected: int, fence: int | None) -> bool:
+        """See the protocol."""
+        if self.meddle and any((row.kind, row.step) == (Kind.STEP_STARTED, "pivot") for row in rows):
+            meddle, self.meddle = self.meddle, None
+            meddle()
+        return super().append(rows, expected=expected, fence=fence)
+
+
+def ask(b: Bench, what: str, **more: object) -> bool:
+    """Another process records what a person decided."""
+    log = RunLog.load(b.store, b.run_id, actor="person", now=b.world.clock.now)
+    return log.append(Draft(Kind.REQUESTED, None, {"what": what, "reason": "stop"}), **more)  # type: ignore[arg-type]
+
+
+def test_a_revert_asked_for_right_before_the_pivot_comes_first() -> None:
+    """The pivot is not begun: users never meet the new setup, and everything is put back."""
+    store = Meddled()
+    with bench(line(*CHAIN), store=store) as b:
+        b.open()
+        store.meddle = lambda: ask(b, "revert")
+        assert b.engine().drive() is RunState.REVERTED
+        assert b.world.trace == ["a", "b", "undo b", "undo a"]
+        assert b.view().pivot_at is None
+
+
+def test_a_hold_asked_for_right_before_the_pivot_comes_first() -> None:
+    """It waits in front of the pivot; let go on, it goes on."""
+    store = Meddled()
+    with bench(line(*CHAIN), store=store) as b:
+        b.open()
+        store.meddle = lambda: ask(b, "hold")
+        engine = b.engine()
+        b.world.clock.call_after(30, lambda: ask(b, "go-on"))
+        assert engine.drive() is RunState.UPGRADED
+        rows = [(row.kind, row.step) for row in store.rows(b.run_id)]
+        assert rows.index((Kind.HELD, "")) < rows.index((Kind.STEP_STARTED, "pivot"))
+
+
+def test_a_revert_asked_for_after_the_pivot_is_not_recorded() -> None:
+    """Not even by a process that looked before the pivot and writes after it."""
+    with bench(line(*CHAIN)) as b:
+        b.open()
+        log = RunLog.load(b.store, b.run_id, actor="person", now=b.world.clock.now)
+        assert b.engine().drive() is RunState.UPGRADED
+        wish = Draft(Kind.REQUESTED, None, {"what": "revert", "reason": "too late"})
+        assert log.append(wish, unless=lambda run: run.pivot_at) is False
+        assert b.view().revert_requested == ""
+
+
+def test_nothing_is_undone_after_the_pivot_whatever_is_recorded() -> None:
+    """A wish that got into the journal all the same reverts nothing by itself."""
+    with bench(line(*CHAIN)) as b:
+        b.world.hook = lambda where: (_ for _ in ()).throw(PowerCut(where)) if where == "after pivot" else None
+        with pytest.raises(PowerCut):
+            b.engine().drive()
+        b.world.hook = lambda _: None
+        ask(b, "revert")
+        assert b.engine().drive() is RunState.UPGRADED
+        assert "undo a" not in b.world.trace
+
+
+def test_a_clock_that_was_set_back_between_two_processes_opens_no_window() -> None:
+    """The window closed, the clock is set back an hour, somebody resumes: it goes back, and the record says why."""
+    with bench(line(*CHAIN), window=60) as b:
+        b.world.hook = lambda where: (_ for _ in ()).throw(PowerCut(where)) if where == "after b" else None
+        with pytest.raises(PowerCut):
+            b.engine().drive()
+        b.world.hook = lambda _: None
+        b.world.clock.advance(120)
+        RunLog.load(b.store, b.run_id, actor="t", now=b.world.clock.now).append(Draft(Kind.NOTE, None, {"text": "x"}))
+        b.world.clock.step(-3600)
+        engine = b.engine()
+        assert engine.drive() is RunState.REVERTED
+        assert b.view().ended_at > b.view().closes_at
+        assert b.view().ended_at < b.view().closes_at + timedelta(seconds=120)
+
+
+def test_an_undo_that_hangs_is_ended_and_tried_again() -> None:
+    """Once; a further try gets all the time it needs, for what is merely slow must come to its end."""
+    with bench(line("a", "b", "pivot", undo=2.0), window=600) as b:
+        b.world.fail.add("b")
+        b.world.undo_seconds["a"] = [1e9, policy.LEAST_PATIENCE * 4]
+        started = b.world.clock.now()
+        assert b.engine().drive() is RunState.REVERTED
+        took = (b.world.clock.now() - started).total_seconds()
+        assert policy.LEAST_PATIENCE * 5 <= took < policy.LEAST_PATIENCE * 5 + 20
+        assert b.view().steps["a"].undo_attempts == 2
+
+
+def test_rows_of_others_are_believed_only_when_they_follow() -> None:
+    """A row forged into the journal under a run that is under way stops it."""
+    with bench(line(*CHAIN), store=MemoryStore()) as b:
+        engine = b.engine()
+        ask(b, "hold")
+        rows = b.store._rows[b.run_id]
+        rows[-1] = rows[-1]._replace(body=rows[-1].body.replace("hold", "revert"))
+        with pytest.raises(JournalCorrupt, match="does not match its hash"):
+            engine.log.refresh()
