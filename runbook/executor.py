@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from runbook import __version__
 from runbook.context import Services
 from runbook.engine import Engine, Watcher
-from runbook.errors import JournalError, PlanChanged, Refused
+from runbook.errors import AlreadyRunning, JournalError, PlanChanged, Refused
 from runbook.events import Draft, Event, Kind
 from runbook.graph import makespan
 from runbook.journal.lease import TERM, Lease, Process, acquire
@@ -101,13 +101,22 @@ class Executor:
             "servers": servers,
             "version": __version__,
         }
-        RunLog.open_run(self.store, run_id, Draft(Kind.RUN_OPENED, None, opening), actor=self.actor, now=self.now)
+        opened = Draft(Kind.RUN_OPENED, None, opening)
+        log = RunLog.open_run(self.store, run_id, opened, actor=self.actor, now=self.now)
+        try:
+            self._refuse_second(plan, before=run_id)
+        except Refused as error:
+            _refuse(log, error)
+            raise
         return run_id
 
-    def _refuse_second(self, plan: Plan) -> None:
-        """A run of the same servers that has not ended must be ended first."""
+    def _refuse_second(self, plan: Plan, before: str = "") -> None:
+        """A run of the same servers that has not ended must be ended first. Asked once more when the own run is in the
+        journal (``before``): of two that were opened in the same moment, the one with the lower id goes on."""
         mine = {server.url.text for server in plan.servers.values()}
         for run_id in self.store.run_ids():
+            if before and run_id >= before:
+                continue
             view = RunLog.load(self.store, run_id, actor=self.actor, now=self.now).view
             theirs = {str(server.get("url")) for server in view.opening["servers"].values()}
             if view.ending is None and mine & theirs:
@@ -138,6 +147,10 @@ class Executor:
         try:
             with world.claim(log):
                 return self._drive(log, plan, world, lease)
+        except AlreadyRunning as error:
+            if not log.view.executor:  # nobody ever drove it
+                _refuse(log, error)
+            raise
         finally:
             lease.release()
 
@@ -165,6 +178,11 @@ class Executor:
         finally:
             over.set()
             thread.join()
+
+
+def _refuse(log: RunLog, error: Refused) -> None:
+    """End a run that has touched nothing, so that it stands in nobody's way."""
+    log.append(Draft(Kind.RUN_FINISHED, None, {"ending": RunState.REFUSED.value, "reason": error.message}))
 
 
 def _beat(lease: Lease, engine: Engine, now: SteadyNow, over: threading.Event) -> None:

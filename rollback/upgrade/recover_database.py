@@ -45,7 +45,7 @@ class SetAside(Undo):
         writes = rows_since_reference(ctx, self.server, self.database)
         if writes:
             ctx.note(
-                f"{self.database} on {self.server} was written to before it was given up: {named_lines(writes)};"
+                f"{self.database} on {self.server} is given up and differs from the reference: {named_lines(writes)};"
                 " it is backed up before it is dropped"
             )
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import click
@@ -16,6 +17,8 @@ from runbook.cli import show
 from runbook.cli.live import LivePanel, PlainLines
 from runbook.commands.status import Status
 from runbook.commands.status import status as read_status
+from runbook.engine import Engine
+from runbook.events import Event
 from runbook.executor import Executor
 from runbook.home import Home
 from runbook.states import EXIT_CODES, RunState
@@ -26,18 +29,59 @@ Act = Callable[[Executor], tuple[str, RunState]]
 def drive(home: Home, act: Act, *, as_json: bool) -> None:
     """Do it, show it while it goes on, print how it ended, and exit with the code of that ending."""
     executor = build_executor(home)
-    display = LivePanel() if sys.stdout.isatty() and not as_json else PlainLines(silent=as_json)
+    display = Unbroken(LivePanel() if sys.stdout.isatty() and not as_json else PlainLines(silent=as_json))
     executor.watcher = display
     executor.listeners.append(display.event)
     with display, _signals(executor):
         run_id, state = act(executor)
     ended = read_status(home, run_id, SystemClock().now())
     head = executor.store.head(run_id)
-    if as_json:
-        show.emit(ended.to_json())
-    else:
-        show.ending(ended, head.hash if head else "")
+    with lost_output():
+        if as_json:
+            show.emit(ended.to_json())
+        else:
+            show.ending(ended, head.hash if head else "")
+        sys.stdout.flush()
     sys.exit(EXIT_CODES[state])
+
+
+@contextmanager
+def lost_output() -> Iterator[None]:
+    """What cannot be shown any more, because the terminal or the pipe is gone, is in the journal all the same."""
+    try:
+        yield
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class Unbroken:
+    """A display whose terminal or pipe may go away: the night goes on without it."""
+
+    def __init__(self, display: LivePanel | PlainLines) -> None:
+        self._display: LivePanel | PlainLines | None = display
+        self._shown = ExitStack()
+
+    def event(self, event: Event) -> None:
+        """Show it while there is anybody to see it."""
+        self._show(lambda display: display.event(event))
+
+    def tick(self, engine: Engine) -> None:
+        """As the display does."""
+        self._show(lambda display: display.tick(engine))
+
+    def _show(self, act: Callable[[LivePanel | PlainLines], object]) -> None:
+        try:
+            if self._display:
+                act(self._display)
+        except OSError:
+            self._display = None
+
+    def __enter__(self) -> Unbroken:
+        self._show(self._shown.enter_context)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._show(lambda _display: self._shown.close())
 
 
 @contextmanager
@@ -51,14 +95,17 @@ def _signals(executor: Executor) -> Iterator[None]:
         if executor.engine is None:
             raise click.Abort
         executor.engine.stop(name, at_once=len(asked) > 1)
-        click.echo(
-            f"{name}: stopping at the next safe point; once more interrupts what runs. "
-            "The gate stays as it is: go on with runbook resume, or go back with runbook revert.",
-            err=True,
-        )
+        with suppress(OSError):
+            click.echo(
+                f"{name}: stopping at the next safe point; once more interrupts what runs. "
+                "The gate stays as it is: go on with runbook resume, or go back with runbook revert.",
+                err=True,
+            )
 
     numbers = [signal.SIGINT, signal.SIGTERM]
     before = {number: signal.signal(number, stop) for number in numbers}
+    if hasattr(signal, "SIGHUP"):  # losing the terminal changes nothing
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         yield
     finally:

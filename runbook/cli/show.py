@@ -68,6 +68,10 @@ def _seconds(value: float) -> str:
 
 def statements(found: Any) -> None:
     """A T-SQL script, step by step; placeholders in angle brackets are known on the night only."""
+    click.echo(
+        "-- COPY_ONLY is left out of a seed backup where the database is in SIMPLE recovery or its log chain has not"
+    )
+    click.echo("-- begun: it could carry neither a differential nor a log otherwise.")
     step = ""
     for identity, server, text in found.statements():
         if identity != step:
@@ -79,24 +83,29 @@ def statements(found: Any) -> None:
 
 def status(found: Status, now: datetime) -> None:
     """Where a run stands, as plain lines."""
-    from runbook.cli.live import span
-
     view = found.view
     click.echo(f"run {view.run_id} of {view.plan_name}: {found.state.value}")
     if found.reason:
         click.echo(f"reason: {found.reason}")
     click.echo(f"gate: {view.gate}; executor: {found.owner if found.live else 'none'}")
     click.echo(f"opened {view.opened_at:%Y-%m-%d %H:%M:%S} UTC, window closes {view.closes_at:%H:%M:%S} UTC "
-               f"(in {span((view.closes_at - now).total_seconds())})")  # fmt: skip
+               f"({_when(view.closes_at, now)})")  # fmt: skip
     if view.pivot_at:
         click.echo(f"pivot: the gate opened at {view.pivot_at:%H:%M:%S} UTC on the new setup")
     elif not view.ending:
-        left = span((view.turn_back_at - now).total_seconds())
-        click.echo(f"turn-back point {view.turn_back_at:%H:%M:%S} UTC (in {left})")
+        click.echo(f"turn-back point {view.turn_back_at:%H:%M:%S} UTC ({_when(view.turn_back_at, now)})")
     _counts(found)
-    _troubles(found)
+    _under_way(found, now)
+    _troubles(found, most=MOST_NOTES)
     if found.state in (RunState.INTERRUPTED, RunState.HELD) and not found.live:
         click.echo("HINT: No executor is at work. Go on with: runbook resume, or go back with: runbook revert.")
+
+
+def _when(at: datetime, now: datetime) -> str:
+    from runbook.cli.live import span
+
+    left = (at - now).total_seconds()
+    return f"in {span(left)}" if left >= 0 else f"{span(-left)} ago"
 
 
 def _counts(found: Status) -> None:
@@ -106,17 +115,35 @@ def _counts(found: Status) -> None:
     click.echo("steps: " + ", ".join(f"{count} {state}" for state, count in states.items()))
 
 
+def _under_way(found: Status, now: datetime) -> None:
+    if not found.live:
+        return
+    for identity, step in found.view.steps.items():
+        if step.state in (StepState.STARTED, StepState.UNDOING):
+            back = step.state is StepState.UNDOING
+            node = found.view.graph[identity]
+            since = step.started_at or now
+            took = "" if back else f" for {(now - since).total_seconds():.0f} s, budget {node.do_budget:.0f} s"
+            click.echo(f"{'going back' if back else 'running'}: {identity}{took}")
+
+
+MOST_NOTES = 6
+"""Notes that ``status`` shows; ``audit show`` has them all."""
 _TROUBLE = (StepState.BLOCKED, StepState.FAILED, StepState.UNTOUCHED, StepState.STUCK, StepState.PARTIAL)
 
 
-def _troubles(found: Status) -> None:
+def _troubles(found: Status, most: int | None = None) -> None:
     for identity, step in found.view.steps.items():
         if step.state in _TROUBLE:
             click.echo(f"{identity} {step.state.value}: {step.why}")
             if step.hint:
                 click.echo(f"HINT: {step.hint}")
-    for finding in found.view.findings:
+    findings = list(dict.fromkeys(found.view.findings))
+    hidden = len(findings) - most if most is not None else 0
+    for finding in findings[-most:] if most else findings:
         click.echo(f"note: {finding}")
+    if hidden > 0:
+        click.echo(f"{hidden} earlier notes: runbook audit show")
 
 
 def declared(found: Status) -> None:

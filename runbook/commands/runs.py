@@ -88,6 +88,11 @@ def declare(executor: Executor, run: str | None, setup: str, reason: str) -> Sta
     view = newest(executor, run)
     if view.ending:
         raise UsageError(f"run {view.run_id} has ended: {view.ending}", hint="runbook audit show tells about it.")
+    if setup == "new" and not view.touched:
+        raise Refused(
+            f"run {view.run_id} has touched nothing, so the new setup cannot be in service because of it",
+            hint=f"Say: runbook declare old {view.run_id}.",
+        )
     if not reason.strip():
         raise UsageError("a declared ending needs its reason", hint="Add --reason TEXT: what was done, and by whom.")
     lease = acquire(executor.store, view.run_id, executor.actor, Process.here(), executor.now)

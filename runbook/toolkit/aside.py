@@ -40,6 +40,6 @@ def set_aside(ctx: Context, server: str, database: str, directory: str, writes: 
     path = free_path(handle, directory, backup_file(ctx.run_id, database, "aside"))
     handle.backup_full(database, path, name=backup_name(ctx.run_id, "aside"), copy_only=True)
     handle.verify_backup(path)
-    ctx.note(f"{database} on {server} held what the old setup does not have: {named_lines(writes)}")
+    ctx.note(f"{database} on {server} differs from the reference, kept in a backup: {named_lines(writes)}")
     ctx.note(f"{database} on {server} as it was then is kept in {path}")
     return path

@@ -78,7 +78,8 @@ class CompareProof(DatabaseStep):
         if facts.differences:
             return Block(
                 f"{facts.database} on {facts.server} is not what it was: {named_lines(facts.differences)}",
-                "The upgrade changed data: nothing of it reaches users, the old server has it all.",
+                "Either the upgrade changed data, or somebody wrote on the old server after the reference was taken: "
+                "the way back looks there too and says which. Nothing reaches users, the old server has it all.",
             )
         kept = Compared(f"prove-reference[{facts.database}]", facts.summary, facts.reasons)
         return Pass(f"equal to the reference: {facts.summary}", keep=kept)

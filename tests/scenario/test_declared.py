@@ -52,6 +52,37 @@ def test_nothing_goes_on_after_it(lost: Night) -> None:
             again()
 
 
+def test_nothing_is_new_where_nothing_was_touched(tmp_path: Path) -> None:
+    """A run that did nothing cannot be declared an upgrade."""
+    night = Night(tmp_path)
+    night.open()
+    with pytest.raises(Refused, match="touched nothing"):
+        runs.declare(night.executor(), None, "new", "a slip of the tongue")
+    assert runs.declare(night.executor(), None, "old", "never begun").state is RunState.REVERTED
+
+
+def test_the_second_of_two_at_once_leaves_nothing_open(tmp_path: Path) -> None:
+    """It lost the race for the servers: refused, and in nobody's way."""
+    night = Night(tmp_path)
+    executor = night.open()
+    night.world.servers["old"].lock_holder = "runbook 20260321-095959-0007 1 on vm"
+    with pytest.raises(AlreadyRunning):
+        executor.drive(night.run_id, night.plan)
+    assert night.view.ending is RunState.REFUSED
+    night.world.servers["old"].lock_holder = None
+    assert night.executor().open_run(night.plan, night.window) != night.run_id
+
+
+def test_a_revert_that_is_refused_leaves_no_wish_behind(lost: Night) -> None:
+    """The plan was edited: exit 30, and a later resume does not turn back because of it."""
+    text = lost.plan.path.read_text(encoding="utf-8")
+    lost.plan.path.write_text(text + "# edited\nlimits: {workers: 3}\n", encoding="utf-8")
+    with pytest.raises(Refused):
+        runs.revert(lost.executor(), lost.run_id, "back")
+    lost.plan.path.write_text(text, encoding="utf-8")
+    assert lost.view.revert_requested == ""
+
+
 def test_a_reason_is_needed(lost: Night) -> None:
     """Whoever reads the record later must learn what was done."""
     with pytest.raises(UsageError, match="reason"):
