@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
 from runbook.commands.status import find_run, open_reader
-from runbook.errors import JournalCorrupt
 from runbook.home import Home
 from runbook.journal.reading import Row
 from runbook.journal.verifying import Verdict, verify_run
@@ -21,10 +19,6 @@ def verify(home: Home, run: str | None = None, expect: str = "") -> list[Verdict
     try:
         wanted = [find_run(reader, run)] if run else reader.run_ids()
         return [verify_run(run_id, read_whole(reader, run_id), expect) for run_id in wanted]
-    except sqlite3.DatabaseError as error:
-        raise JournalCorrupt(
-            f"the journal file is damaged: {error}", hint="Restore it from a copy; audit export makes one."
-        ) from error
     finally:
         reader.close()
 

@@ -7,11 +7,12 @@ the standard library and so spares the import of SQLAlchemy.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from runbook.errors import UsageError
+from runbook.errors import JournalCorrupt, Refused, UsageError
 
 COLUMNS = (
     "run_id",
@@ -63,33 +64,65 @@ class SqliteReader:
     def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise UsageError(f"there is no journal at {path}", hint="Nothing has been run with this RUNBOOK_HOME yet.")
-        self._connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30)
+        self._path = path
+        with self._asking():
+            self._connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30)
 
     def rows(self, run_id: str, after: int = 0, *, without: Sequence[str] = ()) -> list[Row]:
         """Rows of a run."""
-        return select_rows(self._connection.cursor(), run_id, after, without)
+        with self._asking():
+            return select_rows(self._connection.cursor(), run_id, after, without)
 
     def head(self, run_id: str) -> tuple[int, str, int] | None:
         """Number and hash of the newest row, and the fencing number that may write."""
-        found = self._connection.execute(
-            "SELECT n, row_hash, fence FROM runbook_head WHERE run_id = ?", (run_id,)
-        ).fetchone()
-        return None if found is None else tuple(found)
+        return self._one("SELECT n, row_hash, fence FROM runbook_head WHERE run_id = ?", run_id)
 
     def run_ids(self) -> list[str]:
         """All runs, oldest first."""
-        try:
-            return [row[0] for row in self._connection.execute(RUN_IDS)]
-        except sqlite3.OperationalError as error:
-            if "no such table" not in str(error):
-                raise
-            return []  # a run is just being opened for the first time, or the file is none of ours
+        with self._asking():
+            try:
+                return [row[0] for row in self._connection.execute(RUN_IDS)]
+            except sqlite3.OperationalError as error:
+                if "no such table" not in str(error):
+                    raise
+                return []  # a run is just being opened for the first time, or the file is none of ours
 
     def lease(self, run_id: str) -> tuple[Any, ...] | None:
         """The lease row as stored."""
-        found = self._connection.execute("SELECT * FROM runbook_lease WHERE run_id = ?", (run_id,)).fetchone()
-        return None if found is None else tuple(found)
+        return self._one("SELECT * FROM runbook_lease WHERE run_id = ?", run_id)
+
+    def _one(self, statement: str, run_id: str) -> tuple[Any, ...] | None:
+        with self._asking():
+            found = self._connection.execute(statement, (run_id,)).fetchone()
+            return None if found is None else tuple(found)
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """JournalCorrupt for a file that is not what it should be, Refused for one that cannot be asked now."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _NOT_NOW:
+                raise Refused(
+                    f"the journal {self._path} cannot be read: {error}",
+                    hint="Check that you may read the file and its directory, and that no other program locks it.",
+                ) from error
+            raise JournalCorrupt(
+                f"the journal {self._path} is damaged, or not a journal: {error}",
+                hint="Name the right one with --journal, or restore it from a copy.",
+            ) from error
 
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
+
+
+_NOT_NOW = (
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+)
+"""Results of SQLite that say nothing about the content of the file."""

@@ -69,12 +69,42 @@ def open_store(url: str) -> SqlStore:
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415  (400 ms of import that --help need not pay)
 
     try:
+        _refuse_unsupported(url)
         return SqlStore(url)
+    except ImportError as error:
+        raise _driver_missing(url, error) from error
     except (SQLAlchemyError, OSError) as error:
         raise Refused(
             f"the journal at {_masked(url)} cannot be opened: {_first_line(error)}",
             hint="Check the directory or server behind RUNBOOK_HOME, RUNBOOK_JOURNAL or --journal.",
         ) from error
+
+
+SUPPORTED = ("sqlite", "postgresql", "mssql")
+_PACKAGES = {"psycopg2": "psycopg2-binary", "psycopg": "'psycopg[binary]'"}
+"""What to install for a driver whose package has another name, or needs a library beside it."""
+
+
+def _refuse_unsupported(url: str) -> None:
+    from sqlalchemy.engine import make_url  # noqa: PLC0415
+
+    kind = make_url(url).get_backend_name()
+    if kind not in SUPPORTED:
+        raise Refused(
+            f"{kind} is not a supported journal",
+            hint="Give a URL of SQLite (sqlite:///FILE), PostgreSQL (postgresql://...) or SQL Server (mssql://...).",
+        )
+
+
+def _driver_missing(url: str, error: ImportError) -> Refused:
+    driver = error.name or "of the database"
+    missing = isinstance(error, ModuleNotFoundError)
+    package = _PACKAGES.get(driver, driver)
+    what = f"the driver {driver} {'is missing' if missing else f'cannot be loaded: {_first_line(error)}'}"
+    return Refused(
+        f"the journal at {_masked(url)} cannot be opened: {what}",
+        hint=f"Install it in the environment of runbook: pip install {package}.",
+    )
 
 
 class SqlStore:

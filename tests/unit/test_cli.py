@@ -133,3 +133,63 @@ def test_a_journal_without_its_tables_holds_no_run(tmp_path: Path, run: Run) -> 
     done = run("status")
     assert done.returncode == 2
     assert "no run" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "driver", "said", "hint"),
+    [
+        ("mysql://x/y", "MySQLdb", "mysql is not a supported journal", "sqlite"),
+        ("oracle+oracledb://x/y", "oracledb", "oracle is not a supported journal", "sqlite"),
+        ("postgresql+psycopg2://u:topsecret@x/y", "psycopg2", "psycopg2 is missing", "pip install psycopg2-binary"),
+        ("postgresql+psycopg://x/y", "psycopg", "psycopg is missing", "pip install 'psycopg[binary]'"),
+    ],
+)
+@pytest.mark.parametrize("verb", [["runs"], ["status"], ["audit", "verify"], ["hold"]], ids=" ".join)
+def test_a_journal_that_cannot_be_used(
+    run: Run, monkeypatch: pytest.MonkeyPatch, verb: list[str], url: str, driver: str, said: str, hint: str
+) -> None:
+    """Another database, or one whose driver is not installed: said as such, with what to do."""
+    monkeypatch.setitem(sys.modules, driver, None)
+    done = run("--journal", url, *verb)
+    assert done.returncode == 30
+    assert said in done.stderr.splitlines()[0]
+    assert done.stderr.splitlines()[1].startswith("HINT: ")
+    assert hint in done.stderr
+    assert "topsecret" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "verb", ["status", "runs", "audit show", "audit verify", "audit export", "status --watch", "hold"]
+)
+def test_a_journal_that_is_no_database(tmp_path: Path, run: Run, verb: str) -> None:
+    """A damaged file, or one that was never a journal, is named."""
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "journal.db").write_text("a shopping list, and a long one at that\n" * 200, encoding="utf-8")
+    done = run(*verb.split(" "))
+    assert done.returncode in (20, 30)
+    assert "journal.db" in done.stderr
+    assert "file is not a database" in done.stderr
+    assert "HINT: " in done.stderr
+
+
+@pytest.mark.parametrize("verb", ["status", "runs", "audit show"])
+def test_a_journal_that_is_a_folder_or_shut(tmp_path: Path, run: Run, verb: str) -> None:
+    """What keeps SQLite from opening the file is said."""
+    (tmp_path / "state" / "journal.db").mkdir(parents=True)
+    done = run(*verb.split(" "))
+    assert done.returncode == 2
+    assert "journal.db" in done.stderr
+
+
+@pytest.mark.parametrize("verb", ["status", "runs", "audit show", "audit export"])
+def test_a_journal_of_another_make(tmp_path: Path, run: Run, verb: str) -> None:
+    """Tables of that name with other columns are somebody else's."""
+    (tmp_path / "state").mkdir()
+    other = sqlite3.connect(tmp_path / "state" / "journal.db")
+    other.executescript("CREATE TABLE runbook_head (run_id); CREATE TABLE runbook_event (run_id);")
+    other.execute("INSERT INTO runbook_head VALUES ('r1')").connection.commit()
+    other.close()
+    done = run(*verb.split(" "))
+    assert done.returncode == 20
+    assert "journal.db" in done.stderr
+    assert "no such column" in done.stderr
