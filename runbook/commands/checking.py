@@ -63,7 +63,7 @@ def check(executor: Executor, plan_path: Path, window: timedelta | None) -> Repo
     world = executor.world(plan)
     world.sizes, servers = world.survey()
     compiled = executor.compiled(plan, world.sizes)
-    length = (window or plan.window.length).total_seconds()
+    length = (plan.window.length if window is None else window).total_seconds()
     fit = fit_of(plan, compiled.graph, length)
     opening = {
         "plan_name": plan.name,

@@ -82,5 +82,5 @@ def plan(executor: Executor, plan_path: Path, window: timedelta | None, *, offli
         except RunbookError as error:
             unknown = error.message
     compiled = executor.compiled(loaded, sizes)
-    length = (window or loaded.window.length).total_seconds()
+    length = (loaded.window.length if window is None else window).total_seconds()
     return Outline(loaded.name, loaded.strategy, compiled, fit_of(loaded, compiled.graph, length), unknown)

@@ -21,7 +21,7 @@ from runbook.states import RunState
 def execute(executor: Executor, plan_path: Path, window: timedelta | None) -> tuple[str, RunState]:
     """Open a run of the plan and drive it to its end; returns (run id, state)."""
     plan = load_plan(plan_path)
-    run_id = executor.open_run(plan, (window or plan.window.length).total_seconds())
+    run_id = executor.open_run(plan, (plan.window.length if window is None else window).total_seconds())
     return run_id, executor.drive(run_id, plan)
 
 
