@@ -1,26 +1,24 @@
-"""Commands on this machine: argument lists, never a shell; bounded in time and output; ended with all they started."""
+"""Commands on this machine: argument lists, never a shell; bounded in time and output; ended with all they started.
+
+None outlives this program, however that ends: see :mod:`runbook.adapters.supervisor`.
+"""
 
 from __future__ import annotations
 
-import os
 import shlex
-import signal
 import subprocess
-import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from typing import IO, Any
+from typing import IO
 
+from runbook.adapters.lifeline import GRACE, Ended, Supervised
 from runbook.errors import HostError
 from runbook.ports import Cancellation, Recorder
 
 OUTPUT_LIMIT = 64 * 1024
 """Bytes kept of each stream: the end counts, that is where errors are."""
-GRACE = 0.5
-"""Seconds between asking a command to end and ending it: turning back does not wait for the polite."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +32,7 @@ class CommandResult:
 
     def said(self) -> str:
         """The last line it wrote, for messages."""
-        lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
-        return lines[-1].strip() if lines else ""
+        return _last_line(self.stderr) or _last_line(self.stdout)
 
 
 class Commands:
@@ -58,36 +55,29 @@ class Commands:
         self._cancellation.checkpoint()
         with self._recorder.statement(self._host, shlex.join(argv), effect=effect) as recorded:
             process = self._start(argv)
-            collectors = [_Collector(process.stdout), _Collector(process.stderr)]
-            with self._cancellation.interrupting(lambda: _end(process)):
-                self._wait(process, argv, timeout, effect=effect)
+            collectors = [_Collector(stream) for stream in process.streams]
+            try:
+                with self._cancellation.interrupting(process.end):
+                    ended = self._wait(process, argv, timeout, effect=effect)
+            finally:
+                process.end()
             self._cancellation.checkpoint()
             out, err = (collector.text() for collector in collectors)
-            recorded.outcome(f"exit {process.returncode}")
-            return CommandResult(process.returncode, out, err, any(one.truncated for one in collectors))
+            exit_code = self._exit_code(ended, argv, err, effect=effect)
+            recorded.outcome(f"exit {exit_code}")
+            return CommandResult(exit_code, out, err, any(one.truncated for one in collectors))
 
-    def _start(self, argv: Sequence[str]) -> subprocess.Popen[bytes]:
+    def _start(self, argv: Sequence[str]) -> Supervised:
         try:
-            return subprocess.Popen(  # noqa: S603 - an argument list from the plan, no shell
-                list(argv),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                cwd=self._directory,
-                **_own_group(),
-            )
+            return Supervised(argv, self._directory)
         except (OSError, ValueError) as error:
-            raise HostError(
-                f"cannot start {argv[0]}: {_reason(error)}",
-                host=self._host,
-                hint="Check the path and that it may be executed; a command is an argument list, not a shell line.",
-            ) from error
+            raise self._not_started(argv, error) from error
 
-    def _wait(self, process: subprocess.Popen[bytes], argv: Sequence[str], timeout: float, *, effect: bool) -> None:
+    def _wait(self, process: Supervised, argv: Sequence[str], timeout: float, *, effect: bool) -> Ended:
         try:
-            process.wait(timeout)
+            return process.wait(timeout)
         except subprocess.TimeoutExpired:
-            _end(process)
+            process.end()
             # Cancelled wins over timed out: the caller asked for the end.
             self._cancellation.checkpoint()
             raise HostError(
@@ -96,9 +86,26 @@ class Commands:
                 in_doubt=effect,
                 hint="Raise its timeout in the plan, or find out what it waits for.",
             ) from None
-        except BaseException:
-            _end(process)
-            raise
+
+    def _exit_code(self, ended: Ended, argv: Sequence[str], stderr: str, *, effect: bool) -> int:
+        if ended.refused is not None:
+            raise self._not_started(argv, ended.refused)
+        if ended.exit_code is None:
+            begun = ended.pid is not None
+            raise HostError(
+                f"{argv[0]} was {'stopped' if begun else 'not started'}: its supervisor ended too early",
+                host=self._host,
+                in_doubt=effect and begun,
+                hint=f"Find out what ended it. The last it wrote: {_last_line(stderr) or 'nothing'}.",
+            )
+        return ended.exit_code
+
+    def _not_started(self, argv: Sequence[str], error: Exception) -> HostError:
+        return HostError(
+            f"cannot start {argv[0]}: {_reason(error)}",
+            host=self._host,
+            hint="Check the path and that it may be executed; a command is an argument list, not a shell line.",
+        )
 
 
 class _Collector:
@@ -127,25 +134,9 @@ class _Collector:
                     del self._kept[:-OUTPUT_LIMIT]
 
 
-def _own_group() -> dict[str, Any]:
-    if sys.platform == "win32":
-        return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-    return {"start_new_session": True}
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ask the whole group to end, then end it."""
-    if sys.platform == "win32":
-        kill_tree = ["taskkill", "/T", "/F", "/PID", str(process.pid)]
-        subprocess.run(kill_tree, check=False, capture_output=True)  # noqa: S603 - our own child's number
-    else:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE)
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def _last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1].strip() if lines else ""
 
 
 def _reason(error: Exception) -> str:
