@@ -98,7 +98,9 @@ def execute(home: Any, plan: Path, window: timedelta | None, as_json: bool, yes:
     """The night itself: upgrade inside the window, or bring the old setup back."""
     from runbook.cli.night import drive
     from runbook.commands import runs
+    from runbook.plan.load import load_plan
 
+    load_plan(plan)  # nobody should have to answer for a plan that cannot begin
     confirm(yes, f"Begin the upgrade of {plan} now?")
     drive(home, lambda executor: runs.execute(executor, plan, window), as_json=as_json)
 
@@ -146,9 +148,11 @@ def revert(home: Any, run: str | None, as_json: bool, yes: bool, reason: str) ->
     """Turn back: put everything back as it was before."""
     from runbook.cli.night import drive
     from runbook.commands import runs
+    from runbook.commands.status import which
 
-    confirm(yes, "Turn back and put the old setup back in service?")
-    drive(home, lambda executor: runs.revert(executor, run, reason), as_json=as_json)
+    meant = which(home, run)
+    confirm(yes, f"Turn back run {meant} and put the old setup back in service?")
+    drive(home, lambda executor: runs.revert(executor, meant, reason), as_json=as_json)
 
 
 @cli.command()
@@ -183,9 +187,11 @@ def declare(home: Any, setup: str, run: str | None, as_json: bool, yes: bool, re
     from runbook.app import build_executor
     from runbook.cli import show
     from runbook.commands.runs import declare as end
+    from runbook.commands.status import which
 
-    confirm(yes, f"End the run as it is? Nothing is put back; you say that the {setup} setup is in service.")
-    found = end(build_executor(home), run, setup, reason)
+    meant = which(home, run)
+    confirm(yes, f"End run {meant} as it is? Nothing is put back; you say that the {setup} setup is in service.")
+    found = end(build_executor(home), meant, setup, reason)
     show.emit(found.to_json()) if as_json else show.declared(found)
 
 
@@ -220,17 +226,23 @@ def schema() -> None:
 def main() -> NoReturn:
     """Entry point of the console script."""
     try:
-        cli.main(standalone_mode=False)
+        cli.main(prog_name="runbook", standalone_mode=False)
         sys.exit(0)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
     except click.ClickException as error:
         message = error.format_message().rstrip(".")
-        _fail(UsageError(message[:1].lower() + message[1:], hint="runbook --help lists commands and options."))
+        _fail(UsageError(message[:1].lower() + message[1:], hint=_help_for(error)))
     except click.Abort:
         _fail(UsageError("stopped at the question, nothing was done"))
     except RunbookError as error:
         _fail(error)
+
+
+def _help_for(error: click.ClickException) -> str:
+    ctx = error.ctx if isinstance(error, click.UsageError) else None
+    group = ctx is None or isinstance(ctx.command, click.Group)
+    return f"{ctx.command_path if ctx else 'runbook'} --help lists {'commands' if group else 'arguments'} and options."
 
 
 def _fail(error: RunbookError) -> NoReturn:

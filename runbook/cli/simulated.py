@@ -57,7 +57,9 @@ def sandbox_status(home: Any, plan: Path, as_json: bool) -> None:
 def sandbox_reset(home: Any, plan: Path, yes: bool) -> None:
     """Stop them and delete all their data and faults."""
     from runbook.commands import sandboxes
+    from runbook.plan.load import load_plan
 
+    load_plan(plan)
     confirm(yes, "Delete the data of this plan's sandbox servers?")
     for line in sandboxes.reset(home, plan):
         click.echo(line)

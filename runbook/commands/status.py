@@ -53,6 +53,15 @@ def find_run(reader: Reader, given: str | None) -> str:
     return found[0]
 
 
+def which(home: Home, given: str | None) -> str:
+    """As :func:`find_run`, for who has no journal open yet; nothing is created."""
+    reader = open_reader(home)
+    try:
+        return find_run(reader, given)
+    finally:
+        reader.close()
+
+
 @dataclass(frozen=True)
 class Status:
     """A run as ``status --json`` gives it; instants are ISO text in UTC."""

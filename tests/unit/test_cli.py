@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from runbook.cli import main
+from tests.unit.journal.books import Book
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -53,9 +55,13 @@ WRONG = [
     (["execute", "empty.yaml", "--yes"], 30, "empty.yaml:1"),
     (["execute", "tabs.yaml", "--yes"], 30, "tabs.yaml:2"),
     (["execute", "list.yaml", "--yes"], 30, "list.yaml:1"),
-    (["execute", "empty.yaml"], 2, "confirmation"),
+    (["execute", "good.yaml"], 2, "confirmation"),
+    (["execute", "empty.yaml"], 30, "empty.yaml:1"),
+    (["execute", "no-such.yaml"], 2, "no plan file no-such.yaml"),
     (["execute", "--window", "soon", "--yes"], 2, "soon"),
     (["execute", "--window", "-4h", "--yes"], 2, "-4h"),
+    (["execute", "--window", "0s", "--yes"], 2, "0s"),
+    (["check", "--window", "0h0m", "good.yaml"], 2, "0h0m"),
     (["execute", "--window"], 2, "--window"),
     (["execute", "a.yaml", "b.yaml", "--yes"], 2, "b.yaml"),
     (["check", "no-such.yaml"], 2, "no-such.yaml"),
@@ -66,14 +72,16 @@ WRONG = [
     (["resume"], 2, "run"),
     (["resume", "nobody"], 2, "nobody"),
     (["revert", "--yes"], 2, "run"),
-    (["revert"], 2, "confirmation"),
+    (["revert"], 2, "no journal"),
     (["hold"], 2, "run"),
     (["declare", "sideways", "--yes"], 2, "sideways"),
-    (["declare", "old"], 2, "confirmation"),
+    (["declare", "old"], 2, "no journal"),
     (["declare", "old", "--yes"], 2, "run"),
     (["audit", "verify", "nobody"], 2, "journal"),
     (["audit", "forge"], 2, "forge"),
     (["sandbox", "start", "no-such.yaml"], 2, "no-such.yaml"),
+    (["sandbox", "reset", "no-such.yaml"], 2, "no-such.yaml"),
+    (["sandbox", "reset", "good.yaml"], 2, "confirmation"),
     (["sandbox", "fault", "old", "explode"], 2, "explode"),
     (["sandbox", "fault", "older", "hang", "--plan", "good.yaml"], 2, "older"),
     (["init", "empty.yaml"], 2, "exists"),
@@ -193,3 +201,61 @@ def test_a_journal_of_another_make(tmp_path: Path, run: Run, verb: str) -> None:
     assert done.returncode == 20
     assert "journal.db" in done.stderr
     assert "no such column" in done.stderr
+
+
+@pytest.mark.parametrize(("group", "listed"), [([], "execute"), (["audit"], "verify"), (["sandbox"], "reset")])
+def test_a_group_alone_prints_its_help(run: Run, group: list[str], listed: str) -> None:
+    """On standard output, as lines; the exit code says that nothing was done."""
+    done = run(*group)
+    assert done.returncode == 2
+    assert done.stderr == ""
+    assert f"\n  {listed} " in done.stdout
+    assert "\\n" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["execute", "--windo", "4h"], "runbook execute --help"),
+        (["audit", "verify", "--exp", "a", "b", "c"], "runbook audit verify --help"),
+        (["audit", "forge"], "runbook audit --help"),
+        (["exekute"], "runbook --help"),
+    ],
+)
+def test_the_hint_names_the_help_that_helps(run: Run, arguments: list[str], hint: str) -> None:
+    """That of the command which was given wrongly."""
+    assert f"HINT: {hint} " in run(*arguments).stderr
+
+
+def test_what_is_not_a_duration_is_said_once(run: Run) -> None:
+    """With the way to write one."""
+    said = run("execute", "--window", "soon", "--yes").stderr
+    assert said.count("not a duration") == 1
+    assert "4h" in said
+
+
+@pytest.mark.parametrize("verb", ["schema", "audit show", "audit export", "runs", "status", "--help"])
+def test_who_stops_reading_is_told_nothing(tmp_path: Path, verb: str) -> None:
+    """``| head -1`` ends the command without a word, and with a code that is no outcome of a run."""
+    _opened(tmp_path / "journal.db")
+    command = [sys.executable, "-m", "runbook", "--journal", f"sqlite:///{tmp_path / 'journal.db'}", *verb.split(" ")]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert done.stderr == ""
+    assert done.returncode == 141
+
+
+def test_a_confirmation_names_the_run(tmp_path: Path, run: Run) -> None:
+    """A run is looked for first; then a person, or --yes, is needed."""
+    _opened(tmp_path / "state" / "journal.db")
+    assert "confirmation" in run("revert").stderr
+    assert "confirmation" in run("declare", "old").stderr
+    assert "nobody" in run("declare", "old", "nobody").stderr
+
+
+def _opened(path: Path) -> None:
+    """A journal with a run that was opened."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Book(path).store.close()
