@@ -32,10 +32,14 @@ def audit_show(home: Any, run: str | None, as_json: bool, statements: bool) -> N
 @audit.command("verify")
 @RUN
 @JSON
-@click.option("--expect", default="", metavar="HASH", help="The last hash, as printed when the run ended.")
+@click.option("--expect", default="", metavar="HASH", help="The last hash of RUN, as printed when it ended.")
 @click.pass_obj
 def audit_verify(home: Any, run: str | None, as_json: bool, expect: str) -> None:
-    """Check that no row was changed, removed or added; of one run, or of all."""
+    """Check that no row was changed, removed or added; of one run, or of all.
+
+    A journal that was cut or rewritten whole, all hashes made to fit again, holds together too: only --expect, with a
+    hash that was kept elsewhere, notices that. It is about one run: RUN, or the newest.
+    """
     from runbook.cli import show
     from runbook.commands.audit import verify
 

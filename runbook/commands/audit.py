@@ -14,10 +14,13 @@ from runbook.journal.whole import read_whole
 
 
 def verify(home: Home, run: str | None = None, expect: str = "") -> list[Verdict]:
-    """Judge one run, or all when none is named; JournalCorrupt when the file cannot be read at all."""
+    """Judge one run, or all when none is named; JournalCorrupt when the file cannot be read at all.
+
+    ``expect`` is the last hash of one run: of the one named, else of the newest.
+    """
     reader = open_reader(home)
     try:
-        wanted = [find_run(reader, run)] if run else reader.run_ids()
+        wanted = [find_run(reader, run)] if run or expect else reader.run_ids()
         return [verify_run(run_id, read_whole(reader, run_id), expect) for run_id in wanted]
     finally:
         reader.close()

@@ -8,13 +8,18 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from runbook.cli import main
-from tests.unit.journal.books import Book
+from runbook.events import Draft, Kind
+from runbook.journal.log import RunLog
+from runbook.journal.store import open_store
+from tests.unit.journal.books import RUN, Book
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -259,3 +264,38 @@ def _opened(path: Path) -> None:
     """A journal with a run that was opened."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Book(path).store.close()
+
+
+def _two_runs(path: Path) -> list[str]:
+    """A journal with two runs; their last hashes."""
+    _opened(path)
+    store = open_store(f"sqlite:///{path}")
+    first = RunLog.load(store, RUN, actor="other@host/2", now=lambda: datetime.now(UTC))
+    opening = Draft(Kind.RUN_OPENED, None, first.view.opening)
+    RunLog.open_run(store, "20990101-000000-0002", opening, actor="other@host/2", now=lambda: datetime.now(UTC))
+    heads = [head.hash for head in map(store.head, store.run_ids()) if head]
+    store.close()
+    return heads
+
+
+def test_an_expected_hash_is_that_of_one_run(tmp_path: Path, run: Run) -> None:
+    """Without RUN that of the newest; the others have last hashes of their own."""
+    older, newest = _two_runs(tmp_path / "state" / "journal.db")
+    assert run("audit", "verify").returncode == 0
+    done = run("audit", "verify", "--expect", newest)
+    assert (done.returncode, done.stdout.count("ok   run")) == (0, 1)
+    assert run("audit", "verify", RUN, "--expect", older).returncode == 0
+    done = run("audit", "verify", "--expect", older)
+    assert (done.returncode, done.stdout.count("BAD  run 20990101")) == (20, 1)
+
+
+def test_a_journal_that_was_cut_whole_is_noticed_by_the_hash(tmp_path: Path, run: Run) -> None:
+    """The newest run taken out with its head leaves nothing that does not hold together, but the hash was kept."""
+    _, newest = _two_runs(tmp_path / "state" / "journal.db")
+    with closing(sqlite3.connect(tmp_path / "state" / "journal.db")) as forced:
+        forced.execute("DROP TRIGGER runbook_event_no_delete")
+        for table in ("runbook_event", "runbook_head"):
+            forced.execute(f"DELETE FROM {table} WHERE run_id LIKE '2099%'")
+        forced.commit()
+    assert run("audit", "verify").returncode == 0
+    assert run("audit", "verify", "--expect", newest).returncode == 20
