@@ -39,7 +39,8 @@ def cli(ctx: click.Context, journal: str | None) -> None:
 @click.argument("path", type=click.Path(path_type=Path), default=Path("runbook.yaml"))
 @click.option("--server", metavar="URL", help="Look at this server and fill in what it tells, e.g. mssql://sql01.")
 @click.option("--user", metavar="LOGIN", help="SQL login for --server; without it Windows authentication.")
-@click.option("--password", metavar="REF", help="Where the password is: env:NAME or file:PATH.")
+@click.option("--password", metavar="REF", help="Where the password is: env:NAME or file:PATH (beside the plan).")
+@click.option("--trust-certificate", is_flag=True, help="Accept a certificate of --server that nobody vouches for.")
 @click.option("--strategy", type=click.Choice(["side-by-side", "scripts"]), default="side-by-side", show_default=True)
 @click.pass_obj
 def init(home: Any, /, path: Path, **options: Any) -> None:

@@ -11,7 +11,7 @@ from runbook.plan.models import Strategy
 
 @dataclass(frozen=True)
 class ServerFacts:
-    """What a look at the live server told. ``jobs`` counts the SQL Agent jobs."""
+    """What a look at the live server told, and how to log in there. ``jobs`` counts the SQL Agent jobs."""
 
     url: str
     version: int | None = None
@@ -19,6 +19,9 @@ class ServerFacts:
     databases: Sequence[str] = ()
     jobs: int = 0
     user: str | None = None
+    password: str | None = None
+    """The reference as it was given; without one a name is proposed."""
+    trust_certificate: bool = False
 
 
 def render(server_facts: ServerFacts | None, strategy: Strategy) -> str:
@@ -71,10 +74,11 @@ def _servers(facts: ServerFacts, side_by_side: bool) -> str:
 
 
 def _server(name: str, facts: ServerFacts) -> list[str]:
-    secret = f"password: env:{name.upper()}_PASSWORD"
+    secret = f"password: {_quoted(facts.password) if facts.password else f'env:{name.upper()}_PASSWORD'}"
     lines = [f"  {name}:", f"    url: {_quoted(facts.url)}"]
     lines += [f"    user: {_quoted(facts.user)}"] if facts.user else ["    # user: sa    # without: Windows login"]
     lines += [f"    {'' if facts.user else '# '}{secret}    # by reference only: env:NAME or file:PATH"]
+    lines += ["    trust_certificate: true      # nobody vouches for it"] if facts.trust_certificate else []
     pins = {"server_name": facts.server_name and _quoted(facts.server_name), "version": facts.version}
     known = [f"      {key}: {value}" for key, value in pins.items() if value]
     return [
@@ -143,7 +147,7 @@ def _checks(facts: ServerFacts) -> str:
 
 
 def _tail(strategy: Strategy) -> str:
-    example = "restore-database: 20m" if strategy == "side-by-side" else "run-scripts: 20m"
+    example = "seed-restore: 20m" if strategy == "side-by-side" else "run-scripts: 20m"
     return f"""\
 proof: {{workers: 4, level: content}}                                  # content | sample | count
 preflight: {{checkdb_max_age: 7d, clock_skew: 5s, headroom: 1.2}}
