@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,13 +40,25 @@ def open_reader(home: Home) -> Reader:
     return open_store(home.journal_url)
 
 
+LOOK_BACK = 20
+"""Runs, and last rows of each, that are looked at for the one that is meant when none is named."""
+
+
+def _ending(reader: Reader, run_id: str) -> str:
+    head = reader.head(run_id)
+    rows = reader.rows(run_id, max(0, head[0] - LOOK_BACK)) if head else []
+    return next((json.loads(row.body)["ending"] for row in rows if row.kind == Kind.RUN_FINISHED), "")
+
+
 def find_run(reader: Reader, given: str | None) -> str:
-    """The run meant: an id, the beginning of one, or the newest."""
+    """The run meant: an id, the beginning of one, or the newest; one that was refused while another was under way is
+    not what anybody means."""
     ids = reader.run_ids()
     if given is None:
         if not ids:
             raise UsageError("there is no run yet", hint="Begin one with: runbook execute PLAN.")
-        return ids[-1]
+        meant = next((one for one in ids[: -LOOK_BACK - 1 : -1] if _ending(reader, one) != RunState.REFUSED), ids[-1])
+        return ids[-1] if _ending(reader, meant) else meant
     found = [run_id for run_id in ids if run_id == given] or [run_id for run_id in ids if run_id.startswith(given)]
     if len(found) != 1:
         what = "no run" if not found else f"{len(found)} runs"

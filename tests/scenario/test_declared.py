@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from runbook.commands import runs
+from runbook.commands.status import find_run
 from runbook.errors import AlreadyRunning, IllegalTransition, Refused, UsageError
+from runbook.events import Draft, Kind
 from runbook.journal.lease import Process, acquire
+from runbook.journal.log import RunLog
 from runbook.states import RunState
 from runbook.testing import PowerCut
 from tests.scenario.night import Night
@@ -69,8 +72,19 @@ def test_the_second_of_two_at_once_leaves_nothing_open(tmp_path: Path) -> None:
     with pytest.raises(AlreadyRunning):
         executor.drive(night.run_id, night.plan)
     assert night.view.ending is RunState.REFUSED
+    assert find_run(night.store, None) == night.run_id, "there is no other"
     night.world.servers["old"].lock_holder = None
     assert night.executor().open_run(night.plan, night.window) != night.run_id
+
+
+def test_the_run_that_is_meant_is_the_one_under_way(lost: Night) -> None:
+    """Not a newer one that was refused because of it; one that ended otherwise is the newest."""
+    opening = Draft(Kind.RUN_OPENED, None, dict(lost.view.opening))
+    for ending, meant in ((RunState.REFUSED, lost.run_id), (RunState.REVERTED, "20990102-000000-1")):
+        run_id = f"209901{'01' if ending is RunState.REFUSED else '02'}-000000-1"
+        log = RunLog.open_run(lost.store, run_id, opening, actor="other", now=lost.world.clock.now)
+        log.append(Draft(Kind.RUN_FINISHED, None, {"ending": ending.value, "reason": ""}))
+        assert find_run(lost.store, None) == meant
 
 
 def test_a_revert_that_is_refused_leaves_no_wish_behind(lost: Night) -> None:
