@@ -63,7 +63,8 @@ class LanguageSession:
         self.cursors: dict[str, Any] = {}
         self.handles: dict[int, Any] = {}
         self.fired: list[int] = []
-        self.view_stamps: dict[str, str] = {}
+        self.view_stamps: dict[str, tuple[str, str]] = {}
+        """From which file and which catalog the temporary table of a database's view was filled."""
         self.view_rows: dict[str, list[tuple[Any, ...]]] = {}
         """What the temporary table of an instance's view holds, where it was filled outside a transaction."""
         self.after_rows: Callable[[], None] | None = None

@@ -168,10 +168,12 @@ def value(connection: apsw.Connection, sql: str) -> Any:
 
 
 def read_catalog(connection: apsw.Connection, name: str) -> Catalog:
-    """The catalog of an attached file."""
-    token = str(value(connection, f"SELECT value FROM {name}.sys_meta WHERE key='token'"))
-    rows: list[Any] = connection.execute(f"SELECT kind, id, body FROM {name}.sys_items").fetchall()
-    return Catalog(token, rows)
+    """The catalog of an attached file; one statement reads it, so that the token belongs to the items."""
+    rows: list[Any] = connection.execute(
+        f"SELECT '', 0, value FROM {name}.sys_meta WHERE key='token' "
+        f"UNION ALL SELECT kind, id, body FROM {name}.sys_items"
+    ).fetchall()
+    return Catalog(str(rows[0][2]), rows[1:])
 
 
 def users(path: str) -> list[tuple[str, bytes, str, list[str]]]:

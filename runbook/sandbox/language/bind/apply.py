@@ -259,7 +259,7 @@ def expand(binder: SourceBinder, inline: Inline, args: list[n.Node], scope: Scop
     assert parsed.query is not None
     values = {}
     for name, parameter, node in _given(inline, parsed, args):
-        bound = convert(binder.value(node, scope), binder.env.type_of(parameter.type))
+        bound = convert(binder.value(node, scope), binder.env.type_of(parameter.type, binder.plan))
         values[name] = replace(bound, strength=0, is_column=False)
     environment = binder.env.inside(inline.database, inline.schema, values)
     found: BoundQuery = binder.nested(environment).subquery(parsed.query, scope if _refers(values) else None)

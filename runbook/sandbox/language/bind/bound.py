@@ -56,10 +56,11 @@ Getter = Callable[[Any], Any]
 
 @dataclass
 class Plan:
-    """What a statement needs besides its text. ``databases``: names it reads; ``loads``: views to fill first."""
+    """What a statement needs besides its text. ``databases``: names it reads, with the schema name of the file and the
+    token of the catalog they stood for; ``loads``: views to fill first."""
 
     params: dict[str, Getter] = field(default_factory=dict)
-    databases: dict[str, str] = field(default_factory=dict)
+    databases: dict[str, tuple[str, str]] = field(default_factory=dict)
     loads: list[Any] = field(default_factory=list)
     ctes: list[str] = field(default_factory=list)
     recursive: bool = False

@@ -31,6 +31,11 @@ class StoredTable:
         """SQLite's name of it."""
         return f"{self.prefix}{self.table.phys}"
 
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What tells it from every other table, those of databases that had the name before included."""
+        return self.database, self.prefix, self.table.id
+
 
 @dataclass
 class View:
@@ -94,7 +99,7 @@ class Environment(Protocol):
     def substitution(self, name: str) -> Bound | None:
         """What stands for a parameter while an inline function is expanded."""
 
-    def type_of(self, name: n.TypeName) -> SqlType:
+    def type_of(self, name: n.TypeName, plan: Plan | None = None) -> SqlType:
         """A type by name; errors 243, 2715."""
 
     def user_function(self, parts: tuple[str, ...], plan: Plan) -> Inline | None:

@@ -243,7 +243,7 @@ class ExpressionBinder:
 
     def _cast(self, node: n.Cast, scope: Scope) -> Bound:
         operand = self.value(node.operand, scope)
-        target = self.env.type_of(node.type)
+        target = self.env.type_of(node.type, self.plan)
         if not node.type.sized and target.length == 1:
             target = replace_length(target, 30)
         style = 0

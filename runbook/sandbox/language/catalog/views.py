@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -92,12 +93,13 @@ def _of_database(session: LanguageSession, database: str, name: str, spec: ViewS
 
     def load(current: LanguageSession) -> None:
         official, prefix, catalog = current.open(database)
-        if spec.is_static and current.view_stamps.get(sql) == catalog.token:
+        stamp = (prefix, catalog.token)
+        if spec.is_static and current.view_stamps.get(sql) == stamp:
             return
         rows = spec.build(Context(current, official, f"{prefix}.", catalog))
         fill(current, sql, spec.columns, rows)
         if spec.is_static and not current.engine.in_transaction:
-            current.view_stamps[sql] = catalog.token
+            current.view_stamps[sql] = stamp
 
     return Rows(name, list(spec.columns), f"temp.{sql}", load)
 
@@ -125,12 +127,20 @@ def _of_instance(session: LanguageSession, name: str) -> Rows | None:
 def fill(session: LanguageSession, sql: str, columns: Sequence[Column], rows: list[tuple[Any, ...]]) -> None:
     """Put rows into a temporary table of the session."""
     engine = session.engine
-    definition = ", ".join(f"c{i} {_affinity(c)}" for i, c in enumerate(columns, 1))
-    engine.execute(f"CREATE TABLE IF NOT EXISTS temp.{sql}({definition})")
+    engine.execute(f"CREATE TABLE IF NOT EXISTS temp.{sql}({_definition(columns)})")
     engine.execute(f"DELETE FROM temp.{sql}")
     if rows:
         marks = ",".join("?" * len(columns))
         engine.change_many(f"INSERT INTO temp.{sql} VALUES({marks})", rows)
+
+
+def shape(columns: Sequence[Column]) -> str:
+    """A word for the columns of such a table, to tell by name tables that differ in them."""
+    return hashlib.blake2s(_definition(columns).encode(), digest_size=8).hexdigest()
+
+
+def _definition(columns: Sequence[Column]) -> str:
+    return ", ".join(f"c{i} {_affinity(c)}" for i, c in enumerate(columns, 1))
 
 
 def _affinity(column: Column) -> str:

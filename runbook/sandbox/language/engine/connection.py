@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -22,6 +23,8 @@ _OPERATIONS = 20_000
 _STATEMENTS = 300
 _catalogs: OrderedDict[str, Catalog] = OrderedDict()
 _CATALOGS = 64
+_numbers = itertools.count(1)
+_files: dict[tuple[str, int], int] = {}
 Params = dict[str, Any] | tuple[Any, ...]
 
 
@@ -39,7 +42,8 @@ class Engine:
         connection.set_busy_handler(self._busy)
         connection.set_progress_handler(is_cancelled, _OPERATIONS)
         register(connection)
-        self.attached: dict[int, tuple[str, int]] = {}
+        self.attached: dict[int, str] = {}
+        self._replaced: list[str] = []
         self._slow: set[str] = set()
 
     def _busy(self, count: int) -> bool:
@@ -56,19 +60,19 @@ class Engine:
     # -- files
 
     def attach(self, database: Database) -> str:
-        """The schema name of a database file, attached anew when the file was replaced."""
-        name = f"d{database.id}"
-        stamp = (database.path, database.generation)
+        """The schema name of a database file. A file that replaces another gets a name that no file ever had."""
+        name = schema_name(database)
         if self._slow and not self.connection.in_transaction:
             self._relax()
-        if self.attached.get(database.id) == stamp:
+        if self.attached.get(database.id) == name:
             return name
         if database.id in self.attached:
-            self.detach(database.id)
+            self._replaced.append(self.attached.pop(database.id))
+        self._let_go()
         with self.errors():
             self.connection.execute(f"ATTACH ? AS {name}", (database.path,))
             keep_log(self.connection, name)
-        self.attached[database.id] = stamp
+        self.attached[database.id] = name
         self._slow.add(name)
         return name
 
@@ -78,12 +82,16 @@ class Engine:
             self.connection.execute(f"PRAGMA {name}.synchronous=NORMAL")
         self._slow.clear()
 
-    def detach(self, database_id: int) -> None:
-        """Let go of a database file."""
-        self._slow.discard(f"d{database_id}")
-        if self.attached.pop(database_id, None) is not None:
-            with self.errors():
-                self.connection.execute(f"DETACH d{database_id}")
+    def _let_go(self) -> None:
+        """Detach files that were replaced; one that the open transaction has read waits for a later time."""
+        waiting = []
+        for name in self._replaced:
+            self._slow.discard(name)
+            try:
+                self.connection.execute(f"DETACH {name}")
+            except apsw.SQLError:
+                waiting.append(name)
+        self._replaced = waiting
 
     def catalog(self, name: str) -> Catalog:
         """The catalog of an attached file, as this connection sees it now."""
@@ -163,6 +171,19 @@ class Engine:
     def close(self) -> None:
         """Close the connection; what is not committed is lost."""
         self.connection.close(True)
+
+
+def schema_name(database: Database) -> str:
+    """Under which name every connection of this process attaches a file: two files never have the same one.
+
+    Ids of databases are given out again, and a restored copy has the token of the catalog it was copied from: text
+    of statements that is kept names this file and none that came before or after it.
+    """
+    file = (database.path, database.generation)
+    number = _files.get(file)
+    if number is None:
+        number = _files.setdefault(file, next(_numbers))
+    return f"d{database.id}_{number}"
 
 
 class ConstraintFailed(SqlError):

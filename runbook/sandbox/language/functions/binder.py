@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import fields
 from typing import Any
 
@@ -10,6 +11,7 @@ from runbook.sandbox.language import nodes as n
 from runbook.sandbox.language.bind import apply
 from runbook.sandbox.language.bind.bound import Bound
 from runbook.sandbox.language.bind.conversion import convert
+from runbook.sandbox.language.bind.environment import Inline
 from runbook.sandbox.language.bind.queries import BoundQuery
 from runbook.sandbox.language.bind.query import QueryBinder
 from runbook.sandbox.language.bind.scope import Scope
@@ -139,7 +141,7 @@ class FunctionBinder(QueryBinder):
                 )
             args.append(convert(self.value(chosen, scope), environment.type_of(parameter.type)))
         assert parsed.returns is not None
-        key = specs.intern(("udf", inline.database, inline.module.id, inline.module.text), lambda: _caller(inline))
+        key = specs.intern(_identity(inline), lambda: _caller(inline))
         sql = f"_s({','.join([str(key), *(a.sql for a in args)])})"
         return Bound(sql, environment.type_of(parsed.returns), is_heavy=True)
 
@@ -152,7 +154,13 @@ class FunctionBinder(QueryBinder):
         return any(self.has_aggregate(child) for child in _children(node))
 
 
-def _caller(inline: Any) -> Any:
+def _identity(inline: Inline) -> Hashable:
+    """All that a call makes use of: another function may have the same database, id and text."""
+    module = inline.module
+    return "udf", inline.database, module.id, module.schema, module.name, module.text
+
+
+def _caller(inline: Inline) -> Any:
     def run(session: Any, *args: Any) -> Any:
         return session.call_function(inline.database, inline.module, args)
 

@@ -17,6 +17,7 @@ from runbook.sandbox.language.interpreter.frame import (
     Jumped,
     Returned,
     ScopeEnded,
+    StalePlan,
 )
 from runbook.sandbox.language.interpreter.tables import drop_local
 from runbook.sandbox.language.parser import parse_batch
@@ -177,14 +178,25 @@ def execute(runner: Runner, statement: s.Statement) -> None:
     runner.frame.begin_statement()
     runner.frame.position = statement.start
     if type(statement) in QUIET or (session.depth and not isinstance(statement, s.Admin)):
-        handler(runner, statement)
+        _carry_out(runner, statement, handler)
         return
     text = runner.text[statement.start : statement.end]
     with session.instance.statement(session, text) as hit:
         if hit.lie:
             runner.sink.done()
             return
-        handler(runner, statement)
+        _carry_out(runner, statement, handler)
+
+
+def _carry_out(runner: Runner, statement: s.Statement, handler: Callable[[Any, Any], None]) -> None:
+    """Run the handler; anew when a database was replaced after the statement was bound and before it was held."""
+    while True:
+        try:
+            handler(runner, statement)
+        except StalePlan:
+            runner.session.check()
+        else:
+            return
 
 
 __all__ = ["BatchEnded", "Broken", "Continued", "Returned", "Runner", "ScopeEnded", "execute", "report", "run_batch"]

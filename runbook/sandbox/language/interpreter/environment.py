@@ -11,6 +11,7 @@ from runbook.sandbox.language.bind.environment import Inline, Relation, Rows, St
 from runbook.sandbox.language.catalog import model as m
 from runbook.sandbox.language.catalog import views
 from runbook.sandbox.language.catalog.catalog import Catalog
+from runbook.sandbox.language.interpreter.frame import StalePlan
 from runbook.sandbox.language.lexer import parse_name
 from runbook.sandbox.language.parser.base import unsupported
 from runbook.sandbox.language.types import SYSNAME, UNKNOWN_HERE, builtin_type
@@ -69,12 +70,12 @@ class SessionEnvironment:
             raise SqlError(1087, f'Must declare the table variable "{name}".', 15, 2)
         return found
 
-    def type_of(self, name: n.TypeName) -> SqlType:
-        """A type by name; alias types give their base."""
+    def type_of(self, name: n.TypeName, plan: Plan | None = None) -> SqlType:
+        """A type by name; alias types give their base, and ``plan`` depends on their database."""
         if name.type is not None:
             check_type(name.type)
             return name.type
-        found = self.user_type(name.parts)
+        found = self.user_type(name.parts, plan)
         if found is not None and found.base is not None:
             return found.base
         raise (
@@ -83,9 +84,9 @@ class SessionEnvironment:
             else unsupported(f"the type {name.parts[-1].lower()}")
         )
 
-    def user_type(self, parts: tuple[str, ...]) -> m.UserType | None:
+    def user_type(self, parts: tuple[str, ...], plan: Plan | None = None) -> m.UserType | None:
         """A user-defined type by name."""
-        _, _, catalog = self.session.open(self.database)
+        _, _, catalog = self.open(self.database, plan or Plan())
         schema = parts[-2] if len(parts) > 1 else self.schema
         return catalog.user_type(schema, parts[-1]) or (
             catalog.user_type("dbo", parts[-1]) if len(parts) == 1 else None
@@ -95,9 +96,11 @@ class SessionEnvironment:
 
     def open(self, name: str, plan: Plan) -> tuple[str, str, Catalog]:
         """Official name, schema prefix and catalog of a database, noted in the plan."""
-        found = self.session.open(name)
-        plan.databases[found[0]] = found[2].token
-        return found
+        official, prefix, catalog = self.session.open(name)
+        if plan.databases.get(official, (prefix, ""))[0] != prefix:
+            raise StalePlan
+        plan.databases[official] = (prefix, catalog.token)
+        return official, prefix, catalog
 
     def split(self, parts: tuple[str, ...]) -> tuple[str, str, str]:
         """Database, schema (may be empty) and name."""
@@ -131,8 +134,7 @@ class SessionEnvironment:
         found = self.session.temp_table(name)
         if found is None:
             raise unknown_object((name,))
-        session = self.session
-        plan.before.append(lambda _frame: session.expect_temp_table(name, found))
+        plan.before.append(lambda frame: frame.session.expect_temp_table(name, found))
         return found
 
     def lookup(self, database: str, schema: str, name: str, plan: Plan, depth: int = 0) -> Relation | None:
@@ -192,7 +194,7 @@ class SessionEnvironment:
 
     def filled(self, inline: Inline, columns: list[Column], args: list[Bound], plan: Plan) -> Rows:
         """The rows of a multi-statement function, made when the statement begins."""
-        sql = f"f_{plan.alias()}_{inline.module.id}"
+        sql = f"f_{plan.alias()}_{inline.module.id}_{views.shape(columns)}"
         texts = ", ".join(a.sql for a in args) or "1"
 
         def load(session: LanguageSession) -> None:

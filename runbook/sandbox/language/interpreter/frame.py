@@ -24,7 +24,7 @@ class Options:
     lock_timeout: int = -1
     isolation: str = "READ COMMITTED"
     textsize: int = 2147483647
-    identity_insert: tuple[str, int] | None = None
+    identity_insert: tuple[str, str, int] | None = None
     on: set[str] = field(
         default_factory=lambda: (
             {
@@ -173,4 +173,4 @@ class ScopeEnded(BaseException):
 
 
 class StalePlan(Exception):
-    """The plan does not fit the session any more."""
+    """The plan does not fit the session or its databases any more; the statement that uses it begins anew."""

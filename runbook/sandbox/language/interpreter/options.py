@@ -16,6 +16,7 @@ from runbook.sandbox.language.parser.base import unsupported
 
 if TYPE_CHECKING:
     from runbook.sandbox.language.interpreter.batches import Runner
+    from runbook.sandbox.language.session import LanguageSession
 
 _KEPT = frozenset(
     [
@@ -135,8 +136,10 @@ def _identity_insert(runner: Runner, statement: s.SetOption) -> None:
     name = ".".join(statement.target)
     if relation.table.identity() is None:
         raise SqlError(8106, f"Table '{name}' does not have the identity property. Cannot perform SET operation.")
-    key = (relation.database, relation.table.id)
+    key = relation.key
     held = session.options.identity_insert
+    if held is not None and _held_name(session, held) is None:
+        held = session.options.identity_insert = None
     if statement.value == "ON":
         if held is not None and held != key:
             raise SqlError(
@@ -149,7 +152,12 @@ def _identity_insert(runner: Runner, statement: s.SetOption) -> None:
         session.options.identity_insert = None
 
 
-def _held_name(session: object, held: tuple[str, int]) -> str:
-    _, _, catalog = session.open(held[0])  # type: ignore[attr-defined]
-    table = catalog.objects.get(held[1])
-    return f"{held[0]}.{catalog.full_name(table)}" if isinstance(table, m.Table) else "?"
+def _held_name(session: LanguageSession, held: tuple[str, str, int]) -> str | None:
+    """The name of the table, None when it is gone."""
+    name, file, number = held
+    try:
+        _, prefix, catalog = session.open(name)
+    except SqlError:
+        return None
+    table = catalog.objects.get(number)
+    return f"{name}.{catalog.full_name(table)}" if f"{prefix}." == file and isinstance(table, m.Table) else None

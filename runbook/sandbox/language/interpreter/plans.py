@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -52,7 +53,7 @@ def prepare(
     """The plan of a statement's part ``slot``; bound anew when something it depends on has changed."""
     session = frame.session
     images = tuple(table.table.phys for table in frame.pseudo.values())
-    key = (slot, session.database, frame.schema, frame.procedure_id, images)
+    key = (slot, weakref.ref(session.instance), session.database, frame.schema, frame.procedure_id, images)
     kept: Prepared | None = None if plans is None else plans.get(key)
     if kept is not None and _fits(session, frame, kept):
         return kept
@@ -71,8 +72,9 @@ def prepare(
 def _fits(session: LanguageSession, frame: Frame, kept: Prepared) -> bool:
     if kept.types != frame.types or kept.tables != frame.tables:
         return False
-    for name, token in kept.plan.databases.items():
-        if session.open(name)[2].token != token:
+    for name, stamp in kept.plan.databases.items():
+        _, prefix, catalog = session.open(name)
+        if (prefix, catalog.token) != stamp:
             return False
     try:
         for before in kept.plan.before:
@@ -84,11 +86,18 @@ def _fits(session: LanguageSession, frame: Frame, kept: Prepared) -> bool:
 
 @contextlib.contextmanager
 def using(session: LanguageSession, plan: Plan) -> Iterator[None]:
-    """Hold the databases of a plan for the time of the statement, and fill the catalog views it reads."""
-    with databases(session, plan.databases), session.transactions.reading(plan.databases, plan.locks):
-        for relation in plan.loads:
-            relation.load(session)
-        yield
+    """Hold the databases of a plan for the time of the statement, and fill the catalog views it reads.
+
+    StalePlan when a name stands for another file than when it was bound: nothing has been done then.
+    """
+    with databases(session, plan.databases) as held:
+        for database, (prefix, _) in zip(held, plan.databases.values(), strict=True):
+            if session.engine.attach(database) != prefix:
+                raise StalePlan
+        with session.transactions.reading(plan.databases, plan.locks):
+            for relation in plan.loads:
+                relation.load(session)
+            yield
 
 
 @contextlib.contextmanager

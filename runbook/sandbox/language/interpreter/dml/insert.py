@@ -89,7 +89,7 @@ def bind(runner: Runner, binder: FunctionBinder, plan: Plan, statement: s.Insert
 
 def given_columns(runner: Runner, target: Target, statement: s.Insert) -> tuple[list[m.Column], bool]:
     """Columns that the source gives, and whether the identity column is among them."""
-    identity_on = runner.session.options.identity_insert == (target.relation.database, target.table.id)
+    identity_on = runner.session.options.identity_insert == target.relation.key
     if statement.columns:
         seen: set[int] = set()
         found = [check_writable(target.table.column(c), c, target, seen) for c in statement.columns]

@@ -160,7 +160,7 @@ def _insert_clause(
         given = given if clause.values else []
     if len(given) != len(clause.values):
         raise SqlError(213, "Column name or number of supplied values does not match table definition.")
-    identity_on = binder.env.session.options.identity_insert == (target.relation.database, target.table.id)  # type: ignore[attr-defined]
+    identity_on = binder.env.session.options.identity_insert == target.relation.key  # type: ignore[attr-defined]
     if any(c.identity for c in given) and not identity_on:
         raise SqlError(
             544,
