@@ -69,9 +69,7 @@ class LanguageSession:
         """What the temporary table of an instance's view holds, where it was filled outside a transaction."""
         self.after_rows: Callable[[], None] | None = None
         self._wake = threading.Event()
-        self._cancelled = False
-        self._killed = False
-        self._closed = False
+        self._cancelled = self._killed = self._closed = False
         self._run_lock = threading.RLock()
         self._next = 0
         self.engine = Engine(spid, self.is_stopped)
