@@ -30,7 +30,9 @@ UNDO_ATTEMPTS = 2
 """How often one executor tries a way back before the branch is held."""
 PATIENCE = 3.0
 """Times its budget that the first try of an undo gets before it is taken to hang, but at least:"""
-LEAST_PATIENCE = 15.0
+LEAST_PATIENCE = 120.0
+"""Seconds: a database that is recovered for good reason takes more than its budget far more often than it hangs, and
+being interrupted sets it back."""
 
 
 @dataclass(frozen=True, slots=True)

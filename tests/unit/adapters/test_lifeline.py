@@ -22,9 +22,9 @@ from runbook.testing import StatementLog, Stoppable
 ROOT = Path(__file__).parents[3]
 WORK = """
 ( echo "$(exec sh -c 'echo $PPID')" > $1.child.new; mv $1.child.new $1.child
-  while [ ! -e $1.go ]; do sleep 0.02; done; touch $1.child-effect ) &
+  n=0; while [ ! -e $1.go ] && [ $n -lt 3000 ]; do n=$((n+1)); sleep 0.02; done; touch $1.child-effect ) &
 echo $$ > $1.pid.new; mv $1.pid.new $1.pid
-while [ ! -e $1.go ]; do sleep 0.02; done
+n=0; while [ ! -e $1.go ] && [ $n -lt 3000 ]; do n=$((n+1)); sleep 0.02; done
 touch $1.effect
 wait
 """
