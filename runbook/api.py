@@ -100,7 +100,7 @@ from runbook.toolkit.kept import (
     before_of,
 )
 from runbook.toolkit.light import LightDatabaseStep, LightStep
-from runbook.toolkit.logs import applied_once, named_logs
+from runbook.toolkit.logs import applied_once, named_logs, rolled_forward
 from runbook.toolkit.pace import (
     BACKUP_MIB_S,
     CHECKDB_MIB_S,
@@ -281,6 +281,7 @@ __all__ = [
     "reference_of",
     "restored_needs",
     "restrict",
+    "rolled_forward",
     "rows_since_reference",
     "same_file",
     "scripts_needs",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from runbook.errors import ServerError
-from runbook.ports import LogBackup
+from runbook.ports import DatabaseInfo, DatabaseState, LogBackup
+from runbook.step import Outcome
 from runbook.toolkit.proof import named_lines
 
 ALREADY_THERE = 4326
@@ -19,6 +20,15 @@ def applied_once(restore: Callable[[], None]) -> None:
     except ServerError as error:
         if error.number != ALREADY_THERE:
             raise
+
+
+def rolled_forward(info: DatabaseInfo | None, *, seen: bool) -> Outcome:
+    """What became of a log that was restored. RESTORING before and after: what this process did not see to its end
+    (``seen``) is restored once more."""
+    if info is not None and info.state is DatabaseState.ONLINE:
+        return Outcome.REACHED
+    restoring = info is not None and info.state is DatabaseState.RESTORING
+    return Outcome.REACHED if restoring and seen else Outcome.UNTOUCHED
 
 
 def named_logs(logs: Iterable[LogBackup]) -> str:

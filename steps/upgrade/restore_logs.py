@@ -33,6 +33,7 @@ from runbook.api import (
     exchange_of,
     header_of,
     named_logs,
+    rolled_forward,
     same_file,
     seconds,
     source_of,
@@ -154,9 +155,4 @@ class RestoreLogs(WitnessedStep):
         self.saw(intent)
 
     def verify(self, ctx: ReadContext, intent: Goal) -> Outcome:
-        info = ctx.reader(intent.server).database(intent.database)
-        if info is not None and info.state is DatabaseState.ONLINE:
-            return Outcome.REACHED
-        restoring = info is not None and info.state is DatabaseState.RESTORING
-        # RESTORING before and after: what this process did not see to its end is restored once more.
-        return Outcome.REACHED if restoring and self.has_seen(intent) else Outcome.UNTOUCHED
+        return rolled_forward(ctx.reader(intent.server).database(intent.database), seen=self.has_seen(intent))

@@ -32,6 +32,7 @@ from runbook.api import (
     header_of,
     is_backup,
     preview_path,
+    rolled_forward,
     same_file,
     seconds,
     target_of,
@@ -141,12 +142,7 @@ class RestoreTail(WitnessedStep):
         applied_once(lambda: restore(intent.database, intent.path))
 
     def verify(self, ctx: ReadContext, intent: Goal) -> Outcome:
-        info = ctx.reader(intent.server).database(intent.database)
-        if info is not None and info.state is DatabaseState.ONLINE:
-            return Outcome.REACHED
-        restoring = info is not None and info.state is DatabaseState.RESTORING
-        # RESTORING before and after: what this process did not see to its end is restored once more.
-        return Outcome.REACHED if restoring and self.has_seen(intent) else Outcome.UNTOUCHED
+        return rolled_forward(ctx.reader(intent.server).database(intent.database), seen=self.has_seen(intent))
 
 
 def _later(lsn: str, than: str) -> bool:
