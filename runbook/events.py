@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from runbook.states import StepState
 
@@ -62,17 +62,15 @@ RECORD_ONLY = frozenset({Kind.STATEMENT, Kind.STATEMENT_ENDED, Kind.NOTE, Kind.C
 """Kinds that do not change the state of a run; reading the state skips them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """An event before it has a place in the journal. ``data`` is JSON-able."""
 
     kind: Kind
     step: str | None = None
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """A row. ``n`` counts from 1 within its run, ``fence`` is 0 for what a person's command wrote."""
 
     run_id: str
@@ -95,13 +93,15 @@ _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_asci
 
 def encode(data: Mapping[str, Any]) -> str:
     """Canonical JSON: sorted keys, no white space, UTF-8 as it is."""
-    return _canonical(data)
+    return _canonical(data) if data else "{}"
 
 
 def chain(previous: str, run_id: str, n: int, at: str, kind: str, step: str, actor: str, fence: int, data: str) -> str:
     """The hash of a row over all its columns and the hash before it (SHA-256, hexadecimal).
 
-    Every column is length-prefixed, so that no text can move from one column into the next unnoticed.
+    Every column is preceded by its length in characters, so that no text can move from one column into the next
+    unnoticed.
     """
-    parts = [part.encode() for part in (previous, run_id, str(n), at, kind, step, actor, str(fence), data)]
-    return hashlib.sha256(b"".join([b"%d:%b" % (len(part), part) for part in parts])).hexdigest()
+    head = f"{len(previous)}:{previous}{len(run_id)}:{run_id}{len(str(n))}:{n}{len(at)}:{at}{len(kind)}:{kind}"
+    tail = f"{len(step)}:{step}{len(actor)}:{actor}{len(str(fence))}:{fence}{len(data)}:{data}"
+    return hashlib.sha256((head + tail).encode()).hexdigest()

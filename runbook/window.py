@@ -32,7 +32,8 @@ class SteadyNow:
 
     def __call__(self) -> datetime:
         """The instant to judge by, aware UTC."""
-        return max(self._wall(), self._expected())
+        wall, expected = self._wall(), self._expected()
+        return wall if wall > expected else expected
 
     def not_before(self, recorded: datetime) -> float:
         """Never say an earlier instant than one that was recorded, by whatever process on whatever machine. Returns by

@@ -127,7 +127,7 @@ class RunLog:
             if not self._catch_up():
                 raise JournalError("the journal refused a row", hint="Look with: runbook audit verify.")
         self._buffer.clear()
-        self._fold(rows)
+        self._fold([_event(row, draft, at) for row, (draft, at) in zip(rows, stamped, strict=True)])
         return True
 
     def _chained(self, stamped: Sequence[tuple[Draft, datetime]]) -> list[Row]:
@@ -145,14 +145,13 @@ class RunLog:
         problem = first_break(rows, *self._last)
         if problem:
             raise _changed(self.view.run_id, problem)
-        self._fold(rows)
+        self._fold([to_event(row) for row in rows])
         return bool(rows)
 
-    def _fold(self, rows: Sequence[Row]) -> None:
-        for row in rows:
-            event = to_event(row)
+    def _fold(self, events: Sequence[Event]) -> None:
+        for event in events:
             self.view.apply(event)
-            self._last, self.last_at = (row.n, row.hash), event.at
+            self._last, self.last_at = (event.n, event.hash), event.at
             for listener in self.listeners:
                 listener(event)
 
@@ -164,8 +163,15 @@ def _changed(run_id: str, problem: str) -> JournalCorrupt:
     )
 
 
+def _event(row: Row, draft: Draft, at: datetime) -> Event:
+    """What :func:`to_event` gives for a row that was just made of this draft; reading it again would cost as much as
+    writing it."""
+    step = draft.step or None
+    return Event(row.run_id, row.n, at, draft.kind, step, row.actor, row.fence, draft.data, row.previous, row.hash)
+
+
 def _row(run_id: str, n: int, at: datetime, draft: Draft, actor: str, fence: int, previous: str) -> Row:
-    stamp = at.astimezone(UTC).isoformat(timespec="microseconds")
+    stamp = (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat(timespec="microseconds")
     body = encode(draft.data)
     step = draft.step or ""
     digest = chain(previous, run_id, n, stamp, draft.kind, step, actor, fence, body)

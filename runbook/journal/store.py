@@ -8,13 +8,15 @@ survives the loss of power.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from runbook.errors import FencedOut, JournalUnwritable, Refused
 from runbook.journal.reading import RUN_IDS, Row, select_rows
+
+T = TypeVar("T")
 
 WAL_PAGES = 100
 """Pages after which SQLite starts its log over. A short log is soon written over instead of growing, and growing is
@@ -123,10 +125,10 @@ class SqlStore:
         self._held: Any = None
         parsed = make_url(url)
         self._sqlite = sqlite = parsed.get_backend_name() == "sqlite"
-        if sqlite and parsed.database and parsed.database != ":memory:":
-            _make_private(Path(parsed.database))
         connect: dict[str, Any] = {"check_same_thread": False, "timeout": 30} if sqlite else {}
         self._engine = create_engine(parsed, poolclass=StaticPool, connect_args=connect)
+        if sqlite and parsed.database and parsed.database != ":memory:":
+            _make_private(Path(parsed.database))
         if sqlite:
             event.listen(self._engine, "connect", _configure_sqlite)
             event.listen(self._engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
@@ -144,17 +146,16 @@ class SqlStore:
             except SQLAlchemyError as error:
                 raise _unwritable(error) from error
 
-    @contextmanager
-    def _cursor(self, *, begin: bool = True) -> Iterator[Any]:
-        """A cursor of the driver in a transaction of its own: what SQLAlchemy adds to each statement costs more than
-        the durable write itself, and this is on the path of every step."""
+    def _within(self, work: Callable[[Any], T], *, begin: bool = True) -> T:
+        """Call ``work`` with a cursor of the driver, in a transaction of its own: what SQLAlchemy adds to each
+        statement costs more than the durable write itself, and this is on the path of every step."""
         with self._lock:
             connection = self._connected()
             cursor = connection.cursor()
             try:
                 if begin and self._sqlite:
                     cursor.execute("BEGIN IMMEDIATE")
-                yield cursor
+                found = work(cursor)
                 connection.commit()
             except BaseException as error:
                 self._give_up(connection, cursor, error)
@@ -163,6 +164,7 @@ class SqlStore:
                 cursor.close()
                 if not self._sqlite:
                     connection.close()
+            return found
 
     def _connected(self) -> Any:
         """The connection of the pool; for a file it is kept, that of a server may have to be made anew."""
@@ -192,19 +194,21 @@ class SqlStore:
 
     def append(self, rows: Sequence[Row], *, expected: int, fence: int | None) -> bool:
         """See :class:`Store`."""
-        do, last = self._statements, rows[-1]
         try:
-            with self._cursor() as cursor:
-                if expected == 0:
-                    do.begin_head(cursor, last.run_id, last.n, last.hash, 0)
-                elif not self._move_head(cursor, last, expected, fence):
-                    return False
-                for row in rows:
-                    do.add_row(cursor, *row)
+            return self._within(lambda cursor: self._add(cursor, rows, expected, fence))
         except JournalUnwritable as error:
             if isinstance(error.__cause__, self._integrity_error):
                 return False
             raise
+
+    def _add(self, cursor: Any, rows: Sequence[Row], expected: int, fence: int | None) -> bool:
+        do, last = self._statements, rows[-1]
+        if expected == 0:
+            do.begin_head(cursor, last.run_id, last.n, last.hash, 0)
+        elif not self._move_head(cursor, last, expected, fence):
+            return False
+        for row in rows:
+            do.add_row(cursor, *row)
         return True
 
     @property
@@ -232,8 +236,8 @@ class SqlStore:
 
     def rows(self, run_id: str, after: int = 0, *, without: Sequence[str] = ()) -> list[Row]:
         """See :class:`Store`."""
-        with self._cursor(begin=False) as cursor:
-            return select_rows(cursor, run_id, after, without, self._engine.dialect.paramstyle)
+        style = self._engine.dialect.paramstyle
+        return self._within(lambda cursor: select_rows(cursor, run_id, after, without, style), begin=False)
 
     def head(self, run_id: str) -> Head | None:
         """See :class:`Store`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,15 @@ def _plan(directory: Path, strategy: str, mark: str, **plan: Any) -> Plan:
     if (directory, strategy, mark) not in _plans:
         _plans[directory, strategy, mark] = mailer_plan(directory, strategy, **plan)
     return _plans[directory, strategy, mark]
+
+
+def told(view: RunView) -> dict[str, Any]:
+    """All that a view knows: of the process that folded its own events as of one that reads them back."""
+    return {
+        name: {step: asdict(found) for step, found in value.items()} if name == "steps" else value
+        for name, value in vars(view).items()
+        if name not in ("graph", "ready", "undoable", "_path")  # the last is a memory of what was asked
+    }
 
 
 class Night:
@@ -65,7 +75,10 @@ class Night:
     def drive(self) -> RunState:
         """What ``execute`` or ``resume`` does in this process."""
         executor = self.executor() if self.run_id else self.open()
-        return executor.drive(self.run_id, self.plan)
+        state = executor.drive(self.run_id, self.plan)
+        if executor.engine:
+            assert told(executor.engine.log.view) == told(self.view)
+        return state
 
     def drive_through(self, cuts: Iterable[int]) -> tuple[RunState, int]:
         """Drive with the plug pulled at these moments, one for each process; returns the ending and how many came."""

@@ -117,8 +117,11 @@ def test_the_triggers_are_there_after_opening_again(book: Book) -> None:
 
 def test_every_row_survives_the_loss_of_power(book: Book) -> None:
     """The file is in the mode that SQLite's manual names durable; asked from the connection that writes."""
-    with book.store._cursor(begin=False) as cursor:
-        found = [cursor.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+    names = ("journal_mode", "synchronous")
+    found = [
+        book.store._within(lambda cursor, name=name: cursor.execute(f"PRAGMA {name}").fetchone()[0], begin=False)
+        for name in names
+    ]
     assert found == ["wal", 2]
 
 
@@ -207,11 +210,13 @@ def test_a_journal_that_cannot_be_opened_says_so(path: str) -> None:
     assert "RUNBOOK_JOURNAL" in caught.value.hint
 
 
-def test_a_password_in_the_url_is_not_shown() -> None:
-    """Neither in the message nor in what it came from."""
+def test_a_password_in_the_url_is_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in the message nor in what it came from; and a URL that is none makes no file."""
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(Refused) as caught:
         open_store("sqlite://scott:tiger@host/journal.db")
     assert "tiger" not in f"{caught.value.message} {caught.value.hint}"
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- reading while another process writes ----------------------------------------------------------------------------
