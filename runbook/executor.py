@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
 
-from runbook import __version__
+from runbook import __version__, failpoints
 from runbook.context import Services
 from runbook.engine import Engine, Watcher
 from runbook.errors import AlreadyRunning, JournalError, PlanChanged, Refused
@@ -191,6 +191,7 @@ def _beat(lease: Lease, engine: Engine, now: SteadyNow, over: threading.Event) -
         if jumped:
             engine.log.buffer(Draft(Kind.CLOCK_STEPPED, None, {"seconds": round(jumped, 3)}))
         held = True
+        failpoints.reach("lease.before-beat")
         with suppress(JournalError):  # a full disk here is felt by the engine itself at its next write
             held = lease.beat()
         if not held:

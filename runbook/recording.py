@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+from runbook import failpoints
 from runbook.events import Draft, Kind
 from runbook.journal.log import RunLog
 
@@ -36,8 +37,11 @@ class Journalled:
         what = {"server": server, "text": text, "session": session, "effect": effect}
         if effect:
             self._log.append(Draft(Kind.STATEMENT, self._step, what))
+            failpoints.reach("effect.before", text)
         try:
             yield record
+            if effect:
+                failpoints.reach("effect.after", text)
         except BaseException as error:
             record.outcome(f"{type(error).__name__}: {error}")
             raise

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runbook import failpoints
 from runbook.errors import HostError
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ def write(path: Path, data: bytes, *, mode: int | None = None) -> None:
             _write_all(descriptor, data)
             _take_after(target, descriptor, mode)
             os.fsync(descriptor)
+        failpoints.reach("file.before-replace", str(target))
         beside.replace(target)
+        failpoints.reach("file.after-replace", str(target))
         _sync_directory(target.parent)
     except OSError as error:
         with suppress(OSError):

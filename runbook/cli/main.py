@@ -30,8 +30,10 @@ def cli(ctx: click.Context, journal: str | None) -> None:
     PLAN defaults to runbook.yaml, RUN to the newest run. Exit codes: 0 upgraded and open; 10 reverted, the old setup
     proven and open; 20 held, needs a person; 30 refused, nothing was touched; 40 interrupted, resumable; 2 usage.
     """
+    from runbook.failpoints import arm_from_environment
     from runbook.home import Home
 
+    arm_from_environment()
     ctx.obj = Home.find(journal)
 
 

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from runbook import failpoints
 from runbook.errors import JournalCorrupt, JournalError, Refused
 from runbook.events import GENESIS, RECORD_ONLY, Draft, Event, Kind, chain, encode
 from runbook.journal.reading import Row
@@ -122,7 +123,10 @@ class RunLog:
                     self.view.check(draft.kind, draft.step)
             stamped = [*self._buffer, *((draft, now) for draft in drafts)]
             rows = self._chained(stamped)
+            said = " ".join([f"{row.kind} {row.step}" for row in rows]) if failpoints.armed() else ""
+            failpoints.reach("journal.before-append", said)
             if self.store.append(rows, expected=self._last[0], fence=self.fence):
+                failpoints.reach("journal.after-append", said)
                 break
             if not self._catch_up():
                 raise JournalError("the journal refused a row", hint="Look with: runbook audit verify.")

@@ -1,0 +1,117 @@
+"""Failpoints: named places at which a test can end, stop or fail this process from outside. Off by default.
+
+``RUNBOOK_FAILPOINTS`` holds one or more ``NAME[~PATTERN]=ACTION[@N]``, separated by ``;``. NAME is one of
+:data:`POINTS`; PATTERN a regular expression searched in what the place says about itself (an event's kind and step, a
+statement's text, a path); ``@N`` means the N-th time only (default: the first). ACTION is
+
+- ``kill``: SIGKILL to this process, as ``kill -9`` and the out-of-memory killer do;
+- ``stop``: SIGSTOP, so that it hangs with everything it holds until somebody sends SIGCONT;
+- ``full``: the error of a full disk (ENOSPC);
+- ``sleep:SECONDS``: that much time passes.
+
+Without the variable a place costs one look at an empty dictionary.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import signal
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from runbook.errors import UsageError
+
+VARIABLE = "RUNBOOK_FAILPOINTS"
+
+POINTS: Mapping[str, str] = {
+    "journal.before-append": "rows are about to be written (says: kinds and steps)",
+    "journal.after-append": "rows are durable, and nothing was done about them yet",
+    "effect.before": "a statement or command with an effect is recorded and about to be sent (says: its text)",
+    "effect.after": "it has answered, and its end is not recorded yet",
+    "file.before-replace": "a file's new content is on the disk beside it (says: its path)",
+    "file.after-replace": "the file has its new content",
+    "lease.before-beat": "the executor is about to renew its lease",
+}
+"""Name -> what is the case there."""
+
+
+@dataclass
+class _Armed:
+    pattern: re.Pattern[str]
+    action: str
+    nth: int
+    seen: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def meet(self, said: str) -> bool:
+        if not self.pattern.search(said):
+            return False
+        with self.lock:
+            self.seen += 1
+            return self.seen == self.nth
+
+
+_armed: dict[str, list[_Armed]] = {}
+
+
+def reach(name: str, said: str = "") -> None:
+    """Say that this place is reached; does nothing unless it was armed."""
+    if not _armed:
+        return
+    for one in _armed.get(name, ()):
+        if one.meet(said):
+            _act(one.action)
+
+
+def armed() -> bool:
+    """Whether any is: what a place would say of itself need not be made up otherwise."""
+    return bool(_armed)
+
+
+def arm(text: str) -> None:
+    """Arm what the text names, in place of what was armed; UsageError for what is none."""
+    _armed.clear()
+    for entry in filter(None, (part.strip() for part in text.split(";"))):
+        name, one = _parse(entry)
+        _armed.setdefault(name, []).append(one)
+
+
+def arm_from_environment() -> None:
+    """As the process was started."""
+    if os.environ.get(VARIABLE):
+        arm(os.environ[VARIABLE])
+
+
+_ENTRY = re.compile(
+    r"(?P<name>[\w.-]+)(~(?P<pattern>.*))?=(?P<action>kill|stop|full|sleep:\d+(\.\d+)?)(@(?P<nth>[1-9]\d*))?"
+)
+
+
+def _parse(entry: str) -> tuple[str, _Armed]:
+    found = _ENTRY.fullmatch(entry)
+    if found is None or found["name"] not in POINTS:
+        raise UsageError(
+            f"{VARIABLE}: {entry!r} is no failpoint",
+            hint=f"Write NAME[~PATTERN]=kill|stop|full|sleep:SECONDS[@N]; names: {', '.join(POINTS)}.",
+        )
+    try:
+        pattern = re.compile(found["pattern"] or "")
+    except re.error as error:
+        raise UsageError(
+            f"{VARIABLE}: {found['pattern']!r} is no regular expression: {error}", hint="Escape what is meant as it is."
+        ) from error
+    return found["name"], _Armed(pattern, found["action"], int(found["nth"] or 1))
+
+
+def _act(action: str) -> None:
+    if action == "kill":
+        os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
+    elif action == "stop":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    elif action == "full":
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    else:
+        threading.Event().wait(float(action.partition(":")[2]))
