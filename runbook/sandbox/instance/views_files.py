@@ -229,15 +229,17 @@ def log_stats(instance: SandboxInstance, _: LanguageSession, args: Sequence[Any]
     """sys.dm_db_log_stats: the end of the log moves with every committed change, and with a restart of the server."""
     wanted = args[0] if args else None
     _forget_replaced({record.path for record in instance.databases()})
+    online = [record for record in instance.databases() if record.state == "ONLINE"]
+    versions = [(record, _data_version(record)) for record in online if wanted is None or record.id == int(wanted)]
     return [
         {
             "database_id": record.id,
             "recovery_model": record.recovery_model,
             "log_min_lsn": None if record.log_start is None else _as_lsn(record.log_start, 0, 1),
-            "log_end_lsn": _as_lsn(record.lsn, _data_version(record), os.getpid() + record.generation),
+            "log_end_lsn": _as_lsn(record.lsn, version, os.getpid() + record.generation),
         }
-        for record in instance.databases()
-        if record.state == "ONLINE" and (wanted is None or record.id == int(wanted))
+        for record, version in versions
+        if version is not None
     ]
 
 
@@ -256,11 +258,17 @@ def _forget_replaced(paths: set[str]) -> None:
             _watching.pop(path).close()
 
 
-def _data_version(record: DatabaseRecord) -> int:
-    """SQLite's count of commits by others, as a connection that stays open sees it."""
+def _data_version(record: DatabaseRecord) -> int | None:
+    """SQLite's count of commits by others, as a connection that stays open sees it; None for a database that another
+    session is creating or dropping in this moment."""
     with _watching_lock:
         if record.path not in _watching:
-            _watching[record.path] = apsw.Connection(record.path, flags=apsw.SQLITE_OPEN_READONLY)
+            try:
+                _watching[record.path] = apsw.Connection(record.path, flags=apsw.SQLITE_OPEN_READONLY)
+            except apsw.CantOpenError:
+                if Path(record.path).exists():
+                    raise
+                return None
         found = _watching[record.path].execute("PRAGMA data_version").get
     return int(str(found))
 

@@ -220,3 +220,20 @@ def test_agent_is_missing_on_express(tmp_path: Path) -> None:
     session.run("CREATE DATABASE db")
     assert session.fails("BACKUP DATABASE db TO DISK = 'x.bak' WITH COMPRESSION") == [1844, 3013]
     found.stop()
+
+
+def test_a_database_that_is_being_created_is_not_in_the_log_statistics_yet(tmp_path: Path) -> None:
+    """Its record is there before its file: a session that looks in between gets the others, and no error."""
+    instance = server(tmp_path)
+    try:
+        session = connect(instance)
+        session.run("CREATE DATABASE here")
+        session.run("CREATE DATABASE coming")
+        coming = next(record for record in instance.databases() if record.name == "coming")
+        Path(coming.path).rename(f"{coming.path}.later")
+        found = {row["database_id"] for row in session.view("sys.dm_db_log_stats")}
+        Path(f"{coming.path}.later").rename(coming.path)
+        assert coming.id not in found
+        assert next(r.id for r in instance.databases() if r.name == "here") in found
+    finally:
+        instance.stop()
