@@ -20,6 +20,7 @@ from runbook.journal.log import RunLog
 from runbook.performing import Performer, Progress
 from runbook.policy import Do, Finish, Hold, Move, Reset, Settle, TurnBack, Undo, next_moves
 from runbook.ports import Clock, Timer
+from runbook.runview import RunView
 from runbook.states import RunState
 from runbook.step import Step
 from runbook.step import Undo as UndoBase
@@ -67,6 +68,8 @@ class Engine:
         self._workers = workers
         self._watcher = watcher
         self._performer = Performer(log, steps, undos, services, now, self.progress)
+        self.until: Callable[[RunView], bool] | None = None
+        """Asked while nothing is under way: whether to stop here, as if told to by :meth:`stop`."""
         self._wake = threading.Event()
         self._crash: BaseException | None = None
         self._stopping = ""
@@ -106,6 +109,8 @@ class Engine:
         with self.log.lock:
             if self.busy:
                 return False
+            if self.until and self.until(self.view):
+                return True
             return bool(self.view.ending or self._stopping or (self.view.held and not self.view.hold_requested))
 
     def _advance(self) -> bool:

@@ -17,9 +17,9 @@ from runbook.engine import Engine, Watcher
 from runbook.errors import AlreadyRunning, JournalError, PlanChanged, Refused
 from runbook.events import Draft, Event, Kind
 from runbook.graph import makespan
-from runbook.journal.lease import TERM, Lease, Process, acquire
+from runbook.journal.lease import BEAT, Lease, Process, acquire, end_process, watched
 from runbook.journal.log import RunLog
-from runbook.journal.store import Store
+from runbook.journal.store import LeaseRow, Store
 from runbook.plan.compile import Compiled, Fit, compile_plan, up_to_pivot, worst_way_back
 from runbook.plan.fingerprint import diff, fingerprint
 from runbook.plan.models import Plan
@@ -53,6 +53,22 @@ class Kinds:
     undos: Mapping[str, type[Undo]]
 
 
+@dataclass(frozen=True)
+class Takeover:
+    """How a process that is no person's command takes up a run: a guard."""
+
+    lapsed: LeaseRow | None = None
+    """A lease that was watched long enough to be taken from whoever had it."""
+    until: Callable[[RunView], bool] | None = None
+    """Stop where this holds."""
+    revert: str = ""
+    """Go back, for this reason."""
+
+
+BY_HAND = Takeover()
+"""As a person's command does."""
+
+
 @dataclass
 class Executor:
     """One process that may act on runs."""
@@ -65,6 +81,8 @@ class Executor:
     watcher: Watcher | None = None
     listeners: list[Callable[[Event], None]] = field(default_factory=list)
     heartbeat: bool = True
+    guard: Callable[[str], str] | None = None
+    """Starts a guard for a run, once this process has it; returns why there is none, empty when there is one."""
     engine: Engine | None = None
 
     def __post_init__(self) -> None:
@@ -96,6 +114,7 @@ class Executor:
             "window": window,
             "closes_at": (self.now() + timedelta(seconds=window)).isoformat(),
             "reserve": fit.reserve,
+            "on_loss": plan.on_loss,
             "graph": graph.to_json(),
             "sizes": dict(sizes.used),
             "servers": servers,
@@ -128,15 +147,19 @@ class Executor:
 
     # --- driving -----------------------------------------------------------------------------------------------
 
-    def drive(self, run_id: str, plan: Plan) -> RunState:
+    def drive(self, run_id: str, plan: Plan, how: Takeover = BY_HAND) -> RunState:
         """Go on with a run: start and resume are the same."""
         log = RunLog.load(self.store, run_id, actor=self.actor, now=self.now)
         if log.view.ending:
             return log.view.ending
         refuse_changed(log.view, plan)
         behind = self.now.not_before(log.last_at)
-        lease = acquire(self.store, run_id, self.actor, Process.here(), self.now)
+        here = Process.here()
+        before = how.lapsed or watched(self.store, run_id, here, self.clock, self.now)
+        lease = acquire(self.store, run_id, self.actor, here, self.now, lapsed=before)
         log.fence = lease.fence
+        if before and end_process(before, here):
+            log.buffer(Draft(Kind.NOTE, None, {"text": f"{before.owner} hung and was killed", "finding": True}))
         log.listeners.extend(self.listeners)
         world = self.world(plan)
         world.sizes = Sizes(log.view.opening["sizes"])
@@ -146,7 +169,7 @@ class Executor:
             log.buffer(Draft(Kind.NOTE, None, {"text": text, "finding": True}))
         try:
             with world.claim(log):
-                return self._drive(log, plan, world, lease)
+                return self._drive(log, plan, world, lease, how)
         except AlreadyRunning as error:
             if not log.view.executor:  # nobody ever drove it
                 _refuse(log, error)
@@ -154,11 +177,18 @@ class Executor:
         finally:
             lease.release()
 
-    def _drive(self, log: RunLog, plan: Plan, world: World, lease: Lease) -> RunState:
+    def _drive(self, log: RunLog, plan: Plan, world: World, lease: Lease, how: Takeover) -> RunState:
         log.append(Draft(Kind.EXECUTOR_STARTED, None, {"version": __version__, "fence": lease.fence}))
+        unwatched = self.guard(log.view.run_id) if self.guard else ""
+        if unwatched:
+            log.buffer(Draft(Kind.NOTE, None, {"text": f"no guard: {unwatched}", "finding": True}))
+        if how.revert:
+            wish = Draft(Kind.REQUESTED, None, {"what": "revert", "reason": how.revert})
+            log.append(wish, unless=lambda run: run.pivot_at)
         steps = self.compiled(plan, world.sizes).steps
         workers = self.workers(log.view.graph.limits.workers)
         self.engine = Engine(log, steps, self.kinds.undos, world, self.clock, self.now, workers, self.watcher)
+        self.engine.until = how.until
         with self._beating(lease, self.engine):
             state = self.engine.drive()
         log.append(Draft(Kind.EXECUTOR_STOPPED, None, {"state": state.value}))
@@ -186,7 +216,7 @@ def _refuse(log: RunLog, error: Refused) -> None:
 
 
 def _beat(lease: Lease, engine: Engine, now: SteadyNow, over: threading.Event) -> None:
-    while not over.wait(TERM / 3):
+    while not over.wait(BEAT):
         jumped = now.step()
         if jumped:
             engine.log.buffer(Draft(Kind.CLOCK_STEPPED, None, {"seconds": round(jumped, 3)}))

@@ -34,6 +34,7 @@ POINTS: Mapping[str, str] = {
     "file.before-replace": "a file's new content is on the disk beside it (says: its path)",
     "file.after-replace": "the file has its new content",
     "lease.before-beat": "the executor is about to renew its lease",
+    "guard.before-take-over": "the guard has seen that the executor is gone, and takes the lease next",
 }
 """Name -> what is the case there."""
 

@@ -25,6 +25,9 @@ class Home:
 
             directory = user_state_path("runbook")
         url = journal or os.environ.get("RUNBOOK_JOURNAL") or f"sqlite:///{directory / 'journal.db'}"
+        prefix = "sqlite:///"
+        if url.startswith(prefix):  # whoever is started from here may be elsewhere
+            url = prefix + str(Path(url.removeprefix(prefix)).absolute())
         return cls(directory, url)
 
     @property

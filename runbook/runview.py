@@ -68,6 +68,8 @@ class RunView:
     revert_requested: str = ""
     ending: RunState | None = None
     ended_at: datetime | None = None
+    stopped: bool = False
+    """The last executor was told to stop and did so in order; nothing happened to it."""
     declared: str = ""
     """Who said that the run has ended, and why; empty when the program brought it there."""
     findings: list[str] = field(default_factory=list)
@@ -216,9 +218,11 @@ class RunView:
     def _apply_run(self, event: Event) -> None:
         data = event.data
         if event.kind is Kind.EXECUTOR_STARTED:
-            self.fence, self.executor, self.held = event.fence, event.actor, ""
+            self.fence, self.executor, self.held, self.stopped = event.fence, event.actor, "", False
             for step in self.steps.values():
                 step.undo_attempts = 0
+        elif event.kind is Kind.EXECUTOR_STOPPED:
+            self.stopped = True
         elif event.kind is Kind.TURNED_BACK:
             self.turned_back, self.turned_back_at, self.held = data["reason"], event.at, ""
             self._begin_way_back()

@@ -10,7 +10,8 @@ from typing import Any, NoReturn
 import click
 
 from runbook import __version__
-from runbook.cli.options import JSON, PLAN, REASON, RUN, WINDOW, YES, Group, confirm
+from runbook.cli.guarding import guard
+from runbook.cli.options import JSON, NO_GUARD, PLAN, PLAN_FILE, REASON, RUN, WINDOW, YES, Group, confirm
 from runbook.cli.record import audit
 from runbook.cli.simulated import sandbox
 from runbook.errors import RunbookError, UsageError, render
@@ -96,8 +97,9 @@ def plan(home: Any, plan: Path, window: timedelta | None, as_json: bool, sql: bo
 @WINDOW
 @JSON
 @YES
+@NO_GUARD
 @click.pass_obj
-def execute(home: Any, plan: Path, window: timedelta | None, as_json: bool, yes: bool) -> None:
+def execute(home: Any, plan: Path, window: timedelta | None, as_json: bool, yes: bool, no_guard: bool) -> None:
     """The night itself: upgrade inside the window, or bring the old setup back."""
     from runbook.cli.night import drive
     from runbook.commands import runs
@@ -105,7 +107,7 @@ def execute(home: Any, plan: Path, window: timedelta | None, as_json: bool, yes:
 
     load_plan(plan)  # nobody should have to answer for a plan that cannot begin
     confirm(yes, f"Begin the upgrade of {plan} now?")
-    drive(home, lambda executor: runs.execute(executor, plan, window), as_json=as_json)
+    drive(home, lambda executor: runs.execute(executor, plan, window), as_json=as_json, no_guard=no_guard)
 
 
 @cli.command()
@@ -131,23 +133,29 @@ def status(home: Any, run: str | None, as_json: bool, watch: bool) -> None:
 
 @cli.command()
 @RUN
+@PLAN_FILE
 @JSON
+@NO_GUARD
 @click.pass_obj
-def resume(home: Any, run: str | None, as_json: bool) -> None:
+def resume(home: Any, run: str | None, plan_file: Path | None, as_json: bool, no_guard: bool) -> None:
     """Go on with a run that was interrupted or held."""
     from runbook.cli.night import drive
     from runbook.commands import runs
 
-    drive(home, lambda executor: runs.resume(executor, run), as_json=as_json)
+    drive(home, lambda executor: runs.resume(executor, run, plan_file), as_json=as_json, no_guard=no_guard)
 
 
 @cli.command()
 @RUN
+@PLAN_FILE
 @JSON
 @YES
 @REASON
+@NO_GUARD
 @click.pass_obj
-def revert(home: Any, run: str | None, as_json: bool, yes: bool, reason: str) -> None:
+def revert(
+    home: Any, run: str | None, plan_file: Path | None, as_json: bool, yes: bool, reason: str, no_guard: bool
+) -> None:
     """Turn back: put everything back as it was before."""
     from runbook.cli.night import drive
     from runbook.commands import runs
@@ -155,7 +163,7 @@ def revert(home: Any, run: str | None, as_json: bool, yes: bool, reason: str) ->
 
     meant = which(home, run)
     confirm(yes, f"Turn back run {meant} and put the old setup back in service?")
-    drive(home, lambda executor: runs.revert(executor, meant, reason), as_json=as_json)
+    drive(home, lambda executor: runs.revert(executor, meant, reason, plan_file), as_json=as_json, no_guard=no_guard)
 
 
 @cli.command()
@@ -213,6 +221,7 @@ def runs(home: Any, as_json: bool) -> None:
     )
 
 
+cli.add_command(guard)
 cli.add_command(audit)
 cli.add_command(sandbox)
 

@@ -15,6 +15,7 @@ from runbook.adapters.clock import SystemClock
 from runbook.app import build_executor
 from runbook.cli import show
 from runbook.cli.live import LivePanel, PlainLines
+from runbook.commands.guarding import start_beside, unguarded
 from runbook.commands.status import Status
 from runbook.commands.status import status as read_status
 from runbook.engine import Engine
@@ -26,9 +27,10 @@ from runbook.states import EXIT_CODES, RunState
 Act = Callable[[Executor], tuple[str, RunState]]
 
 
-def drive(home: Home, act: Act, *, as_json: bool) -> None:
+def drive(home: Home, act: Act, *, as_json: bool, no_guard: bool) -> None:
     """Do it, show it while it goes on, print how it ended, and exit with the code of that ending."""
     executor = build_executor(home)
+    executor.guard = unguarded if no_guard else start_beside(home)
     display = Unbroken(LivePanel() if sys.stdout.isatty() and not as_json else PlainLines(silent=as_json))
     executor.watcher = display
     executor.listeners.append(display.event)

@@ -18,6 +18,16 @@ PLAN = click.argument("plan", type=click.Path(path_type=Path), default=Path("run
 RUN = click.argument("run", required=False)
 JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable output, see docs/json.md.")
 YES = click.option("--yes", is_flag=True, help="Answer every confirmation with yes.")
+PLAN_FILE = click.option(
+    "--plan",
+    "plan_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where the plan is on this machine, when it is not where the run was opened.",
+)
+NO_GUARD = click.option(
+    "--no-guard", is_flag=True, help="Start no guard: if this process is lost, nobody brings the system back."
+)
 REASON = click.option("--reason", default="", metavar="TEXT", help="Why; it is recorded.")
 
 

@@ -25,8 +25,9 @@ def execute(executor: Executor, plan_path: Path, window: timedelta | None) -> tu
     return run_id, executor.drive(run_id, plan)
 
 
-def resume(executor: Executor, run: str | None) -> tuple[str, RunState]:
-    """Go on with a run whose executor is gone, or let one that was held go on."""
+def resume(executor: Executor, run: str | None, plan_path: Path | None = None) -> tuple[str, RunState]:
+    """Go on with a run whose executor is gone, or let one that was held go on. ``plan_path``: where the plan is on this
+    machine, when it is not where the run was opened."""
     view = newest(executor, run)
     if view.ending:
         raise UsageError(f"run {view.run_id} has ended: {view.ending}", hint="runbook audit show tells about it.")
@@ -37,10 +38,10 @@ def resume(executor: Executor, run: str | None) -> tuple[str, RunState]:
         return view.run_id, RunState.RUNNING
     if view.hold_requested:
         request(executor, view.run_id, "go-on", "")
-    return view.run_id, executor.drive(view.run_id, plan_of(view))
+    return view.run_id, executor.drive(view.run_id, plan_of(view, plan_path))
 
 
-def revert(executor: Executor, run: str | None, reason: str) -> tuple[str, RunState]:
+def revert(executor: Executor, run: str | None, reason: str, plan_path: Path | None = None) -> tuple[str, RunState]:
     """Turn back: an executor that is at work does it, else this process."""
     view = newest(executor, run)
     if view.ending and (view.declared or view.ending is not RunState.UPGRADED):
@@ -49,7 +50,7 @@ def revert(executor: Executor, run: str | None, reason: str) -> tuple[str, RunSt
     if view.pivot_at:
         raise _past_the_pivot(view)
     live = _is_live(executor, view.run_id)
-    plan = None if live else plan_of(view)
+    plan = None if live else plan_of(view, plan_path)
     if plan:
         refuse_changed(view, plan)  # before the wish is recorded: what is refused must not be carried out later
     if not request(executor, view.run_id, "revert", reason or "no reason given", unless=lambda run: run.pivot_at):
@@ -119,9 +120,15 @@ def newest(executor: Executor, run: str | None) -> RunView:
     return RunLog.load(executor.store, run_id, actor=executor.actor, now=executor.now).view
 
 
-def plan_of(view: RunView) -> Plan:
-    """The plan a run was opened with, from where it was."""
-    return load_plan(Path(view.opening["plan_path"]))
+def plan_of(view: RunView, path: Path | None = None) -> Plan:
+    """The plan a run was opened with, from where it was, or from where it is on this machine."""
+    opened = Path(view.opening["plan_path"])
+    if path is None and not opened.exists():
+        raise Refused(
+            f"the plan of run {view.run_id} is not at {opened}",
+            hint="Say where it is on this machine: --plan FILE. It must be the one the run was opened with.",
+        )
+    return load_plan(path or opened)
 
 
 def _is_live(executor: Executor, run_id: str) -> bool:

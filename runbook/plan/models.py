@@ -36,6 +36,7 @@ from runbook.plan.types import (
 
 Strategy = Literal["side-by-side", "scripts"]
 Level = Literal["content", "sample", "count"]
+OnLoss = Literal["resume", "revert", "alarm"]
 
 RESERVE_SHARE = 0.05
 RESERVE_LEAST = timedelta(seconds=5)
@@ -228,6 +229,12 @@ class Plan(Model):
     proof: Proof = Field(default=Proof(), description="How the data is compared.")
     preflight: Preflight = Field(default=Preflight(), description="What is demanded before anything is touched.")
     limits: Limits = Field(default=Limits(), description="How much is done at a time.")
+    on_loss: OnLoss = Field(
+        default="resume",
+        description="What the guard does when the executor is lost before the gate opened: resume goes on (past the "
+        "turn-back point it goes back), revert goes back, alarm only tells.",
+        examples=["revert"],
+    )
     budgets: dict[StepKey, StatedBudget] = Field(
         default={}, description="Time per step, by step name or id, where nothing was measured yet."
     )

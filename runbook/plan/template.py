@@ -152,6 +152,7 @@ def _tail(strategy: Strategy) -> str:
 proof: {{workers: 4, level: content}}                                  # content | sample | count
 preflight: {{checkdb_max_age: 7d, clock_skew: 5s, headroom: 1.2}}
 limits: {{workers: 8}}             # steps side by side
+on_loss: resume                  # what the guard does when the executor is lost: resume | revert | alarm
 # budgets:                       # time per step where nothing was measured yet
 #   {example}
 """

@@ -11,12 +11,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from examples.mailer import prepare
 from runbook.adapters.clock import SystemClock
+from runbook.adapters.detached import Place
 from runbook.commands.status import status as read_status
 from runbook.errors import UsageError
 from runbook.home import Home
@@ -51,18 +53,27 @@ class System:
     port: int
     app: prepare.RunningApp
     started: list[subprocess.Popen[str]] = field(default_factory=list)
+    guarded: bool = False
+    """Whether commands start a guard, as they do when nobody says otherwise."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """More of the environment of commands."""
 
     # --- the command line ----------------------------------------------------------------------------------------
 
     @property
     def environment(self) -> dict[str, str]:
         """State of its own."""
-        return {**os.environ, "RUNBOOK_HOME": str(self.home), "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+        return {**os.environ, "RUNBOOK_HOME": str(self.home), "PYTHONPATH": str(ROOT), "COLUMNS": "200",
+                **self.variables}  # fmt: skip
+
+    def _words(self, arguments: tuple[str, ...]) -> list[str]:
+        unguarded = not self.guarded and arguments[0] in ("execute", "resume", "revert")
+        return [sys.executable, "-m", "runbook", *arguments, *(["--no-guard"] if unguarded else [])]
 
     def runbook(self, *arguments: str, timeout: float = 240) -> Outcome:
         """Run a command to its end."""
         done = subprocess.run(
-            [sys.executable, "-m", "runbook", *arguments],
+            self._words(arguments),
             env=self.environment,
             cwd=self.home,
             capture_output=True,
@@ -91,7 +102,7 @@ class System:
     def begin(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a command and leave it running."""
         process = subprocess.Popen(
-            [sys.executable, "-m", "runbook", *arguments],
+            self._words(arguments),
             env=self.environment,
             cwd=self.home,
             stdout=subprocess.PIPE,
@@ -172,8 +183,20 @@ class System:
         found = self.sql(role, "SELECT name, state_desc, user_access_desc FROM sys.databases")
         return {name: (state, access) for name, state, access in found if name in DATABASES}
 
+    def guards(self) -> list[int]:
+        """Processes that watch a run on this machine."""
+        locks = sorted((self.home / "guard").glob("*.lock"))
+        return [int(lock.read_text()) for lock in locks if Place(lock).is_taken()]
+
+    def end_guards(self) -> None:
+        """``kill -9`` them."""
+        for number in self.guards():
+            with suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+
     def close(self) -> None:
         """End everything."""
+        self.end_guards()
         for process in self.started:
             if process.poll() is None:
                 process.kill()

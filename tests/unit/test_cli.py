@@ -75,6 +75,9 @@ WRONG = [
     (["status"], 2, "journal"),
     (["status", "2026"], 2, "journal"),
     (["resume"], 2, "run"),
+    (["guard"], 2, "run"),
+    (["guard", "nobody"], 2, "nobody"),
+    (["guard", "--install"], 2, "no journal"),
     (["resume", "nobody"], 2, "nobody"),
     (["revert", "--yes"], 2, "run"),
     (["revert"], 2, "no journal"),
@@ -118,10 +121,10 @@ def _good() -> str:
 def test_help_names_every_verb() -> None:
     """And none that does not work yet."""
     done = subprocess.run([sys.executable, "-m", "runbook", "--help"], capture_output=True, text=True, check=True)
-    verbs = "init check plan execute status resume revert hold declare runs audit sandbox schema"
+    verbs = "init check plan execute status resume revert hold declare runs guard audit sandbox schema"
     for verb in verbs.split(" "):
         assert f"\n  {verb} " in done.stdout
-    for verb in ("rehearse", "report", "approve", "extend", "finalize", "guard"):
+    for verb in ("rehearse", "report", "approve", "extend", "finalize"):
         assert f"\n  {verb} " not in done.stdout
 
 
