@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -80,8 +80,9 @@ class PlainLines:
         if line and not self._silent:
             click.echo(line)
 
-    def tick(self, engine: Engine) -> None:
+    def drawing(self, engine: Engine) -> Callable[[], None]:  # noqa: ARG002  (as the panel)
         """Nothing between events."""
+        return lambda: None
 
     def __enter__(self) -> PlainLines:
         return self
@@ -93,10 +94,11 @@ class PlainLines:
 class LivePanel:
     """A table of what runs, a bar per database, the clock and the turn-back countdown."""
 
-    def __init__(self) -> None:
+    def __init__(self, asked: Callable[[], str] = lambda: "") -> None:
         from rich.console import Console
         from rich.live import Live
 
+        self._asked = asked
         self._live = Live(console=Console(), refresh_per_second=4, transient=True)
         self._pausing = threading.Event()
 
@@ -106,13 +108,16 @@ class LivePanel:
         if line and event.kind is not Kind.STEP_STARTED:
             self._live.console.print(line, markup=False, highlight=False)
 
-    def tick(self, engine: Engine) -> None:
-        """Redraw."""
-        self.show(engine.view, dict.fromkeys(engine.busy), dict(engine.progress), engine.now())
+    def drawing(self, engine: Engine) -> Callable[[], None]:
+        """Take down the state as it is now; what is returned draws it."""
+        with engine.log.lock:
+            busy, progress = dict.fromkeys(engine.busy), dict(engine.progress)
+            drawn = panel(engine.view, busy, progress, engine.now(), self._asked())
+        return lambda: self._live.update(drawn)
 
-    def show(self, view: RunView, busy: Mapping[str, Any], progress: Mapping[str, Progress], now: datetime) -> None:
-        """Draw this state."""
-        self._live.update(panel(view, busy, progress, now))
+    def show(self, view: RunView, now: datetime) -> None:
+        """Draw this state, of a run that another process drives."""
+        self._live.update(panel(view, {}, {}, now))
 
     def pause(self, clock: Clock) -> None:
         """Between two drawings."""
@@ -128,8 +133,10 @@ class LivePanel:
         self._live.__exit__(kind, error, trace)
 
 
-def panel(view: RunView, busy: Mapping[str, Any], progress: Mapping[str, Progress], now: datetime) -> Any:
-    """What is drawn: head, what runs now, a bar per database."""
+def panel(
+    view: RunView, busy: Mapping[str, Any], progress: Mapping[str, Progress], now: datetime, asked: str = ""
+) -> Any:
+    """What is drawn: head, what runs now, a bar per database, and what the person at the terminal is asked."""
     from rich.console import Group
     from rich.panel import Panel
     from rich.text import Text
@@ -137,7 +144,8 @@ def panel(view: RunView, busy: Mapping[str, Any], progress: Mapping[str, Progres
     running = sorted({*busy, *view.started, *view.undoing})
     lines = [Text("  " + _doing(identity, view, progress, now)) for identity in running] or [Text("  waiting")]
     bars = [Text.from_markup(f"  {name:<20} {bar}") for name, bar in _bars(view)]
-    body = Group(head(view, now), *lines, *bars)
+    asking = [Text(asked, style="bold reverse")] if asked else []
+    body = Group(head(view, now), *lines, *bars, *asking)
     return Panel(body, title=f"{view.plan_name}  {view.run_id}", title_align="left", width=100)
 
 

@@ -66,14 +66,14 @@ class System:
         return {**os.environ, "RUNBOOK_HOME": str(self.home), "PYTHONPATH": str(ROOT), "COLUMNS": "200",
                 **self.variables}  # fmt: skip
 
-    def _words(self, arguments: tuple[str, ...]) -> list[str]:
+    def words(self, arguments: tuple[str, ...]) -> list[str]:
         unguarded = not self.guarded and arguments[0] in ("execute", "resume", "revert")
         return [sys.executable, "-m", "runbook", *arguments, *(["--no-guard"] if unguarded else [])]
 
     def runbook(self, *arguments: str, timeout: float = 240) -> Outcome:
         """Run a command to its end."""
         done = subprocess.run(
-            self._words(arguments),
+            self.words(arguments),
             env=self.environment,
             cwd=self.home,
             capture_output=True,
@@ -102,7 +102,7 @@ class System:
     def begin(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a command and leave it running."""
         process = subprocess.Popen(
-            self._words(arguments),
+            self.words(arguments),
             env=self.environment,
             cwd=self.home,
             stdout=subprocess.PIPE,
