@@ -69,7 +69,7 @@ class Engine:
         self._watcher = watcher
         self._performer = Performer(log, steps, undos, services, now, self.progress)
         self.until: Callable[[RunView], bool] | None = None
-        """Asked while nothing is under way: whether to stop here, as if told to by :meth:`stop`."""
+        """Asked before anything is begun: whether to stop here, as if told to by :meth:`stop`."""
         self._wake = threading.Event()
         self._crash: BaseException | None = None
         self._stopping = ""
@@ -109,15 +109,16 @@ class Engine:
         with self.log.lock:
             if self.busy:
                 return False
-            if self.until and self.until(self.view):
-                return True
-            return bool(self.view.ending or self._stopping or (self.view.held and not self.view.hold_requested))
+            return bool(self.view.ending or self._is_stopping() or (self.view.held and not self.view.hold_requested))
+
+    def _is_stopping(self) -> bool:
+        return bool(self._stopping or (self.until and self.until(self.view)))
 
     def _advance(self) -> bool:
         """Perform what may be done now; False when there is nothing more until a step ends."""
-        if self._stopping:
-            return False
         with self.log.lock:
+            if self._is_stopping():
+                return False
             moves = next_moves(self.view, self.busy, self.now())
             for move in moves:
                 self._perform(move)
@@ -190,7 +191,7 @@ class Engine:
 
     def _following(self) -> _Task | None:
         """Begin what may begin, when that is steps and nothing else; one of them is for the thread that asks."""
-        if self._stopping or self._crash:
+        if self._is_stopping() or self._crash:
             return None
         moves = next_moves(self.view, self.busy, self.now())
         steps = [move for move in moves if isinstance(move, Do)]

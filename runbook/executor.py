@@ -157,7 +157,7 @@ class Executor:
         here = Process.here()
         before = how.lapsed or watched(self.store, run_id, here, self.clock, self.now)
         lease = acquire(self.store, run_id, self.actor, here, self.now, lapsed=before)
-        log.fence = lease.fence
+        log.fence, log.confirm = lease.fence, lease.confirm
         if before and end_process(before, here):
             log.buffer(Draft(Kind.NOTE, None, {"text": f"{before.owner} hung and was killed", "finding": True}))
         log.listeners.extend(self.listeners)

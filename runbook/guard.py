@@ -16,6 +16,7 @@ the plan wants an alarm only                   -> say so
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event
@@ -153,6 +154,8 @@ class Guard:
             if pause is None:
                 break
             self._clock.wait(self._stopped, pause)
+        with suppress(JournalError):
+            self._log.refresh()
         return self._log.view
 
     def _look(self) -> float | None:

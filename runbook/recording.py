@@ -38,6 +38,7 @@ class Journalled:
         if effect:
             self._log.append(Draft(Kind.STATEMENT, self._step, what))
             failpoints.reach("effect.before", text)
+            self._log.confirm()
         try:
             yield record
             if effect:

@@ -22,7 +22,7 @@ from enum import StrEnum
 from pathlib import Path
 from threading import Event
 
-from runbook.errors import AlreadyRunning
+from runbook.errors import AlreadyRunning, FencedOut
 from runbook.journal.store import LeaseRow, Store
 from runbook.ports import Clock
 
@@ -152,10 +152,27 @@ class Lease:
         self._run_id = run_id
         self.fence = fence
         self._now = now
+        self._renewed_at = now()
 
     def beat(self) -> bool:
         """Renew."""
-        return self._store.beat(self._run_id, self.fence, _stamp(self._now()))
+        at = self._now()
+        held = self._store.beat(self._run_id, self.fence, _stamp(at))
+        if held:
+            self._renewed_at = at
+        return held
+
+    def confirm(self) -> None:
+        """FencedOut when another executor may have taken over since the last renewal.
+
+        A process that was stopped, or a machine that slept, does not know that time went by. Asked right before an
+        effect that no server can refuse to an older executor (a file, a command).
+        """
+        if (self._now() - self._renewed_at).total_seconds() >= TERM / 2 and not self.beat():
+            raise FencedOut(
+                f"run {self._run_id} was taken over while this executor ({self.fence}) stood still",
+                hint="Leave it to that one; runbook status shows who it is.",
+            )
 
     def release(self) -> None:
         """Give it back, so that the next executor need not wait."""

@@ -64,6 +64,8 @@ class RunLog:
         self.last_at = view.opened_at
         """Instant of the newest row."""
         self._buffer: list[tuple[Draft, datetime]] = []
+        self.confirm: Callable[[], None] = lambda: None
+        """Raises FencedOut when this process may have lost the run without noticing; asked right before an effect."""
         self.listeners: list[Callable[[Event], None]] = []
         """Called with every event once it is durable, on the writing thread; must not block."""
 

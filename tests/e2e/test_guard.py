@@ -2,47 +2,148 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
+from typing import Any
+
 import pytest
 
+from runbook.journal.lease import TERM
 from tests.e2e.system import System, wait_until
 
-PHASES = {
+FORWARD = {
     "offline": "effect.after~maintenance.html",
     "snapshot": r"effect.before~BACKUP LOG \[Billing\]",
     "upgrade": r"effect.after~RESTORE DATABASE \[Surveys\] WITH RECOVERY",
     "validate": "journal.after-append~step-passed compare-proof",
 }
+CORRUPT = r"RESTORE DATABASE \[Contacts\] WITH RECOVERY"
 
 
-def _ended(system: System, state: str) -> dict[str, object]:
-    """Once the run has ended without anybody's help."""
+def _killed(system: System, failpoint: str) -> None:
+    """Execute with a guard; the executor is killed there."""
+    system.guarded = True
+    system.variables["RUNBOOK_FAILPOINTS"] = f"{failpoint}=kill"
+    killed = system.execute()
+    assert killed.code == -signal.SIGKILL, killed.out + killed.err
+    del system.variables["RUNBOOK_FAILPOINTS"]
+
+
+def _assert_ended(system: System, state: str, before: object, jobs: object) -> None:
+    """It ended without anybody's help, in time, whole, and the record says who did what."""
     wait_until(lambda: bool(system.status()["ended_at"]), 120)
     found = system.status()
     assert found["state"] == state, found["reason"]
-    return found
+    assert found["ended_at"] <= found["closes_at"]
+    role, name = ("new", "NEWSQL") if state == "upgraded" else ("old", "OLDSQL")
+    assert (system.serves_from(), system.get("/")[0]) == (name, 200)
+    assert (system.content(role), system.jobs(role)) == (before, jobs)
+    assert system.runbook("audit", "verify").code == 0
 
 
-def _in_time(found: dict[str, object]) -> bool:
-    return str(found["ended_at"]) <= str(found["closes_at"])
+def _rows(system: System, *kinds: str) -> list[tuple[str, int]]:
+    """Kind and fencing number of the rows of these kinds."""
+    return [
+        (row["kind"], row["fence"]) for row in system.runbook("audit", "show", "--json").json if row["kind"] in kinds
+    ]
 
 
-def _who(system: System, kind: str) -> list[int]:
-    """Fencing numbers of the rows of a kind."""
-    return [row["fence"] for row in system.runbook("audit", "show", "--json").json if row["kind"] == kind]
-
-
-@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("phase", FORWARD)
 def test_killed_going_forward(sandbox: System, phase: str) -> None:
     """The guard goes on to the new setup, as executor 2; the record says who did what."""
     before, jobs = sandbox.content("old"), sandbox.jobs("old")
+    _killed(sandbox, FORWARD[phase])
+    _assert_ended(sandbox, "upgraded", before, jobs)
+    told = _rows(sandbox, "executor-started", "run-finished")
+    assert told == [("executor-started", 1), ("executor-started", 2), ("run-finished", 2)]
+
+
+def test_killed_on_the_way_back(sandbox: System) -> None:
+    """The guard goes on with the way back; killed as well, the guard of the guard does."""
+    before, jobs = sandbox.content("old"), sandbox.jobs("old")
+    sandbox.servers.fault("new", "corrupt", CORRUPT, times=1)
+    sandbox.variables["RUNBOOK_GUARD_FAILPOINTS"] = r"journal.after-append~undo-done cut-database\[Billing\]=kill"
+    _killed(sandbox, r"journal.after-append~undo-started cut-database\[Contacts\]")
+    _assert_ended(sandbox, "reverted", before, jobs)
+    assert [kind for kind, _ in _rows(sandbox, "executor-started", "turned-back")].count("executor-started") >= 2
+
+
+def test_the_plan_may_want_to_go_back_when_the_executor_is_lost(sandbox: System) -> None:
+    """``on_loss: revert``."""
+    before, jobs = sandbox.content("old"), sandbox.jobs("old")
+    sandbox.plan = sandbox.another_plan("careful.yaml", ("limits:", "on_loss: revert\nlimits:"))
+    _killed(sandbox, FORWARD["upgrade"])
+    _assert_ended(sandbox, "reverted", before, jobs)
+    assert "the plan wants to go back" in sandbox.status()["reason"]
+
+
+def test_killed_in_the_pivot(sandbox: System) -> None:
+    """The gate is open and nobody recorded it: the guard looks, and leaves the rest to a person."""
+    before, jobs = sandbox.content("old"), sandbox.jobs("old")
+    _killed(sandbox, r"effect.after~take the maintenance page at .* away")
+    wait_until(lambda: any("after the gate opened" in one for one in sandbox.status()["findings"]), 60)
+    found = sandbox.status()
+    assert (found["state"], found["gate"], sandbox.step("open-gate")) == ("interrupted", "open", "done")
+    assert sandbox.step("enable-jobs") == "pending"
+    assert (sandbox.serves_from(), sandbox.get("/")[0]) == ("NEWSQL", 200)
+    assert sandbox.runbook("resume").code == 0
+    _assert_ended(sandbox, "upgraded", before, jobs)
+
+
+def test_a_stopped_executor_that_wakes_after_the_takeover_does_nothing_more(sandbox: System) -> None:
+    """SIGSTOP in front of a statement, on another machine, where the guard cannot kill it; SIGCONT when all is over."""
+    before, jobs = sandbox.content("old"), sandbox.jobs("old")
+    sandbox.variables |= {
+        "RUNBOOK_HOST": "elsewhere",
+        "RUNBOOK_FAILPOINTS": r"effect.before~RESTORE LOG \[Billing\]=stop",
+    }
+    stopped = sandbox.begin("execute", str(sandbox.plan), "--window", "10m", "--yes")
+    wait_until(lambda: os.waitid(os.P_PID, stopped.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None, 60)
+    sandbox.variables.clear()
+    guard = sandbox.begin("guard")
+    _assert_ended(sandbox, "upgraded", before, jobs)
+    assert guard.wait(30) == 0
+    sent = {role: _sent_by_executor(sandbox, role, 1) for role in ("old", "new")}
+    stopped.send_signal(signal.SIGCONT)
+    assert stopped.wait(60) == 40
+    assert {role: _sent_by_executor(sandbox, role, 1) for role in ("old", "new")} == sent
+    assert sandbox.content("new") == before
+    took = [row for row in sandbox.runbook("audit", "show", "--json").json if row["kind"] == "executor-started"]
+    assert [row["fence"] for row in took] == [1, 2]
+    assert TERM > 0
+
+
+def _sent_by_executor(system: System, role: str, fence: int) -> list[str]:
+    """Statements that a server got from the executor with this number, from the server's own log; reads apart."""
+    run = system.status()["run"]
+    entries: list[dict[str, Any]] = [json.loads(line) for line in system.servers.statements(role).splitlines()]
+    return [
+        entry["sql"]
+        for entry in entries
+        if entry.get("program") == f"runbook {run} {fence}" and not entry["sql"].lstrip().startswith(("SELECT", "USE"))
+    ]
+
+
+def test_an_executor_that_hangs_on_this_machine_is_killed(sandbox: System) -> None:
+    """Stopped where nothing can wake it: the guard ends it when its lease lapses, and goes on."""
+    before, jobs = sandbox.content("old"), sandbox.jobs("old")
     sandbox.guarded = True
-    sandbox.variables["RUNBOOK_FAILPOINTS"] = f"{PHASES[phase]}=kill"
-    killed = sandbox.execute()
-    assert killed.code == -9, killed.out + killed.err
-    found = _ended(sandbox, "upgraded")
-    assert _in_time(found)
-    assert sandbox.serves_from() == "NEWSQL"
-    assert (sandbox.get("/")[0], sandbox.content("new"), sandbox.jobs("new")) == (200, before, jobs)
-    assert _who(sandbox, "executor-started") == [1, 2]
-    assert _who(sandbox, "run-finished") == [2]
-    assert sandbox.runbook("audit", "verify").code == 0
+    sandbox.variables["RUNBOOK_FAILPOINTS"] = r"effect.before~BACKUP LOG \[Billing\]=stop"
+    hung = sandbox.begin("execute", str(sandbox.plan), "--window", "10m", "--yes")
+    assert hung.wait(120) == -signal.SIGKILL
+    _assert_ended(sandbox, "upgraded", before, jobs)
+    assert any("hung and was killed" in note for note in sandbox.status()["findings"])
+
+
+def test_stopped_on_purpose_it_is_left_alone_until_the_turn_back_point(sandbox: System) -> None:
+    """SIGTERM: exit 40, and the guard waits for whoever did that; nobody comes, and the old setup is back in time."""
+    before, jobs = sandbox.content("old"), sandbox.jobs("old")
+    sandbox.guarded = True
+    process = sandbox.begin("execute", str(sandbox.plan), "--window", "60s", "--yes")
+    wait_until(lambda: sandbox.step("close-gate") == "done")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 40
+    assert sandbox.status()["state"] == "interrupted"
+    _assert_ended(sandbox, "reverted", before, jobs)
+    assert "turn-back point" in sandbox.status()["reason"]
