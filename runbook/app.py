@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 from runbook.adapters.clock import SystemClock
@@ -14,10 +15,10 @@ from runbook.adapters.pointer import CommandPointer, FilePointer, Replacement
 from runbook.adapters.sqlserver import Idle, Server, ServerTarget, open_server
 from runbook.adapters.web import HttpWeb
 from runbook.cancel import CancelToken
+from runbook.claiming import Claims, Guarded, claimed
 from runbook.codec import from_json
-from runbook.errors import NotSupported, RunbookError, ServerError, Unreachable, WrongTarget
-from runbook.events import Draft, Kind
-from runbook.executor import Executor, Kinds
+from runbook.errors import NotSupported, RunbookError, WrongTarget
+from runbook.executor import Executor, Kinds, actor
 from runbook.home import Home
 from runbook.journal.log import RunLog
 from runbook.journal.store import open_store
@@ -45,17 +46,21 @@ class Surroundings:
         self._log: RunLog | None = None
         self._fence = 0
         self._idle: dict[str, Idle] = {}
+        self._claims: Claims | None = None
 
     # --- handles for steps -------------------------------------------------------------------------------------
 
     def server(self, name: str, cancellation: Cancellation, recorder: Recorder) -> SqlServer:
         """A handle on one server of the plan, pinned to what was found before the run touched anything."""
         server = self._open(name, cancellation, recorder)
+        if self._claims:
+            server.claimed_by(partial(self._claims.hold, name))
         self._pin(name, server)
         return server
 
     def gate(self, cancellation: Cancellation, recorder: Recorder) -> Gate:
         """The plan's gate."""
+        recorder = self._guarded(recorder)
         gate = self.plan.gate
         if isinstance(gate, FileGatePlan):
             path = self.plan.directory / gate.path
@@ -69,6 +74,7 @@ class Surroundings:
 
     def pointer(self, cancellation: Cancellation, recorder: Recorder) -> Pointer:
         """The plan's repoint."""
+        recorder = self._guarded(recorder)
         repoint = self.plan.repoint
         if repoint is None:
             raise NotSupported("this plan has no repoint", hint="Only side-by-side plans send clients elsewhere.")
@@ -123,29 +129,26 @@ class Surroundings:
 
     @contextmanager
     def claim(self, log: RunLog) -> Iterator[None]:
-        """Be the only executor on every instance that answers, and end what earlier executors of this run still do.
-
-        A server that does not answer cannot be claimed and need not be: the steps that need it will say so.
-        """
+        """Be the only executor on every instance; see :mod:`runbook.claiming`."""
         self.attach(log)
-        with ExitStack() as claims:
+        known = log.view.opening["servers"]
+        with ExitStack() as over:
             for idle in self._idle.values():
-                claims.callback(idle.close)
-            for name in self.plan.servers:
-                server = self._open(name, CancelToken(SystemClock()), Unrecorded())
-                try:
-                    ended = server.end_sessions_of(self._run_id, self._fence)
-                    claims.enter_context(server.application_lock(self._run_id))
-                except (Unreachable, ServerError) as error:
-                    text = f"{name} could not be claimed: {error.message}"
-                    log.buffer(Draft(Kind.NOTE, None, {"text": text, "finding": True}))
-                    continue
-                if ended:
-                    text = f"{name}: {ended} sessions of an earlier executor were ended"
-                    log.buffer(Draft(Kind.NOTE, None, {"text": text}))
+                over.callback(idle.close)
+            instances = {name: partial(self._instance, name, known[name]["name"]) for name in self.plan.servers}
+            self._claims = over.enter_context(claimed(log, actor(), instances))
             yield
 
+    def _instance(self, name: str, server_name: str) -> Server:
+        """A server to be claimed: nothing is recorded step by step, and nothing is written to a stranger."""
+        server = self._open(name, CancelToken(SystemClock()), Unrecorded())
+        server.expect(server_name)
+        return server
+
     # --- pieces ------------------------------------------------------------------------------------------------
+
+    def _guarded(self, recorder: Recorder) -> Recorder:
+        return Guarded(recorder, self._claims) if self._claims else recorder
 
     @property
     def _run_id(self) -> str:

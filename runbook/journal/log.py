@@ -67,6 +67,11 @@ class RunLog:
         self.listeners: list[Callable[[Event], None]] = []
         """Called with every event once it is durable, on the writing thread; must not block."""
 
+    @property
+    def last(self) -> tuple[int, str]:
+        """Number and hash of the newest row."""
+        return self._last
+
     @classmethod
     def open_run(cls, store: Store, run_id: str, opening: Draft, *, actor: str, now: Now) -> RunLog:
         """Write ``run-opened``; Refused when the id is taken."""

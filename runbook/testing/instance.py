@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from runbook.marker import Marker
 from runbook.ports import (
     DatabaseFile,
     DatabaseState,
@@ -63,6 +64,8 @@ class Instance:
     skew: timedelta = timedelta(0)
     down: bool = False
     lock_holder: str | None = None
+    marker: Marker | None = None
+    """Who may act here, as msdb knows it: outlives sessions and restarts."""
     slot_held: bool = False
     """This run's own connection sits in a single-user database: nobody else can take the slot."""
     recover_resets_broker: bool = True

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
+from runbook.claiming import Claims, Guarded, claimed
 from runbook.codec import from_json
 from runbook.journal.log import RunLog
+from runbook.marker import Instance
 from runbook.plan.models import Plan
 from runbook.ports import Cancellation, Gate, Pointer, Recorder, ServerIdentity, SqlServer, Web
 from runbook.step import Sizes
@@ -32,6 +35,7 @@ class FakeServices:
         self.run_id = run_id
         self.sizes = Sizes()
         self._log: RunLog | None = None
+        self._claims: Claims | None = None
 
     def web(self, cancellation: Cancellation) -> Web:
         """What users see."""
@@ -40,6 +44,9 @@ class FakeServices:
     def server(self, name: str, cancellation: Cancellation, recorder: Recorder) -> SqlServer:
         """A handle on a server of the plan, pinned to what pin-identity kept."""
         server = FakeSqlServer(self.world, name, cancellation, recorder)
+        claims = self._claims
+        if claims:
+            server.claimed_by(lambda: claims.hold(name))
         step = self._log.view.steps.get("pin-identity") if self._log else None
         if step is not None and step.keep is not None:
             pins = {pin["name"]: (pin["family_guid"], pin["created_at"]) for pin in step.keep["databases"]}
@@ -49,11 +56,15 @@ class FakeServices:
 
     def gate(self, cancellation: Cancellation, recorder: Recorder) -> Gate:
         """The gate."""
+        recorder = self._guarded(recorder)
         return FakeGate(self.world, cancellation=cancellation, recorder=recorder, run_id=self.run_id)
 
     def pointer(self, cancellation: Cancellation, recorder: Recorder) -> Pointer:
         """The pointer."""
-        return FakePointer(self.world, cancellation=cancellation, recorder=recorder)
+        return FakePointer(self.world, cancellation=cancellation, recorder=self._guarded(recorder))
+
+    def _guarded(self, recorder: Recorder) -> Recorder:
+        return Guarded(recorder, self._claims) if self._claims else recorder
 
     def together(self, work: Callable[[R], T], items: Sequence[R], limit: int) -> list[T]:
         """One after the other: the world is single-threaded."""
@@ -78,12 +89,11 @@ class FakeServices:
 
     @contextmanager
     def claim(self, log: RunLog) -> Iterator[None]:
-        """The application lock on every server that is up."""
+        """Marker and lock on every server that answers."""
         self.attach(log)
-        with ExitStack() as stack:
-            for name in self.plan.servers:
-                if not self.world.servers[name].down:
-                    handle = FakeSqlServer(self.world, name)
-                    handle.end_sessions_of(self.run_id, log.fence or 0)
-                    stack.enter_context(handle.application_lock(self.run_id))
+        with claimed(log, f"executor in process {self.world.generation}", self.instances()) as self._claims:
             yield
+
+    def instances(self) -> dict[str, Callable[[], Instance]]:
+        """How to reach each server of the plan for claiming it."""
+        return {name: partial(FakeSqlServer, self.world, name) for name in self.plan.servers}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
-from runbook.errors import AlreadyRunning, Refused
+from runbook.errors import Refused
 from runbook.ports import DatabaseState, UserAccess
 from runbook.testing import backups
 from runbook.testing.administration import Administration
@@ -196,26 +196,3 @@ class FakeSqlServer(Administration):
         found = self.instance.opened(database)
         if not found.findings and not found.snapshot_of:
             found.last_checkdb = self.world.clock.now()
-
-    # -- beyond the port: what the engine asks of an adapter
-
-    def end_sessions_of(self, run_id: str, older_than_fence: int) -> int:
-        """End what older executors of this run left behind; see ``World.lingering``."""
-        self.look("end_sessions_of", f"KILL sessions of {run_id} before {older_than_fence}")
-        return self.instance.end_lingering()
-
-    @contextmanager
-    def application_lock(self, run_id: str) -> Iterator[None]:
-        """The lock that keeps a second executor away from this instance."""
-        self.look("application_lock", "sp_getapplock runbook")
-        if self.instance.lock_holder is not None:
-            raise AlreadyRunning(
-                f"another run works on {self.instance.server_name}: {self.instance.lock_holder}",
-                hint="Wait for it, or resume it.",
-            )
-        self.instance.lock_holder = run_id
-        try:
-            yield
-        finally:
-            if self.generation == self.world.generation:
-                self.instance.lock_holder = None
