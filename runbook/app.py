@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from runbook.adapters.clock import SystemClock
 from runbook.adapters.commands import Commands
 from runbook.adapters.gate import CommandGate, FileGate, NoGate
 from runbook.adapters.pointer import CommandPointer, FilePointer, Replacement
-from runbook.adapters.sqlserver import Idle, Server, ServerTarget, open_server
+from runbook.adapters.sqlserver import Idle, Server, ServerTarget, open_copies, open_server
 from runbook.adapters.web import HttpWeb
 from runbook.cancel import CancelToken
 from runbook.claiming import Claims, Guarded, claimed
@@ -20,6 +21,7 @@ from runbook.codec import from_json
 from runbook.errors import NotSupported, RunbookError, WrongTarget
 from runbook.executor import Executor, Kinds, actor
 from runbook.home import Home
+from runbook.journal.copying import Copier, Directory, Place
 from runbook.journal.log import RunLog
 from runbook.journal.store import open_store
 from runbook.plan.models import Plan
@@ -136,8 +138,23 @@ class Surroundings:
             for idle in self._idle.values():
                 over.callback(idle.close)
             instances = {name: partial(self._instance, name, known[name]["name"]) for name in self.plan.servers}
-            self._claims = over.enter_context(claimed(log, actor(), instances))
+            self._claims = over.enter_context(claimed(log, actor(), instances, self._copier(log)))
             yield
+
+    def _copier(self, log: RunLog) -> Copier | None:
+        place = self.copies(log.view.opening["servers"][self.plan.source]["name"])
+        return Copier(place, self._run_id, SystemClock().monotonic) if place else None
+
+    def copies(self, source_name: str = "") -> Place | None:
+        """Where the plan keeps its journal a second time; None: nowhere."""
+        chosen = self.plan.journal_copy
+        if isinstance(chosen, Path):
+            return Directory(chosen)
+        if chosen == "none":
+            return None
+        source = self.plan.source
+        never = CancelToken(SystemClock())
+        return open_copies(source, self._target(source), never, self._run_id, self._fence, source_name)
 
     def _instance(self, name: str, server_name: str) -> Server:
         """A server to be claimed: nothing is recorded step by step, and nothing is written to a stranger."""
@@ -155,8 +172,12 @@ class Surroundings:
         return self._log.view.run_id if self._log else "-"
 
     def _open(self, name: str, cancellation: Cancellation, recorder: Recorder) -> Server:
+        idle = self._idle.get(name)
+        return open_server(name, self._target(name), cancellation, recorder, self._run_id, self._fence, idle=idle)
+
+    def _target(self, name: str) -> ServerTarget:
         planned = self.plan.servers[name]
-        target = ServerTarget(
+        return ServerTarget(
             url=str(planned.url),
             user=planned.user,
             password=planned.password.resolve if planned.password else None,
@@ -164,8 +185,6 @@ class Surroundings:
             trust_certificate=planned.trust_certificate,
             sandbox_home=self._home.sandbox,
         )
-        idle = self._idle.get(name)
-        return open_server(name, target, cancellation, recorder, self._run_id, self._fence, idle=idle)
 
     def _pin(self, name: str, server: Server) -> None:
         step = self._log.view.steps.get("pin-identity") if self._log else None

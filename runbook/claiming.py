@@ -11,8 +11,9 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 
-from runbook.errors import AlreadyRunning, FencedOut, Refused, RunbookError, ServerError, Unreachable
+from runbook.errors import AlreadyRunning, FencedOut, JournalError, Refused, RunbookError, ServerError, Unreachable
 from runbook.events import Draft, Kind
+from runbook.journal.copying import Copier
 from runbook.journal.log import RunLog, view_of
 from runbook.journal.store import Store
 from runbook.marker import Instance, Marker, refuse_unless_free, refuse_unless_mine
@@ -21,6 +22,7 @@ from runbook.states import RunState
 
 TRIES = 5
 """Attempts to put the marker while others put theirs."""
+NO_COPY = "journal_copy is none: when this journal is lost, what is needed to go back is lost with it"
 ACCEPTED = "accepted"
 """In a note: hashes of claims of which a person said that their rows are lost (``recover --accept-gap``)."""
 
@@ -47,8 +49,11 @@ class JournalMemory:
 class Claims:
     """The claims of one executor; :meth:`hold` is for every thread."""
 
-    def __init__(self, log: RunLog, owner: str, instances: Mapping[str, Callable[[], Instance]]) -> None:
+    def __init__(
+        self, log: RunLog, owner: str, instances: Mapping[str, Callable[[], Instance]], copier: Copier | None = None
+    ) -> None:
         self._log = log
+        self._copier = copier
         self._owner = owner
         self._instances = instances
         self._memory = JournalMemory(log.store)
@@ -60,8 +65,10 @@ class Claims:
     def take(self) -> None:
         """Claim every instance that answers; before the first one is touched, all are looked at."""
         answering = [name for name in self._instances if self._attempt(name, self._look)]
+        self._begin_copy()
         self._log.append(Draft(Kind.NOTE, None, {"text": f"executor {self._log.fence} claims {_listed(answering)}"}))
         self._mine = self._announced()
+        self._log.settle_copy(wholly=True)  # what a marker names must be found again
         for name in answering:
             self._attempt(name, self._claim)
 
@@ -96,6 +103,42 @@ class Claims:
         """Let the locks go."""
         self._locks.close()
 
+    def _begin_copy(self) -> None:
+        if self._copier is None:
+            self._note(NO_COPY)
+            return
+        self._copier.on_behind = self._lag
+        with self._log.lock:
+            finding = self._copier.begin(self._log.store, is_new=not self._log.view.executor)
+            self._log.copier = self._copier
+        if finding:
+            self._note(finding)
+
+    def _note(self, finding: str) -> None:
+        self._log.buffer(Draft(Kind.NOTE, None, {"text": finding, "finding": True}))
+
+    def _lag(self, newest: int) -> None:
+        """Tell every instance that is held and answers that the copy of the journal lacks rows."""
+        for name in sorted(self._held):
+            with suppress(Unreachable, ServerError):
+                self._instances[name]().lag_marker(self._mine, newest)
+
+    def end_copy(self, *, remove: bool) -> None:
+        """Hand on what is left, or have the second place forget this run."""
+        if self._copier is None or self._log.copier is None:
+            return
+        with suppress(JournalError):  # a full disk, or another executor's run by now: what is there is there
+            if not remove:
+                self._copier.hurry()
+                self._log.flush()
+                self._log.settle_copy(wholly=True)
+                self._log.flush()
+            finding = self._copier.finish(remove=remove)
+            self._log.copier = None
+            if finding:
+                self._note(finding)
+                self._log.flush()
+
     def _announced(self) -> Marker:
         n, row_hash = self._log.last
         return Marker(self._log.view.run_id, self._owner, self._log.fence or 0, n, row_hash)
@@ -104,8 +147,7 @@ class Claims:
         try:
             act(name)
         except (Unreachable, ServerError) as error:
-            text = f"{name} could not be claimed yet: {error.message}"
-            self._log.buffer(Draft(Kind.NOTE, None, {"text": text, "finding": True}))
+            self._note(f"{name} could not be claimed yet: {error.message}")
             return False
         return True
 
@@ -121,6 +163,8 @@ class Claims:
             text = f"{name}: {ended} sessions of an earlier executor were ended"
             self._log.buffer(Draft(Kind.NOTE, None, {"text": text}))
         self._locks.enter_context(instance.application_lock(self._mine.run_id))
+        if self._copier and self._copier.is_behind:
+            instance.lag_marker(self._mine, self._copier.behind_at)
         self._held.add(name)
 
     def _put(self, instance: Instance) -> None:
@@ -150,23 +194,29 @@ class Guarded:
 
 
 @contextmanager
-def claimed(log: RunLog, owner: str, instances: Mapping[str, Callable[[], Instance]]) -> Iterator[Claims]:
+def claimed(
+    log: RunLog, owner: str, instances: Mapping[str, Callable[[], Instance]], copier: Copier | None = None
+) -> Iterator[Claims]:
     """Hold the instances while the block runs, and give them back when the run has come to its ending.
 
     A run that nobody ever drove gives them back as well when it cannot be: it will be refused. One that is interrupted
     or held keeps its markers, so that nothing else begins on its instances before it has ended.
     """
-    claims = Claims(log, owner, instances)
+    claims = Claims(log, owner, instances, copier)
+    leave_no_trace = False
     try:
         claims.take()
         yield claims
-    except RunbookError:
-        if not log.view.executor:
-            claims.give_back(remove=True)
+    except RunbookError as error:
+        leave_no_trace = not log.view.executor
+        if leave_no_trace and isinstance(error, Refused) and not isinstance(error, AlreadyRunning):
+            log.append(Draft(Kind.RUN_FINISHED, None, {"ending": RunState.REFUSED.value, "reason": error.message}))
         raise
     finally:
-        if log.view.ending:
-            claims.give_back(remove=log.view.ending is not RunState.UPGRADED)
+        leave_no_trace |= log.view.ending not in (None, RunState.UPGRADED)
+        claims.end_copy(remove=leave_no_trace)
+        if leave_no_trace or log.view.ending:
+            claims.give_back(remove=leave_no_trace)
         claims.release()
 
 

@@ -13,7 +13,7 @@ its effect, names somebody else, and it is refused.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from runbook.errors import AlreadyRunning, FencedOut, Refused
@@ -31,6 +31,8 @@ class Marker:
     row_hash: str
     ended: bool = False
     """The run came to its ending and has given the instance back."""
+    behind: int = field(default=0, compare=False)
+    """Number of the newest row when the second place of the journal last stopped taking rows; 0: it never did."""
 
 
 class Instance(Protocol):
@@ -43,6 +45,9 @@ class Instance(Protocol):
 
     def put_marker(self, mine: Marker, *, instead_of: Marker | None) -> bool:
         """Put it in place of that one in a single step; False, and nothing changed, when another one is there."""
+
+    def lag_marker(self, mine: Marker, newest: int) -> None:
+        """Note in it that the copy of the journal may lack rows up to that number, if it is still this one."""
 
     def end_marker(self, run_id: str, fence: int, *, remove: bool) -> None:
         """Give the instance back, if the marker names that run and no newer executor: kept as ended, or removed with

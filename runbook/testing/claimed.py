@@ -36,6 +36,12 @@ class Claimed(FakeReader):
         self.instance.marker = mine
         return True
 
+    def lag_marker(self, mine: Marker, newest: int) -> None:
+        self.look("lag_marker", "UPDATE runbook_marker SET behind")
+        found = self.instance.marker
+        if found == mine:
+            self.instance.marker = replace(mine, behind=newest)
+
     def end_marker(self, run_id: str, fence: int, *, remove: bool) -> None:
         self.look("end_marker", "DELETE runbook_marker" if remove else "UPDATE runbook_marker SET ended")
         found = self.instance.marker

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from runbook.claiming import Claims, Guarded, claimed
 from runbook.codec import from_json
+from runbook.journal.copying import Copier, Directory, Place
 from runbook.journal.log import RunLog
 from runbook.marker import Instance
 from runbook.plan.models import Plan
 from runbook.ports import Cancellation, Gate, Pointer, Recorder, ServerIdentity, SqlServer, Web
 from runbook.step import Sizes
+from runbook.testing.copies import FakeCopies
 from runbook.testing.sqlserver import FakeSqlServer
 from runbook.testing.surroundings import FakeGate, FakePointer, FakeWeb
 from runbook.testing.world import World
@@ -91,8 +94,21 @@ class FakeServices:
     def claim(self, log: RunLog) -> Iterator[None]:
         """Marker and lock on every server that answers."""
         self.attach(log)
-        with claimed(log, f"executor in process {self.world.generation}", self.instances()) as self._claims:
+        with claimed(
+            log, f"executor in process {self.world.generation}", self.instances(), self._copier()
+        ) as self._claims:
             yield
+
+    def _copier(self) -> Copier | None:
+        place = self.copies()
+        return Copier(place, self.run_id, self.world.clock.monotonic) if place else None
+
+    def copies(self) -> Place | None:
+        """As the plan says, on the world's servers."""
+        chosen = self.plan.journal_copy
+        if isinstance(chosen, Path):
+            return Directory(chosen)
+        return None if chosen == "none" else FakeCopies(self.world, self.plan.source)
 
     def instances(self) -> dict[str, Callable[[], Instance]]:
         """How to reach each server of the plan for claiming it."""

@@ -26,7 +26,8 @@ def found_in(answer: Answer) -> Marker | None:
     if not rows or "row_hash" not in rows[0]:
         return None
     row = rows[0]
-    return Marker(row["run_id"], row["owner"], row["fence"], row["position"], row["row_hash"], bool(row["ended"]))
+    ended = bool(row["ended"])
+    return Marker(row["run_id"], row["owner"], row["fence"], row["position"], row["row_hash"], ended, row["behind"])
 
 
 def put(client: Client, mine: Marker, instead_of: Marker | None) -> bool:

@@ -184,6 +184,9 @@ class Server(Reader):
     def put_marker(self, mine: Marker, *, instead_of: Marker | None) -> bool:
         return marker.put(self._client, mine, instead_of)
 
+    def lag_marker(self, mine: Marker, newest: int) -> None:
+        self._client.effect(marker_text.lag(mine.run_id, mine.fence, newest))
+
     def end_marker(self, run_id: str, fence: int, *, remove: bool) -> None:
         marker.end(self._client, run_id, fence, remove=remove)
 

@@ -18,7 +18,7 @@ def read() -> str:
     """The marker; no result set where there is no table."""
     return (
         f"IF OBJECT_ID({literal(TABLE)}, N'U') IS NOT NULL\n"
-        "    SELECT m.run_id, m.owner, m.fence, m.position, m.row_hash, CAST(m.ended AS int) AS ended\n"
+        "    SELECT m.run_id, m.owner, m.fence, m.position, m.row_hash, CAST(m.ended AS int) AS ended, m.behind\n"
         f"    FROM {TABLE} AS m"
     )
 
@@ -35,6 +35,7 @@ def create() -> str:
         "        position bigint NOT NULL,\n"
         "        row_hash varchar(64) NOT NULL,\n"
         "        ended bit NOT NULL,\n"
+        "        behind bigint NOT NULL CONSTRAINT runbook_marker_behind DEFAULT 0,\n"
         "        since_utc datetime2(3) NOT NULL CONSTRAINT runbook_marker_since DEFAULT SYSUTCDATETIME()\n"
         "    )"
     )
@@ -56,9 +57,18 @@ def replace(instead_of: tuple[str, int, str], run_id: str, owner: str, fence: in
     old_run, old_fence, old_hash = instead_of
     return (
         f"UPDATE {TABLE} SET run_id = {literal(run_id)}, owner = {literal(owner)}, fence = {number(fence)},\n"
-        f"    position = {number(position)}, row_hash = {literal(row_hash)}, ended = 0, since_utc = SYSUTCDATETIME()\n"
+        f"    position = {number(position)}, row_hash = {literal(row_hash)}, ended = 0, behind = 0,\n"
+        "    since_utc = SYSUTCDATETIME()\n"
         f"WHERE run_id = {literal(old_run)} AND fence = {number(old_fence)} AND row_hash = {literal(old_hash)};\n"
         "SELECT @@ROWCOUNT AS changed"
+    )
+
+
+def lag(run_id: str, fence: int, newest: int) -> str:
+    """The copy of the journal may lack rows up to that number."""
+    return (
+        f"UPDATE {TABLE} SET behind = {number(newest)}\n"
+        f"WHERE run_id = {literal(run_id)} AND fence = {number(fence)} AND behind < {number(newest)}"
     )
 
 
