@@ -137,26 +137,26 @@ class Surroundings:
         with ExitStack() as over:
             for idle in self._idle.values():
                 over.callback(idle.close)
-            instances = {name: partial(self._instance, name, known[name]["name"]) for name in self.plan.servers}
+            instances = {name: partial(self.instance, name, known[name]["name"]) for name in self.plan.servers}
             self._claims = over.enter_context(claimed(log, actor(), instances, self._copier(log)))
             yield
 
     def _copier(self, log: RunLog) -> Copier | None:
-        place = self.copies(log.view.opening["servers"][self.plan.source]["name"])
-        return Copier(place, self._run_id, SystemClock().monotonic) if place else None
-
-    def copies(self, source_name: str = "") -> Place | None:
-        """Where the plan keeps its journal a second time; None: nowhere."""
         chosen = self.plan.journal_copy
-        if isinstance(chosen, Path):
-            return Directory(chosen)
         if chosen == "none":
             return None
+        place = self.copies(chosen, log.view.opening["servers"][self.plan.source]["name"])
+        return Copier(place, self._run_id, SystemClock().monotonic)
+
+    def copies(self, where: Path | str, source_name: str = "") -> Place:
+        """A directory, or the plan's source server, as a second place of the journal."""
+        if isinstance(where, Path):
+            return Directory(where)
         source = self.plan.source
         never = CancelToken(SystemClock())
         return open_copies(source, self._target(source), never, self._run_id, self._fence, source_name)
 
-    def _instance(self, name: str, server_name: str) -> Server:
+    def instance(self, name: str, server_name: str) -> Server:
         """A server to be claimed: nothing is recorded step by step, and nothing is written to a stranger."""
         server = self._open(name, CancelToken(SystemClock()), Unrecorded())
         server.expect(server_name)

@@ -13,6 +13,7 @@ from runbook import __version__
 from runbook.cli.guarding import guard
 from runbook.cli.options import JSON, NO_GUARD, PLAN, PLAN_FILE, REASON, RUN, WINDOW, YES, Group, confirm
 from runbook.cli.record import audit
+from runbook.cli.recovering import recover
 from runbook.cli.simulated import sandbox
 from runbook.errors import Fenced, FencedOut, RunbookError, UsageError, render
 
@@ -222,6 +223,7 @@ def runs(home: Any, as_json: bool) -> None:
 
 
 cli.add_command(guard)
+cli.add_command(recover)
 cli.add_command(audit)
 cli.add_command(sandbox)
 

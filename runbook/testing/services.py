@@ -100,15 +100,18 @@ class FakeServices:
             yield
 
     def _copier(self) -> Copier | None:
-        place = self.copies()
-        return Copier(place, self.run_id, self.world.clock.monotonic) if place else None
-
-    def copies(self) -> Place | None:
-        """As the plan says, on the world's servers."""
         chosen = self.plan.journal_copy
-        if isinstance(chosen, Path):
-            return Directory(chosen)
-        return None if chosen == "none" else FakeCopies(self.world, self.plan.source)
+        return None if chosen == "none" else Copier(self.copies(chosen), self.run_id, self.world.clock.monotonic)
+
+    def copies(self, where: Path | str, source_name: str = "") -> Place:
+        """A directory, or the world's source server."""
+        del source_name
+        return Directory(where) if isinstance(where, Path) else FakeCopies(self.world, self.plan.source)
+
+    def instance(self, name: str, server_name: str) -> FakeSqlServer:
+        """A server of the plan; nobody is a stranger here."""
+        del server_name
+        return FakeSqlServer(self.world, name)
 
     def instances(self) -> dict[str, Callable[[], Instance]]:
         """How to reach each server of the plan for claiming it."""

@@ -99,11 +99,11 @@ class System:
         path.write_text(text, encoding="utf-8")
         return path
 
-    def begin(self, *arguments: str, failpoints: str = "") -> subprocess.Popen[str]:
-        """Start a command and leave it running; ``failpoints`` as in :mod:`runbook.failpoints`."""
+    def begin(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command and leave it running."""
         process = subprocess.Popen(
             self.words(arguments),
-            env={**self.environment, "RUNBOOK_FAILPOINTS": failpoints},
+            env=self.environment,
             cwd=self.home,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -41,18 +41,18 @@ def test_a_stopped_executor_with_a_journal_of_its_own_does_nothing_more(sandbox:
     """Stopped before its statement is sent; another machine finishes with a copy of the journal. Woken, the first one
     is told by the servers alone: it ends, and their logs hold no further statement of it that changes anything."""
     before = sandbox.content("old")
-    first = sandbox.begin(
-        "execute", str(sandbox.plan), "--window", "10m", "--yes", failpoints=r"effect.before~^BACKUP LOG=stop@3"
-    )
+    sandbox.variables["RUNBOOK_FAILPOINTS"] = r"effect.before~^BACKUP LOG=stop@3"
+    first = sandbox.begin("execute", str(sandbox.plan), "--window", "10m", "--yes")
     wait_until(lambda: _is_stopped(first), 120)
     run_id = sandbox.status()["run"]
     kept = sandbox.home / "elsewhere"
     kept.mkdir()
     for file in sandbox.home.glob("journal.db*"):
         shutil.copy(file, kept / file.name)
-    elsewhere = ("--journal", f"sqlite:///{kept / 'journal.db'}")
-    wait_until(lambda: sandbox.runbook(*elsewhere, "status", "--json").json["state"] == "interrupted", 60)
-    second = sandbox.runbook(*elsewhere, "resume")
+    sandbox.variables |= {"RUNBOOK_JOURNAL": f"sqlite:///{kept / 'journal.db'}", "RUNBOOK_HOST": "elsewhere"}
+    sandbox.variables["RUNBOOK_FAILPOINTS"] = ""
+    wait_until(lambda: sandbox.status()["state"] == "interrupted", 60)
+    second = sandbox.runbook("resume")
     assert second.code == 0, second.out + second.err
     sent = _sent_by(sandbox, f"runbook {run_id} 1")
     first.send_signal(signal.SIGCONT)
