@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 
-from runbook.errors import AlreadyRunning, FencedOut, JournalError, Refused, RunbookError, ServerError, Unreachable
+from runbook.errors import AlreadyRunning, FencedOut, JournalError, Refused, ServerError, Unreachable
 from runbook.events import Draft, Kind
 from runbook.journal.copying import Copier
 from runbook.journal.log import RunLog, view_of
@@ -120,8 +120,10 @@ class Claims:
     def _lag(self, newest: int) -> None:
         """Tell every instance that is held and answers that the copy of the journal lacks rows."""
         for name in sorted(self._held):
+            instance = self._instances[name]()
             with suppress(Unreachable, ServerError):
-                self._instances[name]().lag_marker(self._mine, newest)
+                if instance.marker() == self._mine:
+                    instance.lag_marker(self._mine, newest)
 
     def end_copy(self, *, remove: bool) -> None:
         """Hand on what is left, or have the second place forget this run."""
@@ -163,9 +165,11 @@ class Claims:
             text = f"{name}: {ended} sessions of an earlier executor were ended"
             self._log.buffer(Draft(Kind.NOTE, None, {"text": text}))
         self._locks.enter_context(instance.application_lock(self._mine.run_id))
-        if self._copier and self._copier.is_behind:
-            instance.lag_marker(self._mine, self._copier.behind_at)
         self._held.add(name)
+        if self._copier and name == self._copier.place.server:
+            self._copier.place.held_by(self._mine.fence)
+        if self._copier and self._copier.is_behind:
+            self._lag(self._copier.behind_at)
 
     def _put(self, instance: Instance) -> None:
         for _ in range(TRIES):
@@ -207,9 +211,9 @@ def claimed(
     try:
         claims.take()
         yield claims
-    except RunbookError as error:
+    except Refused as error:
         leave_no_trace = not log.view.executor
-        if leave_no_trace and isinstance(error, Refused) and not isinstance(error, AlreadyRunning):
+        if leave_no_trace and not isinstance(error, AlreadyRunning):
             log.append(Draft(Kind.RUN_FINISHED, None, {"ending": RunState.REFUSED.value, "reason": error.message}))
         raise
     finally:

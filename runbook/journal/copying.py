@@ -38,6 +38,8 @@ class Place(Protocol):
 
     name: str
     """As a person is told."""
+    server: str
+    """The plan's server it is on, empty when on none."""
 
     def newest(self, run_id: str) -> tuple[int, str] | None:
         """Number and hash of the last row it has of a run."""
@@ -45,6 +47,10 @@ class Place(Protocol):
     def add(self, rows: Sequence[Row]) -> None:
         """Keep rows of one run that follow on each other; those that are there already are left as they are.
         JournalCorrupt when another row is there under such a number."""
+
+    def held_by(self, fence: int) -> None:
+        """Take rows from now on only while the instance is in the hands of this executor; JournalError otherwise. A
+        place that knows no markers takes them as before."""
 
     def rows(self, run_id: str) -> list[Row]:
         """All it has of a run, in order."""
@@ -203,6 +209,7 @@ class Directory:
 
     def __init__(self, path: Path) -> None:
         self.name = str(path)
+        self.server = ""
         self._path = path
 
     def newest(self, run_id: str) -> tuple[int, str] | None:
@@ -233,6 +240,9 @@ class Directory:
             os.close(descriptor)
         if is_new:
             _sync(self._path)
+
+    def held_by(self, fence: int) -> None:
+        """A directory knows no markers."""
 
     def rows(self, run_id: str) -> list[Row]:
         """See :class:`Place`. JournalCorrupt for a line that is no row, or two rows of one number that differ."""

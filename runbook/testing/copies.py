@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runbook.errors import JournalCorrupt, Unreachable
+from runbook.errors import FencedOut, JournalCorrupt, Unreachable
 from runbook.journal.reading import Row
 from runbook.testing.world import World
 
@@ -13,9 +13,10 @@ class FakeCopies:
     """Implements ``runbook.journal.copying.Place``."""
 
     def __init__(self, world: World, role: str) -> None:
-        self.name = role
+        self.name = self.server = role
         self._world = world
         self._generation = world.generation
+        self._fence = 0
 
     @property
     def _kept(self) -> dict[str, dict[int, Row]]:
@@ -30,9 +31,16 @@ class FakeCopies:
         rows = self.rows(run_id)
         return (rows[-1].n, rows[-1].hash) if rows else None
 
+    def held_by(self, fence: int) -> None:
+        """See the protocol."""
+        self._fence = fence
+
     def add(self, rows: Sequence[Row]) -> None:
         """See the protocol."""
         kept = self._kept.setdefault(rows[0].run_id, {})
+        marker = self._world.servers[self.name].marker
+        if self._fence and (marker is None or (marker.run_id, marker.fence) != (rows[0].run_id, self._fence)):
+            raise FencedOut(f"{self.name}: the instance is in other hands, it takes no rows of this executor")
         for row in rows:
             if kept.setdefault(row.n, row) != row:
                 raise JournalCorrupt(f"row {row.n} at {self.name} is another one")

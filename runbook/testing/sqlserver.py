@@ -34,6 +34,7 @@ class FakeSqlServer(Administration):
 
     def cut_differential(self, database: str, path: str, *, name: str) -> None:
         order = backups.Order(database, path, name, "differential")
+        self._refuse_existing(path)
         single = f"ALTER DATABASE {database} SET SINGLE_USER WITH ROLLBACK IMMEDIATE"
         with self._in_the_slot():
             change, check = self._access(database, UserAccess.SINGLE_USER)
@@ -56,10 +57,16 @@ class FakeSqlServer(Administration):
             self.instance.door_moved()
 
     def _back_up(self, name: str, text: str, order: backups.Order) -> None:
+        self._refuse_existing(order.path)
+
         def work() -> Work:
             return backups.back_up(self.instance, order, partial_files=self.world.partial_files)
 
         self._do(name, order.database, text, work)
+
+    def _refuse_existing(self, path: str) -> None:
+        self.look("backup_header", f"RESTORE HEADERONLY {path}", path)
+        backups.refuse_existing(self.instance, path)
 
     def verify_backup(self, path: str) -> None:
         self.look("verify_backup", f"RESTORE VERIFYONLY {path}", path)

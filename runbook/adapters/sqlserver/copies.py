@@ -13,7 +13,7 @@ from runbook.adapters.sqlserver.diagnostics import Failure, diagnose
 from runbook.adapters.sqlserver.driver import odbc
 from runbook.adapters.sqlserver.tsql import catalog as catalog_text
 from runbook.adapters.sqlserver.tsql import copy as text
-from runbook.errors import JournalCorrupt, ServerError, WrongTarget
+from runbook.errors import FencedOut, JournalCorrupt, ServerError, WrongTarget
 from runbook.journal.copying import as_lines, from_lines
 from runbook.journal.reading import Row
 
@@ -32,17 +32,22 @@ class ServerCopies:
 
     def __init__(self, connector: Connector, server_name: str = "", patience: float = PATIENCE) -> None:
         self.name = f"{connector.role}: {text.TABLE}"
+        self.server = connector.role
         self._connector = connector
         self._server_name = server_name
         """Who must answer; empty: whoever does."""
         self._patience = patience
         self._connection: Connection | None = None
         self._has_table = False
+        self._fence: int | None = None
 
     def newest(self, run_id: str) -> tuple[int, str] | None:
         """See the protocol, as for the rest."""
         found = self._ask(text.newest(run_id), self._patience).first.rows
         return (int(found[0][0]), str(found[0][1])) if found else None
+
+    def held_by(self, fence: int) -> None:
+        self._fence = fence
 
     def add(self, rows: Sequence[Row]) -> None:
         if not self._has_table:
@@ -50,6 +55,8 @@ class ServerCopies:
         left = rows
         for _ in range(2):  # twice when a part of them is there from an earlier try whose answer was lost
             number, digest = self._add(left)
+            if number < left[0].n:
+                raise FencedOut(f"{self.name}: the instance is in other hands, it takes no rows of this executor")
             if number > rows[-1].n or digest != rows[number - rows[0].n].hash:
                 raise JournalCorrupt(f"row {number} at {self.name} is another one: somebody else writes this run there")
             left = [row for row in rows if row.n > number]
@@ -61,12 +68,13 @@ class ServerCopies:
         """Send them; number and hash of the last row that is there then."""
         first, last = rows[0], rows[-1]
         try:
-            answer = self._ask(text.add(first.run_id, first.n, last.n, last.hash, as_lines(rows)), self._patience)
+            sql = text.add(first.run_id, first.n, last.n, last.hash, as_lines(rows), self._fence)
+            answer = self._ask(sql, self._patience)
         except ServerError as e:
             self._has_table = e.number != NO_TABLE  # the last other run there has just taken it away
             raise
-        number, digest = answer.first.rows[0]
-        return int(number), str(digest)
+        found = answer.first.rows
+        return (int(found[0][0]), str(found[0][1])) if found else (0, "")
 
     def rows(self, run_id: str) -> list[Row]:
         found = self._ask(text.lines(run_id), READING_PATIENCE).first.rows

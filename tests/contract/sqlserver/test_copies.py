@@ -8,8 +8,9 @@ import pytest
 
 from runbook.adapters.sqlserver import open_copies
 from runbook.adapters.sqlserver.copies import ServerCopies
-from runbook.errors import JournalCorrupt, ServerError, Unreachable, WrongTarget
+from runbook.errors import FencedOut, JournalCorrupt, ServerError, Unreachable, WrongTarget
 from runbook.journal.reading import Row
+from runbook.marker import Marker
 
 HASHES = [f"{n:064x}" for n in range(20)]
 
@@ -84,6 +85,22 @@ def test_a_server_that_hangs_is_not_waited_for(real, copies):
     hasty.add([row(2), row(3)])
     assert copies.rows("r") == [row(1), row(2), row(3)]
     hasty.close()
+
+
+def test_an_executor_that_was_overtaken_leaves_no_rows(real, copies):
+    """Rows are taken only while the marker names it; what another one wrote stays."""
+    server = real.server()
+    server.put_marker(Marker("r", "me", 1, 1, "aa"), instead_of=None)
+    copies.held_by(1)
+    copies.add([row(1)])
+    server.put_marker(Marker("r", "newer", 2, 2, "bb"), instead_of=server.marker())
+    with pytest.raises(FencedOut):
+        copies.add([row(2)])
+    copies.remove("r")
+    copies._create()
+    with pytest.raises(FencedOut):
+        copies.add([row(1)])
+    assert copies.rows("r") == []
 
 
 def test_a_lost_connection_is_replaced(real, copies):

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from runbook.errors import FencedOut, ServerError
+from runbook.errors import FencedOut, Refused, ServerError
 from runbook.marker import Marker
-from runbook.ports import UserAccess
+from runbook.ports import DatabaseState, UserAccess
 from tests.contract.sqlserver.bench import wait
 
 FIRST = Marker("run-1", "o'hara@here/1", 1, 40, "aa")
@@ -129,3 +129,24 @@ def test_a_session_from_before_the_raise_is_ended_and_one_from_after_it_refused(
     with pytest.raises(FencedOut):
         older.run_batch(real.full, "INSERT INTO dbo.Contact (Name) VALUES (N'too late')")
     assert real.sql("old", real.full, "SELECT COUNT(*) FROM dbo.Contact WHERE Name = N'too late'") == [(0,)]
+
+
+@pytest.mark.parametrize("kind", ["full", "log", "tail", "differential"])
+def test_no_kind_of_backup_overwrites_a_restore_point(bench, kind):
+    """Whatever the retry tries, an earlier run's file is there afterwards as it was, and the database as well."""
+    server, path = bench.server(), bench.path(f"earlier-{kind}.bak")
+    database = bench.simple if kind == "differential" else bench.full
+    server.backup_full(database, bench.path(f"base-{kind}.bak"), name="base", copy_only=False)
+    server.backup_full(bench.full, path, name="runbook earlier full", copy_only=True)
+    earlier = server.backup_header(path)
+    retries = {
+        "full": lambda: server.backup_full(database, path, name="retry", copy_only=True),
+        "log": lambda: server.backup_log(database, path, name="retry"),
+        "tail": lambda: server.cut_tail(database, path, name="retry"),
+        "differential": lambda: server.cut_differential(database, path, name="retry"),
+    }
+    with pytest.raises(Refused, match="is there already"):
+        retries[kind]()
+    assert server.backup_header(path) == earlier
+    found = server.database(database)
+    assert (found.state, found.user_access) == (DatabaseState.ONLINE, UserAccess.MULTI_USER)

@@ -36,6 +36,7 @@ class Shelf:
     """A place in memory that can be told to fail."""
 
     name = "shelf"
+    server = ""
 
     def __init__(self) -> None:
         self.kept: list[Row] = []
@@ -57,6 +58,8 @@ class Shelf:
     def rows(self, run_id: str) -> list[Row]:
         del run_id
         return self.kept
+
+    def held_by(self, fence: int) -> None: ...
 
     def run_ids(self) -> list[str]:
         return [RUN]

@@ -8,6 +8,7 @@ longer wanted.
 
 from __future__ import annotations
 
+from runbook.adapters.sqlserver.tsql import marker
 from runbook.adapters.sqlserver.tsql.quoting import literal, long_text, number
 
 TABLE = "msdb.dbo.runbook_journal"
@@ -28,16 +29,26 @@ def create() -> str:
     )
 
 
-def add(run_id: str, first: int, last: int, last_hash: str, lines: str) -> str:
-    """Add rows ``first`` to ``last``, unless one of them or a later one is there, and tell which is the last then."""
+def add(run_id: str, first: int, last: int, last_hash: str, lines: str, held_by: int | None = None) -> str:
+    """Add rows ``first`` to ``last``, unless one of them or a later one is there, and tell which is the last then.
+
+    ``held_by``: only while the instance's marker names this run and that fencing number.
+    """
     values = f"{literal(run_id)}, {number(first)}, {number(last)}, {literal(last_hash)}, {long_text(lines)}"
     newer = f"SELECT 1 FROM {TABLE} AS k WHERE k.run_id = {literal(run_id)} AND k.last_n >= {number(first)}"
     return (
         f"INSERT INTO {TABLE} (run_id, first_n, last_n, last_hash, lines)\n"
         f"SELECT {values}\n"
-        f"WHERE NOT EXISTS ({newer});\n"
+        f"WHERE NOT EXISTS ({newer}){_while_held(run_id, held_by)};\n"
         f"{_newest(run_id)}"
     )
+
+
+def _while_held(run_id: str, fence: int | None) -> str:
+    if fence is None:
+        return ""
+    mine = f"m.run_id = {literal(run_id)} AND m.fence = {number(fence)}"
+    return f"\n    AND EXISTS (SELECT 1 FROM {marker.TABLE} AS m WHERE {mine})"
 
 
 def newest(run_id: str) -> str:
