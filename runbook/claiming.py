@@ -10,6 +10,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from functools import partial
 
 from runbook.errors import AlreadyRunning, FencedOut, JournalError, Refused, ServerError, Unreachable
 from runbook.events import Draft, Kind
@@ -17,9 +18,12 @@ from runbook.journal.copying import Copier
 from runbook.journal.log import RunLog, view_of
 from runbook.journal.store import Store
 from runbook.marker import Instance, Marker, refuse_unless_free, refuse_unless_mine
+from runbook.patience import within
 from runbook.ports import Recorded, Recorder
 from runbook.states import RunState
 
+PATIENCE, LAST_PATIENCE = 3.0, 15.0
+"""Seconds an instance is given to answer in the middle of a run, and at its end."""
 TRIES = 5
 """Attempts to put the marker while others put theirs."""
 NO_COPY = "journal_copy is none: when this journal is lost, what is needed to go back is lost with it"
@@ -87,21 +91,23 @@ class Claims:
 
     def refuse_if_lost(self) -> None:
         """Raise FencedOut when an instance that answers is in other hands by now. For effects outside of the servers,
-        which no session carries: between this look and the effect another executor may still come."""
+        which no session carries: between this look and the effect another executor may still come. An instance that
+        does not answer is not waited for: the way back must not depend on the server that is left."""
         for name in sorted(self._held):
-            instance = self._instances[name]()
-            with suppress(Unreachable, ServerError):
-                refuse_unless_mine(name, instance.marker(), self._mine)
+            with suppress(Unreachable, ServerError, TimeoutError):
+                refuse_unless_mine(name, within(PATIENCE, self._instances[name]().marker), self._mine)
 
     def give_back(self, *, remove: bool) -> None:
         """Say on every instance that answers that this run does not need it any more."""
         for name in self._instances:
-            with suppress(Unreachable, ServerError):
-                self._instances[name]().end_marker(self._mine.run_id, self._mine.fence, remove=remove)
+            end = partial(self._instances[name]().end_marker, self._mine.run_id, self._mine.fence, remove=remove)
+            with suppress(Unreachable, ServerError, TimeoutError):
+                within(LAST_PATIENCE, end)
 
     def release(self) -> None:
-        """Let the locks go."""
-        self._locks.close()
+        """Let the locks go; those on a server that does not answer go with this process."""
+        with suppress(TimeoutError):
+            within(LAST_PATIENCE, self._locks.close)
 
     def _begin_copy(self) -> None:
         if self._copier is None:
@@ -117,13 +123,17 @@ class Claims:
     def _note(self, finding: str) -> None:
         self._log.buffer(Draft(Kind.NOTE, None, {"text": finding, "finding": True}))
 
-    def _lag(self, newest: int) -> None:
-        """Tell every instance that is held and answers that the copy of the journal lacks rows."""
-        for name in sorted(self._held):
-            instance = self._instances[name]()
-            with suppress(Unreachable, ServerError):
-                if instance.marker() == self._mine:
-                    instance.lag_marker(self._mine, newest)
+    def _lag(self, newest: int, silent: bool) -> None:
+        """Tell every instance that is held and answers that the copy of the journal lacks rows; not the one that the
+        copy is on, if it gave no answer just now."""
+        keeper = self._copier.place.server if self._copier and silent else ""
+        for name in sorted(self._held - {keeper}):
+            with suppress(Unreachable, ServerError, TimeoutError):
+                within(PATIENCE, partial(self._lag_at, self._instances[name](), newest))
+
+    def _lag_at(self, instance: Instance, newest: int) -> None:
+        if instance.marker() == self._mine:
+            instance.lag_marker(self._mine, newest)
 
     def end_copy(self, *, remove: bool) -> None:
         """Hand on what is left, or have the second place forget this run."""
@@ -169,7 +179,7 @@ class Claims:
         if self._copier and name == self._copier.place.server:
             self._copier.place.held_by(self._mine.fence)
         if self._copier and self._copier.is_behind:
-            self._lag(self._copier.behind_at)
+            self._lag(self._copier.behind_at, self._copier.is_silent)
 
     def _put(self, instance: Instance) -> None:
         for _ in range(TRIES):

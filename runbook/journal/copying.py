@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 from runbook import failpoints
-from runbook.errors import HostError, JournalCorrupt, JournalError, Refused, RunbookError
+from runbook.errors import HostError, JournalCorrupt, JournalError, Refused, RunbookError, Unreachable
 from runbook.events import GENESIS, RECORD_ONLY
 from runbook.journal.reading import COLUMNS, Row
 from runbook.journal.store import Store
@@ -71,8 +71,9 @@ class Copier:
     def __init__(self, place: Place, run_id: str, monotonic: Callable[[], float]) -> None:
         self.place = place
         self._run_id = run_id
-        self.on_behind: Callable[[int], None] = lambda _newest: None
-        """Called once with the number of the newest row when the place begins to lag behind."""
+        self.on_behind: Callable[[int, bool], None] = lambda _newest, _silent: None
+        """Called once when the place begins to lag behind, with the number of the newest row, and whether it did not
+        answer at all."""
         self._monotonic = monotonic
         self._waiting: deque[Row] = deque()
         self._needed = 0
@@ -83,6 +84,7 @@ class Copier:
         """0 while the place answers."""
         self._again_at = 0.0
         self._over = False
+        self.is_silent = False
         self.behind_at = 0
         """Number of the newest row when the place began to lag behind."""
 
@@ -173,7 +175,8 @@ class Copier:
             return ""
         with self._guard:
             self.behind_at = self._waiting[-1].n
-        self.on_behind(self.behind_at)
+        self.is_silent = isinstance(error, Unreachable) or bool(getattr(error, "in_doubt", False))
+        self.on_behind(self.behind_at, self.is_silent)
         return (
             f"the second place of the journal ({self.place.name}) does not take rows: {_said(error)}; until it does, "
             f"the way back is known to this journal alone"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from runbook.errors import FencedOut, JournalCorrupt, Unreachable
 from runbook.journal.reading import Row
+from runbook.testing.refusals import refusal
 from runbook.testing.world import World
 
 
@@ -22,7 +23,9 @@ class FakeCopies:
     def _kept(self) -> dict[str, dict[int, Row]]:
         self._world.check_power(self._generation)
         instance = self._world.servers[self.name]
-        if instance.down or instance.copies_refused:
+        if instance.copies_refused:
+            raise refusal(1105, "msdb")
+        if instance.down:
             raise Unreachable(f"{self.name}: nobody answers", hint="Start the server.")
         return instance.copies
 

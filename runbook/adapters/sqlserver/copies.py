@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as TookTooLong
-from threading import Thread
-from typing import TypeVar
+from collections.abc import Sequence
 
 from runbook.adapters.sqlserver.connection import Answer, Connection, Connector
 from runbook.adapters.sqlserver.diagnostics import Failure, diagnose
@@ -16,8 +12,7 @@ from runbook.adapters.sqlserver.tsql import copy as text
 from runbook.errors import FencedOut, JournalCorrupt, ServerError, WrongTarget
 from runbook.journal.copying import as_lines, from_lines
 from runbook.journal.reading import Row
-
-T = TypeVar("T")
+from runbook.patience import within
 
 PATIENCE = 5.0
 """Seconds a statement here may take: the night waits for it."""
@@ -102,11 +97,9 @@ class ServerCopies:
 
     def _ask(self, sql: str, patience: float) -> Answer:
         """Send it on a thread that can be left behind: a server that was stopped may answer in an hour, or never."""
-        future: Future[Answer] = Future()
-        Thread(target=_carry_out, args=(future, lambda: self._send(sql)), name="journal-copy", daemon=True).start()
         try:
-            return future.result(patience)
-        except TookTooLong:
+            return within(patience, lambda: self._send(sql))
+        except TimeoutError:
             raise ServerError(f"{self._connector.role}: no answer within {patience:g} s", in_doubt=True) from None
 
     def _send(self, sql: str) -> Answer:
@@ -130,10 +123,3 @@ class ServerCopies:
             connection.close()
             raise WrongTarget(f"{self._connector.role}: the server says it is {name}, not {self._server_name}")
         return connection
-
-
-def _carry_out(future: Future[T], work: Callable[[], T]) -> None:
-    try:
-        future.set_result(work())
-    except BaseException as e:  # noqa: BLE001 - handed to the thread that waits
-        future.set_exception(e)

@@ -80,9 +80,9 @@ class Bench:
     def __init__(self) -> None:
         self.time = 0.0
         self.place = Shelf()
-        self.lagging: list[int] = []
+        self.lagging: list[tuple[int, bool]] = []
         self.copier = Copier(self.place, RUN, lambda: self.time)
-        self.copier.on_behind = self.lagging.append
+        self.copier.on_behind = lambda newest, silent: self.lagging.append((newest, silent))
         self.store = MemoryStore()
         self.store.append(ROWS[:5], expected=0, fence=None)
 
@@ -143,13 +143,13 @@ def test_a_place_that_fails_is_noted_once_and_tried_again_later(trouble: Excepti
     bench.place.trouble = trouble
     bench.copier.add(ROWS[:3])
     assert "does not take rows" in bench.copier.settle(wholly=True)
-    assert bench.lagging == [3]
+    assert bench.lagging == [(3, isinstance(trouble, Unreachable))]
     bench.copier.add(ROWS[3:])
     assert [bench.copier.settle(wholly=True), bench.place.tries] == ["", 1], "not again at once"
     for wait in (1.1, 2.1, 4.1):
         bench.time += wait
         assert bench.copier.settle(wholly=True) == ""
-    assert (bench.place.tries, bench.lagging) == (4, [3])
+    assert (bench.place.tries, len(bench.lagging)) == (4, 1)
     bench.time += LONGEST_PAUSE
     bench.place.trouble = None
     assert "has all rows again" in bench.copier.settle(wholly=True)
