@@ -236,9 +236,13 @@ class Directory:
         file = self._file(rows[0].run_id)
         is_new = not file.exists()
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        before = os.fstat(descriptor).st_size
         try:
             _write_whole(descriptor, as_lines(rows).encode())
             os.fsync(descriptor)
+        except OSError:
+            os.ftruncate(descriptor, before)  # half a line in the middle would make the file unreadable
+            raise
         finally:
             os.close(descriptor)
         if is_new:

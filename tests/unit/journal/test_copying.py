@@ -232,6 +232,27 @@ def test_a_line_that_was_cut_off_is_no_row(tmp_path: Path) -> None:
     assert place.rows(RUN) == ROWS
 
 
+def test_a_full_disk_leaves_no_half_line_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was written before it was full is taken back; later rows follow whole ones."""
+    place, write = Directory(tmp_path), os.write
+    place.add(ROWS[:4])
+    room = [100]
+
+    def limited(descriptor: int, data: bytes) -> int:
+        if not room[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written = write(descriptor, data[: room[0]])
+        room[0] -= written
+        return written
+
+    monkeypatch.setattr(os, "write", limited)
+    with pytest.raises(OSError, match="No space"):
+        place.add(ROWS[4:])
+    monkeypatch.undo()
+    place.add(ROWS[4:])
+    assert place.rows(RUN) == ROWS
+
+
 @pytest.mark.parametrize("line", [b"junk", b'{"run_id": "other"}', b"[]", b"\xff"])
 def test_a_damaged_line_is_named(tmp_path: Path, line: bytes) -> None:
     """File and number of the line."""
