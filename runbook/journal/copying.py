@@ -231,7 +231,8 @@ class Directory:
         return (rows[-1].n, rows[-1].hash) if rows else None
 
     def add(self, rows: Sequence[Row]) -> None:
-        """See :class:`Place`; on the disk when it returns."""
+        """See :class:`Place`; on the disk when it returns. Another row under the same number is noticed when the file
+        is read: when the run is taken up again, or recovered."""
         self._demand()
         file = self._file(rows[0].run_id)
         is_new = not file.exists()

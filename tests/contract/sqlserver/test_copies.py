@@ -1,4 +1,4 @@
-"""The copy of the journal on a server: the adapter on the sandbox."""
+"""The second place of the journal: the adapter on the sandbox, and what it shares with a directory and the fake."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import pytest
 from runbook.adapters.sqlserver import open_copies
 from runbook.adapters.sqlserver.copies import ServerCopies
 from runbook.errors import FencedOut, JournalCorrupt, ServerError, Unreachable, WrongTarget
+from runbook.journal.copying import Directory
 from runbook.journal.reading import Row
 from runbook.marker import Marker
+from runbook.testing import World
+from runbook.testing.copies import FakeCopies
 
 HASHES = [f"{n:064x}" for n in range(20)]
 
@@ -27,16 +30,26 @@ def copies(real):
     place.close()
 
 
-def test_rows_are_kept_as_they_are(copies):
+@pytest.fixture(params=["fake", "directory", "server"])
+def place(request, tmp_path):
+    """Each kind of second place."""
+    if request.param == "fake":
+        return FakeCopies(World.mailer(), "old")
+    return Directory(tmp_path) if request.param == "directory" else request.getfixturevalue("copies")
+
+
+def test_rows_are_kept_as_they_are(place):
     """Any text, any length; in order, by run."""
     kept = [row(1, '{"plan":"' + "x" * 20000 + "漢 'quoted' \\\\\\n" + '"}'), row(2, "a\\\nb"), row(3)]
-    assert (copies.newest("r"), copies.rows("r"), copies.run_ids()) == (None, [], [])
-    copies.add(kept[:2])
-    copies.add(kept[2:])
-    copies.add([row(1, run="s")])
-    assert copies.rows("r") == kept
-    assert copies.newest("r") == (3, HASHES[3])
-    assert copies.run_ids() == ["r", "s"]
+    assert (place.newest("r"), place.rows("r"), place.run_ids()) == (None, [], [])
+    place.add(kept[:2])
+    place.add(kept[2:])
+    place.add([row(1, run="s")])
+    assert place.rows("r") == kept
+    assert place.newest("r") == (3, HASHES[3])
+    assert place.run_ids() == ["r", "s"]
+    place.remove("r")
+    assert (place.rows("r"), place.run_ids()) == ([], ["s"])
 
 
 def test_rows_that_are_there_are_left_and_others_refused(copies):
@@ -48,13 +61,13 @@ def test_rows_that_are_there_are_left_and_others_refused(copies):
     assert copies.rows("r") == [row(1), row(2), row(3)]
 
 
-def test_many_rows_at_once(copies):
+def test_many_rows_at_once(place):
     """A whole night in batches, some of them again with more behind: an answer was lost."""
     many = [Row("r", n, "at", "note", "", "me", 1, "{}", "", f"{n:064x}") for n in range(1, 401)]
-    copies.add(many[:200])
-    copies.add(many[100:300])
-    copies.add(many[200:])
-    assert copies.rows("r") == many
+    place.add(many[:200])
+    place.add(many[100:300])
+    place.add(many[200:])
+    assert place.rows("r") == many
 
 
 def test_msdb_is_left_as_it_was(copies, real):
