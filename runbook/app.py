@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 from runbook.adapters.clock import SystemClock
 from runbook.adapters.commands import Commands
 from runbook.adapters.gate import CommandGate, FileGate, NoGate
 from runbook.adapters.pointer import CommandPointer, FilePointer, Replacement
-from runbook.adapters.sqlserver import Idle, Server, ServerTarget, open_server
+from runbook.adapters.sqlserver import Idle, Server, ServerTarget, open_copies, open_server
 from runbook.adapters.web import HttpWeb
 from runbook.cancel import CancelToken
+from runbook.claiming import Claims, Guarded, claimed
 from runbook.codec import from_json
-from runbook.errors import NotSupported, RunbookError, ServerError, Unreachable, WrongTarget
-from runbook.events import Draft, Kind
-from runbook.executor import Executor, Kinds
+from runbook.errors import NotSupported, RunbookError, WrongTarget
+from runbook.executor import Executor, Kinds, actor
 from runbook.home import Home
+from runbook.journal.copying import Copier, Directory, Place
 from runbook.journal.log import RunLog
 from runbook.journal.store import open_store
 from runbook.plan.models import Plan
@@ -45,17 +48,21 @@ class Surroundings:
         self._log: RunLog | None = None
         self._fence = 0
         self._idle: dict[str, Idle] = {}
+        self._claims: Claims | None = None
 
     # --- handles for steps -------------------------------------------------------------------------------------
 
     def server(self, name: str, cancellation: Cancellation, recorder: Recorder) -> SqlServer:
         """A handle on one server of the plan, pinned to what was found before the run touched anything."""
         server = self._open(name, cancellation, recorder)
+        if self._claims:
+            server.claimed_by(partial(self._claims.hold, name))
         self._pin(name, server)
         return server
 
     def gate(self, cancellation: Cancellation, recorder: Recorder) -> Gate:
         """The plan's gate."""
+        recorder = self._guarded(recorder)
         gate = self.plan.gate
         if isinstance(gate, FileGatePlan):
             path = self.plan.directory / gate.path
@@ -69,6 +76,7 @@ class Surroundings:
 
     def pointer(self, cancellation: Cancellation, recorder: Recorder) -> Pointer:
         """The plan's repoint."""
+        recorder = self._guarded(recorder)
         repoint = self.plan.repoint
         if repoint is None:
             raise NotSupported("this plan has no repoint", hint="Only side-by-side plans send clients elsewhere.")
@@ -123,37 +131,53 @@ class Surroundings:
 
     @contextmanager
     def claim(self, log: RunLog) -> Iterator[None]:
-        """Be the only executor on every instance that answers, and end what earlier executors of this run still do.
-
-        A server that does not answer cannot be claimed and need not be: the steps that need it will say so.
-        """
+        """Be the only executor on every instance; see :mod:`runbook.claiming`."""
         self.attach(log)
-        with ExitStack() as claims:
+        known = log.view.opening["servers"]
+        with ExitStack() as over:
             for idle in self._idle.values():
-                claims.callback(idle.close)
-            for name in self.plan.servers:
-                server = self._open(name, CancelToken(SystemClock()), Unrecorded())
-                try:
-                    ended = server.end_sessions_of(self._run_id, self._fence)
-                    claims.enter_context(server.application_lock(self._run_id))
-                except (Unreachable, ServerError) as error:
-                    text = f"{name} could not be claimed: {error.message}"
-                    log.buffer(Draft(Kind.NOTE, None, {"text": text, "finding": True}))
-                    continue
-                if ended:
-                    text = f"{name}: {ended} sessions of an earlier executor were ended"
-                    log.buffer(Draft(Kind.NOTE, None, {"text": text}))
+                over.callback(idle.close)
+            instances = {name: partial(self.instance, name, known[name]["name"]) for name in self.plan.servers}
+            self._claims = over.enter_context(claimed(log, actor(), instances, self._copier(log)))
             yield
 
+    def _copier(self, log: RunLog) -> Copier | None:
+        chosen = self.plan.journal_copy
+        if chosen == "none":
+            return None
+        place = self.copies(chosen, log.view.opening["servers"][self.plan.source]["name"])
+        return Copier(place, self._run_id, SystemClock().monotonic)
+
+    def copies(self, where: Path | str, source_name: str = "") -> Place:
+        """A directory, or the plan's source server, as a second place of the journal."""
+        if isinstance(where, Path):
+            return Directory(where)
+        source = self.plan.source
+        never = CancelToken(SystemClock())
+        return open_copies(source, self._target(source), never, self._run_id, self._fence, source_name)
+
+    def instance(self, name: str, server_name: str) -> Server:
+        """A server to be claimed: nothing is recorded step by step, and nothing is written to a stranger."""
+        server = self._open(name, CancelToken(SystemClock()), Unrecorded())
+        server.expect(server_name)
+        return server
+
     # --- pieces ------------------------------------------------------------------------------------------------
+
+    def _guarded(self, recorder: Recorder) -> Recorder:
+        return Guarded(recorder, self._claims) if self._claims else recorder
 
     @property
     def _run_id(self) -> str:
         return self._log.view.run_id if self._log else "-"
 
     def _open(self, name: str, cancellation: Cancellation, recorder: Recorder) -> Server:
+        idle = self._idle.get(name)
+        return open_server(name, self._target(name), cancellation, recorder, self._run_id, self._fence, idle=idle)
+
+    def _target(self, name: str) -> ServerTarget:
         planned = self.plan.servers[name]
-        target = ServerTarget(
+        return ServerTarget(
             url=str(planned.url),
             user=planned.user,
             password=planned.password.resolve if planned.password else None,
@@ -161,8 +185,6 @@ class Surroundings:
             trust_certificate=planned.trust_certificate,
             sandbox_home=self._home.sandbox,
         )
-        idle = self._idle.get(name)
-        return open_server(name, target, cancellation, recorder, self._run_id, self._fence, idle=idle)
 
     def _pin(self, name: str, server: Server) -> None:
         step = self._log.view.steps.get("pin-identity") if self._log else None

@@ -33,6 +33,8 @@ POINTS: Mapping[str, str] = {
     "effect.after": "it has answered, and its end is not recorded yet",
     "file.before-replace": "a file's new content is on the disk beside it (says: its path)",
     "file.after-replace": "the file has its new content",
+    "copy.before-write": "rows are about to be sent to the second place of the journal",
+    "copy.after-write": "they are there, and nothing was done about them yet",
     "lease.before-beat": "the executor is about to renew its lease",
     "guard.before-take-over": "the guard has seen that the executor is gone, and takes the lease next",
 }

@@ -22,7 +22,10 @@ class Recorded:
 
 
 class Journalled:
-    """The Recorder of one step: an effect is durable before it is sent, a read is written with the next event."""
+    """The Recorder of one step: an effect is durable before it is sent, a read is written with the next event.
+
+    Durable here and, as far as that answers, at the second place of the journal.
+    """
 
     def __init__(self, log: RunLog, step: str, now: Callable[[], datetime]) -> None:
         self._log = log
@@ -37,6 +40,7 @@ class Journalled:
         what = {"server": server, "text": text, "session": session, "effect": effect}
         if effect:
             self._log.append(Draft(Kind.STATEMENT, self._step, what))
+            self._log.settle_copy()
             failpoints.reach("effect.before", text)
             self._log.confirm()
         try:

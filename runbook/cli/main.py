@@ -13,8 +13,9 @@ from runbook import __version__
 from runbook.cli.guarding import guard
 from runbook.cli.options import JSON, NO_GUARD, PLAN, PLAN_FILE, REASON, RUN, WINDOW, YES, Group, confirm
 from runbook.cli.record import audit
+from runbook.cli.recovering import recover
 from runbook.cli.simulated import sandbox
-from runbook.errors import RunbookError, UsageError, render
+from runbook.errors import Fenced, FencedOut, RunbookError, UsageError, render
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -222,6 +223,7 @@ def runs(home: Any, as_json: bool) -> None:
 
 
 cli.add_command(guard)
+cli.add_command(recover)
 cli.add_command(audit)
 cli.add_command(sandbox)
 
@@ -249,6 +251,8 @@ def main() -> NoReturn:
         _fail(UsageError("stopped at the question, nothing was done"))
     except RunbookError as error:
         _fail(error)
+    except Fenced as error:
+        _fail(FencedOut(str(error), hint="Leave it to the other one; runbook status shows who it is."))
 
 
 def _help_for(error: click.ClickException) -> str:

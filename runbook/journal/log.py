@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from runbook import failpoints
 from runbook.errors import JournalCorrupt, JournalError, Refused
 from runbook.events import GENESIS, RECORD_ONLY, Draft, Event, Kind, chain, encode
+from runbook.journal.copying import Copier
 from runbook.journal.reading import Row
 from runbook.journal.store import Store
 from runbook.journal.whole import first_break, first_problem, read_whole
@@ -66,8 +67,15 @@ class RunLog:
         self._buffer: list[tuple[Draft, datetime]] = []
         self.confirm: Callable[[], None] = lambda: None
         """Raises FencedOut when this process may have lost the run without noticing; asked right before an effect."""
+        self.copier: Copier | None = None
+        """Hands durable rows on to a second place."""
         self.listeners: list[Callable[[Event], None]] = []
         """Called with every event once it is durable, on the writing thread; must not block."""
+
+    @property
+    def last(self) -> tuple[int, str]:
+        """Number and hash of the newest row."""
+        return self._last
 
     @classmethod
     def open_run(cls, store: Store, run_id: str, opening: Draft, *, actor: str, now: Now) -> RunLog:
@@ -107,6 +115,15 @@ class RunLog:
         with self.lock:
             if self._buffer:
                 self._write((), check=False)
+        if self.copier and not self.copier.is_behind:
+            self.settle_copy()
+
+    def settle_copy(self, *, wholly: bool = False) -> None:
+        """Before an effect: have what it needs at the second place as well, as far as that answers. Not under the
+        lock: others write meanwhile."""
+        finding = self.copier.settle(wholly=wholly) if self.copier else ""
+        if finding:
+            self.buffer(Draft(Kind.NOTE, None, {"text": finding, "finding": True}))
 
     def refresh(self) -> bool:
         """Read what other processes wrote; True when there was something."""
@@ -132,6 +149,7 @@ class RunLog:
                 break
             if not self._catch_up():
                 raise JournalError("the journal refused a row", hint="Look with: runbook audit verify.")
+        self._hand_on(rows)
         self._buffer.clear()
         self._fold([_event(row, draft, at) for row, (draft, at) in zip(rows, stamped, strict=True)])
         return True
@@ -151,8 +169,13 @@ class RunLog:
         problem = first_break(rows, *self._last)
         if problem:
             raise _changed(self.view.run_id, problem)
+        self._hand_on(rows)
         self._fold([to_event(row) for row in rows])
         return bool(rows)
+
+    def _hand_on(self, rows: Sequence[Row]) -> None:
+        if self.copier:
+            self.copier.add(rows)
 
     def _fold(self, events: Sequence[Event]) -> None:
         for event in events:

@@ -27,6 +27,8 @@ from runbook.plan.sections import FileGate
 from runbook.plan.types import quote
 
 FORMAT = 1
+LEFT_OUT = frozenset({"journal_copy"})
+"""What may change in the middle of a run: it says nothing about what is done."""
 _ABSENT = object()
 
 
@@ -51,7 +53,8 @@ class Fingerprint:
 def fingerprint(plan: Plan) -> Fingerprint:
     """Return the fingerprint, reading the files the plan refers to. Raises Refused when one cannot be read."""
     contents = {_shown(path, plan.directory): _digest(path, plan.directory) for path in referenced_files(plan)}
-    document = {"format": FORMAT, "plan": _canonical(plan, plan.directory), "contents": contents}
+    said = {key: value for key, value in _canonical(plan, plan.directory).items() if key not in LEFT_OUT}
+    document = {"format": FORMAT, "plan": said, "contents": contents}
     return Fingerprint(json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":")))
 
 

@@ -22,6 +22,7 @@ from runbook.plan.sections import Carry, Checks, Gate, Jobs, Model, QueryCheck, 
 from runbook.plan.types import (
     Address,
     DatabaseName,
+    JournalCopy,
     KebabName,
     PositiveSpan,
     Reference,
@@ -234,6 +235,12 @@ class Plan(Model):
         description="What the guard does when the executor is lost before the gate opened: resume goes on (past the "
         "turn-back point it goes back), revert goes back, alarm only tells.",
         examples=["revert"],
+    )
+    journal_copy: JournalCopy = Field(
+        default="server",
+        description="Where the journal is kept a second time, so that its loss does not lose the way back: server (a "
+        "table in msdb of the source), a directory such as a share, relative to the plan, or none: then a lost journal "
+        "cannot be rebuilt.",
     )
     budgets: dict[StepKey, StatedBudget] = Field(
         default={}, description="Time per step, by step name or id, where nothing was measured yet."

@@ -153,6 +153,7 @@ proof: {{workers: 4, level: content}}                                  # content
 preflight: {{checkdb_max_age: 7d, clock_skew: 5s, headroom: 1.2}}
 limits: {{workers: 8}}             # steps side by side
 on_loss: resume                  # what the guard does when the executor is lost: resume | revert | alarm
+journal_copy: server            # the journal a second time: server (msdb of the source), a directory, or none
 # budgets:                       # time per step where nothing was measured yet
 #   {example}
 """

@@ -88,6 +88,10 @@ def _path(value: Any, info: ValidationInfo) -> Path:
     return Path(place_of(info).directory, text)
 
 
+def _journal_copy(value: Any, info: ValidationInfo) -> Path | str:
+    return value if value in ("server", "none") else _path(value, info)
+
+
 def _secret(value: Any, info: ValidationInfo) -> SecretRef:
     try:
         return SecretRef.parse(value if isinstance(value, str) and "\0" not in value else "", place_of(info).directory)
@@ -254,6 +258,9 @@ PositiveSpan = Annotated[
     Duration, PlainValidator(_duration), AfterValidator(_positive), _SHOWN, _schema("4h", pattern=DURATION_PATTERN)
 ]
 LocalPath = Annotated[Path, PlainValidator(_path), _schema("app/database.ini", minLength=1)]
+JournalCopy = Annotated[
+    Path | Literal["server", "none"], PlainValidator(_journal_copy), _schema("/mnt/share/runbook", minLength=1)
+]
 Reference = Annotated[SecretRef, PlainValidator(_secret), _schema("env:OLD_PASSWORD", pattern="^(env|file):.+$")]
 Address = Annotated[ServerUrl, PlainValidator(_server_url), _schema("mssql://sql01", pattern="^(mssql|sandbox)://.+$")]
 Table = Annotated[TableName, PlainValidator(_table), _schema("dbo.Clicks", pattern=r"^.+\..+$")]

@@ -7,16 +7,16 @@ from datetime import timedelta
 
 from runbook.errors import Refused, WrongTarget
 from runbook.ports import DatabaseState, JobDefinition, Login, ServerIdentity, UserAccess
+from runbook.testing.claimed import Claimed
 from runbook.testing.handle import UNTOUCHED, Action, Work, at_once
 from runbook.testing.model import DEFAULT_OPTIONS, Client, Database
-from runbook.testing.reading import FakeReader
 from runbook.testing.refusals import refusal
 
 STOPPING = timedelta(seconds=1)
 """sp_stop_job only asks: the job ends a little later."""
 
 
-class Administration(FakeReader):
+class Administration(Claimed):
     """What can be done to an instance apart from backups and snapshots."""
 
     _pinned_name: str | None = None
@@ -210,6 +210,7 @@ class Administration(FakeReader):
             if found is not None:
                 found.content = found.content.corrupted()
 
+        self._check_marker()
         self._compare(key)
         if key in self.instance.lingering:
             work = self._blocked

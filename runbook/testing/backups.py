@@ -80,13 +80,18 @@ def _new_file(instance: Instance, path: str) -> tuple[Shelf, str]:
     found = instance.locate(path)
     if found is None:
         raise refusal(3201, path, "3(The system cannot find the path specified.)")
-    shelf, place = found
-    if place in shelf.backups or place in shelf.strangers:
+    refuse_existing(instance, path)
+    return found
+
+
+def refuse_existing(instance: Instance, path: str) -> None:
+    """As the adapter does before anything else: a file that is there is never written over."""
+    shelf, place = instance.locate(path) or (None, "")
+    if shelf and (place in shelf.backups or place in shelf.strangers):
         raise Refused(
             f"{instance.role}: the backup file {path} is there already",
             hint="A backup is never written over. Move the file away if nobody needs it.",
         )
-    return found
 
 
 def _backup_set(instance: Instance, database: Database, order: Order) -> BackupFile:

@@ -10,6 +10,8 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from runbook.journal.reading import Row
+from runbook.marker import Marker
 from runbook.ports import (
     DatabaseFile,
     DatabaseState,
@@ -63,6 +65,12 @@ class Instance:
     skew: timedelta = timedelta(0)
     down: bool = False
     lock_holder: str | None = None
+    marker: Marker | None = None
+    """Who may act here, as msdb knows it: outlives sessions and restarts."""
+    copies: dict[str, dict[int, Row]] = field(default_factory=dict)
+    """Run -> rows of its journal that are kept here a second time."""
+    copies_refused: bool = False
+    """Its msdb takes no rows; all else goes on."""
     slot_held: bool = False
     """This run's own connection sits in a single-user database: nobody else can take the slot."""
     recover_resets_broker: bool = True

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
+from runbook.claiming import Claims, Guarded, claimed
 from runbook.codec import from_json
+from runbook.journal.copying import Copier, Directory, Place
 from runbook.journal.log import RunLog
+from runbook.marker import Instance
 from runbook.plan.models import Plan
 from runbook.ports import Cancellation, Gate, Pointer, Recorder, ServerIdentity, SqlServer, Web
 from runbook.step import Sizes
+from runbook.testing.copies import FakeCopies
 from runbook.testing.sqlserver import FakeSqlServer
 from runbook.testing.surroundings import FakeGate, FakePointer, FakeWeb
 from runbook.testing.world import World
@@ -32,6 +38,7 @@ class FakeServices:
         self.run_id = run_id
         self.sizes = Sizes()
         self._log: RunLog | None = None
+        self._claims: Claims | None = None
 
     def web(self, cancellation: Cancellation) -> Web:
         """What users see."""
@@ -40,6 +47,9 @@ class FakeServices:
     def server(self, name: str, cancellation: Cancellation, recorder: Recorder) -> SqlServer:
         """A handle on a server of the plan, pinned to what pin-identity kept."""
         server = FakeSqlServer(self.world, name, cancellation, recorder)
+        claims = self._claims
+        if claims:
+            server.claimed_by(lambda: claims.hold(name))
         step = self._log.view.steps.get("pin-identity") if self._log else None
         if step is not None and step.keep is not None:
             pins = {pin["name"]: (pin["family_guid"], pin["created_at"]) for pin in step.keep["databases"]}
@@ -49,11 +59,15 @@ class FakeServices:
 
     def gate(self, cancellation: Cancellation, recorder: Recorder) -> Gate:
         """The gate."""
+        recorder = self._guarded(recorder)
         return FakeGate(self.world, cancellation=cancellation, recorder=recorder, run_id=self.run_id)
 
     def pointer(self, cancellation: Cancellation, recorder: Recorder) -> Pointer:
         """The pointer."""
-        return FakePointer(self.world, cancellation=cancellation, recorder=recorder)
+        return FakePointer(self.world, cancellation=cancellation, recorder=self._guarded(recorder))
+
+    def _guarded(self, recorder: Recorder) -> Recorder:
+        return Guarded(recorder, self._claims) if self._claims else recorder
 
     def together(self, work: Callable[[R], T], items: Sequence[R], limit: int) -> list[T]:
         """One after the other: the world is single-threaded."""
@@ -78,12 +92,27 @@ class FakeServices:
 
     @contextmanager
     def claim(self, log: RunLog) -> Iterator[None]:
-        """The application lock on every server that is up."""
+        """Marker and lock on every server that answers."""
         self.attach(log)
-        with ExitStack() as stack:
-            for name in self.plan.servers:
-                if not self.world.servers[name].down:
-                    handle = FakeSqlServer(self.world, name)
-                    handle.end_sessions_of(self.run_id, log.fence or 0)
-                    stack.enter_context(handle.application_lock(self.run_id))
+        with claimed(
+            log, f"executor in process {self.world.generation}", self.instances(), self._copier()
+        ) as self._claims:
             yield
+
+    def _copier(self) -> Copier | None:
+        chosen = self.plan.journal_copy
+        return None if chosen == "none" else Copier(self.copies(chosen), self.run_id, self.world.clock.monotonic)
+
+    def copies(self, where: Path | str, source_name: str = "") -> Place:
+        """A directory, or the world's source server."""
+        del source_name
+        return Directory(where) if isinstance(where, Path) else FakeCopies(self.world, self.plan.source)
+
+    def instance(self, name: str, server_name: str) -> FakeSqlServer:
+        """A server of the plan; nobody is a stranger here."""
+        del server_name
+        return FakeSqlServer(self.world, name)
+
+    def instances(self) -> dict[str, Callable[[], Instance]]:
+        """How to reach each server of the plan for claiming it."""
+        return {name: partial(FakeSqlServer, self.world, name) for name in self.plan.servers}

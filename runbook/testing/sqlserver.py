@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
-from runbook.errors import AlreadyRunning, Refused
+from runbook.errors import Refused
 from runbook.ports import DatabaseState, UserAccess
 from runbook.testing import backups
 from runbook.testing.administration import Administration
@@ -34,6 +34,7 @@ class FakeSqlServer(Administration):
 
     def cut_differential(self, database: str, path: str, *, name: str) -> None:
         order = backups.Order(database, path, name, "differential")
+        self._refuse_existing(path)
         single = f"ALTER DATABASE {database} SET SINGLE_USER WITH ROLLBACK IMMEDIATE"
         with self._in_the_slot():
             change, check = self._access(database, UserAccess.SINGLE_USER)
@@ -56,10 +57,16 @@ class FakeSqlServer(Administration):
             self.instance.door_moved()
 
     def _back_up(self, name: str, text: str, order: backups.Order) -> None:
+        self._refuse_existing(order.path)
+
         def work() -> Work:
             return backups.back_up(self.instance, order, partial_files=self.world.partial_files)
 
         self._do(name, order.database, text, work)
+
+    def _refuse_existing(self, path: str) -> None:
+        self.look("backup_header", f"RESTORE HEADERONLY {path}", path)
+        backups.refuse_existing(self.instance, path)
 
     def verify_backup(self, path: str) -> None:
         self.look("verify_backup", f"RESTORE VERIFYONLY {path}", path)
@@ -196,26 +203,3 @@ class FakeSqlServer(Administration):
         found = self.instance.opened(database)
         if not found.findings and not found.snapshot_of:
             found.last_checkdb = self.world.clock.now()
-
-    # -- beyond the port: what the engine asks of an adapter
-
-    def end_sessions_of(self, run_id: str, older_than_fence: int) -> int:
-        """End what older executors of this run left behind; see ``World.lingering``."""
-        self.look("end_sessions_of", f"KILL sessions of {run_id} before {older_than_fence}")
-        return self.instance.end_lingering()
-
-    @contextmanager
-    def application_lock(self, run_id: str) -> Iterator[None]:
-        """The lock that keeps a second executor away from this instance."""
-        self.look("application_lock", "sp_getapplock runbook")
-        if self.instance.lock_holder is not None:
-            raise AlreadyRunning(
-                f"another run works on {self.instance.server_name}: {self.instance.lock_holder}",
-                hint="Wait for it, or resume it.",
-            )
-        self.instance.lock_holder = run_id
-        try:
-            yield
-        finally:
-            if self.generation == self.world.generation:
-                self.instance.lock_holder = None

@@ -6,15 +6,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
-from runbook.adapters.sqlserver import agent, backups, catalog, executors, logins, proof, queries
+from runbook.adapters.sqlserver import agent, backups, catalog, executors, logins, marker, proof, queries
 from runbook.adapters.sqlserver.client import Client, Session
+from runbook.adapters.sqlserver.connection import ResultSet
 from runbook.adapters.sqlserver.tsql import agent as agent_text
 from runbook.adapters.sqlserver.tsql import backup as backup_text
 from runbook.adapters.sqlserver.tsql import catalog as catalog_text
 from runbook.adapters.sqlserver.tsql import logins as logins_text
+from runbook.adapters.sqlserver.tsql import marker as marker_text
 from runbook.adapters.sqlserver.tsql import session as session_text
 from runbook.adapters.sqlserver.tsql import state as state_text
 from runbook.errors import NotPermitted, Refused, WrongTarget
+from runbook.marker import Marker, refuse_unless_mine
 from runbook.ports import (
     AgentJob,
     BackupHeader,
@@ -136,13 +139,16 @@ class Server(Reader):
     """What can be done to one SQL Server.
 
     Once :meth:`pin` was called, every method that changes something first reads again who answers, on the very
-    connection that then carries the change, and raises WrongTarget when it is not who was pinned.
+    connection that then carries the change, and raises WrongTarget when it is not who was pinned. In the same breath,
+    once it is :meth:`claimed_by` an executor, it reads the instance's marker, and raises FencedOut when that names
+    another one.
     """
 
     def __init__(self, client: Client, run_id: str) -> None:
         super().__init__(client, run_id)
         self._pinned_name: str | None = None
         self._pinned: dict[str, Pin] = {}
+        self._hold: Callable[[], Marker] | None = None
 
     def pin(self, identity: ServerIdentity, families: Mapping[str, Pin]) -> None:
         """Say who this server, and who its databases, must be from now on.
@@ -152,13 +158,40 @@ class Server(Reader):
         """
         self._pinned_name = identity.server_name
         self._pinned = {name.casefold(): pin for name, pin in families.items()}
-        self._client.check = self._compare_server
+        self._client.check = self._check_server
+
+    def expect(self, server_name: str) -> None:
+        """Say who must answer, before anything is known of its databases."""
+        self._pinned_name = server_name
+        self._client.check = self._check_server
+
+    def claimed_by(self, hold: Callable[[], Marker]) -> None:
+        """Change nothing from now on unless the marker that ``hold`` gives stands on the instance; ``hold`` is asked
+        before each change and may have to claim the instance first."""
+        self._hold = hold
+        self._client.check = self._check_server
 
     # -- executors ------------------------------------------------------------------------------------------
 
     def end_sessions_of(self, run_id: str, older_than_fence: int) -> int:
         """End the sessions of earlier executors of a run and wait until they are gone. Returns how many there were."""
         return executors.end_sessions_of(self._client, run_id, older_than_fence)
+
+    def marker(self) -> Marker | None:
+        """See :class:`runbook.marker.Instance`, also for the next three."""
+        return marker.read(self._client)
+
+    def put_marker(self, mine: Marker, *, instead_of: Marker | None) -> bool:
+        return marker.put(self._client, mine, instead_of)
+
+    def lag_marker(self, mine: Marker, newest: int) -> None:
+        self._client.effect(marker_text.lag(mine.run_id, mine.fence, newest))
+
+    def end_marker(self, run_id: str, fence: int, *, remove: bool) -> None:
+        marker.end(self._client, run_id, fence, remove=remove)
+
+    def clearing(self, run_id: str) -> str:
+        return marker_text.clear(run_id)
 
     @contextmanager
     def application_lock(self, run_id: str) -> Iterator[executors.Lock]:
@@ -300,10 +333,12 @@ class Server(Reader):
         with self._client.inside(checked=False) as session:
             if self._pinned_name is not None:
                 self._compare(database, session)
+            elif self._hold:
+                self._check_server(session)
             yield session
 
     def _compare(self, database: str, session: Session) -> None:
-        found = session.read(catalog_text.target_identity(database)).dicts()
+        found = self._asked(session, catalog_text.target_identity(database)).dicts()
         if not found:
             self._compare_name(session.read(catalog_text.server_name()).value())
             return
@@ -316,10 +351,21 @@ class Server(Reader):
             same = created_at == row["created_at"]
             self._refuse_unless(same, f"database {database} was created at {row['created_at']}, not {created_at}")
 
-    def _compare_server(self, session: Session) -> None:
-        self._compare_name(session.read(catalog_text.server_name()).value())
+    def _check_server(self, session: Session) -> None:
+        self._compare_name(self._asked(session, catalog_text.server_name()).rows[0][0])
+
+    def _asked(self, session: Session, sql: str) -> ResultSet:
+        """What the session says of itself; with the same question, whether this executor may still act."""
+        if self._hold is None:
+            return session.read(sql).first
+        mine = self._hold()
+        answer = session.read(f"{sql};\n{marker_text.read()}")
+        refuse_unless_mine(self.role, marker.found_in(answer), mine)
+        return answer.first
 
     def _compare_name(self, name: str) -> None:
+        if self._pinned_name is None:
+            return
         self._refuse_unless(name == self._pinned_name, f"the server says it is {name}, pinned is {self._pinned_name}")
 
     def _refuse_unless(self, holds: bool, what: str) -> None:

@@ -174,6 +174,8 @@ class RealBench:
 
     def _drop_databases(self) -> None:
         for role in VERSIONS:
+            for table in ("runbook_marker", "runbook_journal"):
+                self.sql(role, "msdb", f"IF OBJECT_ID(N'dbo.{table}', N'U') IS NOT NULL DROP TABLE dbo.{table}")
             for (name,) in self.sql(
                 role,
                 "master",

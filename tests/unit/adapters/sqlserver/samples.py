@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 
 from runbook.adapters.sqlserver import tsql
-from runbook.adapters.sqlserver.tsql import agent, backup, catalog, logins, objects, proof, session, state
+from runbook.adapters.sqlserver.tsql import agent, backup, catalog, copy, logins, marker, objects, proof, session, state
 from runbook.ports import JobDefinition, JobSchedule, JobStep, Login, ProofLevel, UserAccess
 
 NASTY = "we]ird 'name'; -- é漢"
@@ -108,6 +108,16 @@ SAMPLES: dict[Callable[..., object], list[Call]] = {
     logins.create: [call(SQL_LOGIN), call(WINDOWS_LOGIN)],
     logins.add_to_role: [call("a", "dbcreator")],
     logins.drop: [call(NASTY)],
+    marker.put: [call("20260321-100000-7f3a", "o'hara@host/1", 2, 40, "ab12")],
+    marker.replace: [call(("r", 1, "cd34"), "20260321-100000-7f3a", "o'hara@host/1", 2, 40, "ab12")],
+    marker.lag: [call("20260321-100000-7f3a", 2, 90)],
+    marker.end: [call("20260321-100000-7f3a", 2)],
+    marker.remove: [call("20260321-100000-7f3a", 2)],
+    marker.clear: [call("20260321-100000-7f3a")],
+    copy.add: [call("20260321-100000-7f3a", 1, 2, "ab12", '{"body":"a\\\\\nb"}\n', fence) for fence in (None, 2)],
+    copy.newest: [call("20260321-100000-7f3a")],
+    copy.lines: [call("20260321-100000-7f3a")],
+    copy.remove: [call("20260321-100000-7f3a")],
     proof.table_proof: [
         call(("dbo", NASTY), columns, level) for columns in (COLUMNS, WIDE, ()) for level in ProofLevel
     ],
