@@ -44,7 +44,9 @@ def steps() -> str:
         if kind.phase.value != phase:
             phase = kind.phase.value
             lines += ["", f"## {phase}", "", "| step | does | after | strategies | way back |", "|---|---|---|---|---|"]
-        back = ", ".join(f"`{undo.name}`" for undo in kind.undoes_with) or ("**the pivot**" if kind.pivot else "")
+        back = ", ".join(f"`{undo.name}`" for undo in kind.undoes_with)
+        if back and kind.irreversible:
+            back = f"{'**the pivot**; ' * kind.pivot}only when a person accepts the loss: {back}"
         after = ", ".join(f"`{name}`" for name in kind.after)
         strategies = "both" if len(kind.strategies) > 1 else ", ".join(kind.strategies)
         cells = (f"`{kind.name}`", _first(kind), after, strategies, back or "changes nothing to undo")

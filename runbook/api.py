@@ -87,12 +87,14 @@ from runbook.toolkit.findings import Finding, judged, noted
 from runbook.toolkit.identity import YEARS, DatabasePin, PinnedIdentities, build_of, version_text
 from runbook.toolkit.kept import (
     AccessBefore,
+    AtPivot,
     DatabaseBefore,
     ExchangePlaces,
     GateBefore,
     GateOpened,
     JobMark,
     JobsBefore,
+    JobsEnabled,
     KeptBackup,
     KeptCut,
     KeptLogs,
@@ -101,6 +103,7 @@ from runbook.toolkit.kept import (
 )
 from runbook.toolkit.light import LightDatabaseStep, LightStep
 from runbook.toolkit.logs import applied_once, named_logs, rolled_forward
+from runbook.toolkit.loss import Loss, TableLoss, count_loss, refuse_more
 from runbook.toolkit.pace import (
     BACKUP_MIB_S,
     CHECKDB_MIB_S,
@@ -159,6 +162,7 @@ __all__ = [
     "AccessBefore",
     "AgentJob",
     "Apply",
+    "AtPivot",
     "BackupHeader",
     "Batch",
     "BatchError",
@@ -185,6 +189,7 @@ __all__ = [
     "JobSchedule",
     "JobStep",
     "JobsBefore",
+    "JobsEnabled",
     "KeptBackup",
     "KeptCut",
     "KeptLogs",
@@ -193,6 +198,7 @@ __all__ = [
     "LogBackup",
     "Login",
     "LoginMark",
+    "Loss",
     "Need",
     "NotSupported",
     "Outcome",
@@ -221,6 +227,7 @@ __all__ = [
     "StepFailed",
     "SurveyedJob",
     "TableInfo",
+    "TableLoss",
     "TableProof",
     "Undo",
     "Unreachable",
@@ -241,6 +248,7 @@ __all__ = [
     "build_of",
     "clash",
     "complaints",
+    "count_loss",
     "differences",
     "edition_problems",
     "end_sessions",
@@ -279,6 +287,7 @@ __all__ = [
     "prove_return",
     "read_script",
     "reference_of",
+    "refuse_more",
     "restored_needs",
     "restrict",
     "rolled_forward",

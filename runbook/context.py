@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -98,6 +98,10 @@ class StepReadContext:
     @property
     def sizes(self) -> Sizes:
         return self._services.sizes
+
+    @property
+    def accepted_loss(self) -> Mapping[str, Any] | None:
+        return self._log.view.accepted
 
     @property
     def web(self) -> Web:

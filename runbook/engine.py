@@ -18,7 +18,7 @@ from runbook.errors import Fenced, FencedOut
 from runbook.events import Draft, Kind
 from runbook.journal.log import RunLog
 from runbook.performing import Performer, Progress
-from runbook.policy import Do, Finish, Hold, Move, Reset, Settle, TurnBack, Undo, next_moves
+from runbook.policy import Do, Finish, GoOn, Hold, Move, Reset, Settle, TurnBack, Undo, is_overruled, next_moves
 from runbook.ports import Clock, Timer
 from runbook.runview import RunView
 from runbook.states import RunState
@@ -133,10 +133,14 @@ class Engine:
             case TurnBack(reason):
                 self.log.append(Draft(Kind.TURNED_BACK, None, {"reason": reason}))
                 self._cancel(reason)
+            case GoOn(reason):
+                self.log.append(Draft(Kind.WENT_ON, None, {"reason": reason}))
             case Hold(reason, hint, live):
-                self.log.append(Draft(Kind.HELD, None, {"reason": reason, "hint": hint, "live": live}))
+                held = Draft(Kind.HELD, None, {"reason": reason, "hint": hint, "live": live})
+                self.log.append(held, unless=is_overruled)
             case Finish(ending, reason):
-                self.log.append(Draft(Kind.RUN_FINISHED, None, {"ending": ending.value, "reason": reason}))
+                finished = Draft(Kind.RUN_FINISHED, None, {"ending": ending.value, "reason": reason})
+                self.log.append(finished, unless=is_overruled)
 
     def _task(self, move: Do | Settle | Undo) -> _Task:
         """The step is busy from now on."""

@@ -16,6 +16,7 @@
         │   └── SecretMissing          a password reference leads nowhere
         ├── Held                  20   stopped, between, waiting for a person
         ├── StepFailed            20   a step ended without reaching its goal
+        │   └── LossExceeded           going back would lose more than a person accepted
         ├── JournalError          20   the record cannot be written or trusted
         │   ├── JournalUnwritable 40   disk full or server away: the run is interrupted and can be resumed
         │   ├── JournalCorrupt         a row was changed, removed or inserted
@@ -130,6 +131,10 @@ class Held(RunbookError):
 
 class StepFailed(RunbookError):
     """A step ended without reaching its goal."""
+
+
+class LossExceeded(StepFailed):
+    """Going back would lose more than a person accepted: the run goes forward again."""
 
 
 class JournalError(RunbookError):

@@ -33,6 +33,8 @@ class Kind(StrEnum):
     UNDO_DONE = "undo-done"
     UNDO_FAILED = "undo-failed"
     TURNED_BACK = "turned-back"
+    LOSS_ACCEPTED = "loss-accepted"
+    WENT_ON = "went-on"
     HELD = "held"
     REQUESTED = "requested"
     STATEMENT = "statement"

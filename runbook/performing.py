@@ -16,7 +16,7 @@ from runbook import policy
 from runbook.cancel import CancelToken
 from runbook.codec import from_json, to_json, undo_from_json, undo_to_json
 from runbook.context import Services, StepContext, StepReadContext
-from runbook.errors import Cancelled, JournalError, RunbookError
+from runbook.errors import Cancelled, JournalError, LossExceeded, RunbookError
 from runbook.events import Draft, Kind
 from runbook.journal.log import RunLog
 from runbook.step import Apply, Block, Outcome, Pass, Skip, Step, Undo
@@ -39,19 +39,23 @@ class Trouble:
     hint: str = ""
     in_doubt: bool = False
     """The answer was lost: a look decides, and what was not done may be done again."""
+    exceeds: bool = False
+    """More would be lost than a person accepted."""
 
     @classmethod
     def of(cls, error: BaseException) -> Trouble:
         """From whatever was raised; an error that is not ours is named as what it is: a defect."""
         if isinstance(error, RunbookError):
-            return cls(error.message, error.hint, bool(getattr(error, "in_doubt", False)))
+            in_doubt = bool(getattr(error, "in_doubt", False))
+            return cls(error.message, error.hint, in_doubt, isinstance(error, LossExceeded))
         if isinstance(error, Cancelled):
             return cls(f"stopped: {error.reason}")
         return cls(f"unexpected {type(error).__name__}: {error}", "This is a defect of the step; please report it.")
 
-    def data(self) -> dict[str, str]:
+    def data(self) -> dict[str, str | bool]:
         """For the journal."""
-        return {"why": self.why, "hint": self.hint}
+        said: dict[str, str | bool] = {"why": self.why, "hint": self.hint}
+        return {**said, "exceeds": True} if self.exceeds else said
 
 
 class Performer:

@@ -6,6 +6,7 @@ before the pivot, a reason to turn back      -> turn back (or refuse, while noth
 going back                                   -> every undo whose followers are put back, side by side
 nothing can go back any further              -> finish as reverted, or hold what is stuck
 past the pivot, something failed             -> the rest goes on, then hold; nothing reverts by itself
+past the pivot, a person accepted the loss   -> turn back; when more would be lost, go forward again, then hold
 going forward                                -> every ready step that the limits and the window admit
 """
 
@@ -18,7 +19,7 @@ from datetime import datetime, timedelta
 
 from runbook.graph import Graph, Waiting
 from runbook.runview import RunView
-from runbook.states import RunState, StepState
+from runbook.states import RESTING, RunState, StepState
 
 PREFLIGHT = "preflight"
 """The phase of steps that only look."""
@@ -72,6 +73,13 @@ class TurnBack:
 
 
 @dataclass(frozen=True, slots=True)
+class GoOn:
+    """Go back no further, forward again: more would be lost than a person accepted."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hold:
     """Stop here, loudly, and wait for a person. ``live``: the executor stays, the turn-back point still applies."""
 
@@ -88,7 +96,7 @@ class Finish:
     reason: str = ""
 
 
-Move = Do | Settle | Undo | Reset | TurnBack | Hold | Finish
+Move = Do | Settle | Undo | Reset | TurnBack | GoOn | Hold | Finish
 
 
 def next_moves(run: RunView, busy: Collection[str], now: datetime) -> list[Move]:
@@ -99,6 +107,8 @@ def next_moves(run: RunView, busy: Collection[str], now: datetime) -> list[Move]
     lost += [Undo(step, again=True) for step in run.undoing if step not in busy]
     if lost:
         return lost
+    if run.exceeded:
+        return [] if busy else [GoOn(run.exceeded[0])]
     if run.turned_back:
         return [] if _still_ending(run, busy, now) else _way_back(run, busy)
     reason = reason_to_turn_back(run, now)
@@ -108,7 +118,10 @@ def next_moves(run: RunView, busy: Collection[str], now: datetime) -> list[Move]
 
 
 def reason_to_turn_back(run: RunView, now: datetime) -> str:
-    """Why going forward must end now, or an empty text."""
+    """Why going forward must end now, or an empty text. Past the pivot there is one reason only."""
+    if run.accepted:
+        rows, who = run.accepted["total"], run.accepted["by"]
+        return f"{who} accepted the loss of {rows} rows: {run.accepted['reason']}"
     if run.pivot_at is not None:
         return ""
     if run.revert_requested:
@@ -124,9 +137,14 @@ def is_called_back(run: RunView, identity: str) -> bool:
     """Whether a step that was decided on may not begin any more: asked in the moment in which its start is recorded, so
     that no request can come between the last look at the journal and the pivot."""
     if run.pivot_at is not None:
-        return bool(run.ending)
+        return bool(run.ending or run.accepted)
     held = run.hold_requested and run.graph[identity].pivot
     return bool(run.turned_back or run.revert_requested or run.ending or held)
+
+
+def is_overruled(run: RunView) -> bool:
+    """Whether a person accepted a loss just before an ending or a hold was to be recorded: the way back comes first."""
+    return bool(run.accepted) and not run.turned_back
 
 
 def _turn(run: RunView, busy: Collection[str], reason: str) -> list[Move]:
@@ -157,21 +175,36 @@ def _forward(run: RunView, busy: Collection[str], now: datetime) -> list[Move]:
 
 
 def _repairs(run: RunView, busy: Collection[str]) -> Iterator[Move]:
-    """Steps lost half way: put back first, then done again. After the pivot, failed ones once more when resumed."""
+    """Steps lost half way: put back first, then done again. After the pivot they are convergent: done once more, failed
+    ones when resumed; and what a way back that was given up had put back is done again in the order of the graph."""
     for identity in run.partial:
         if identity in busy:
             continue
         step = run.steps[identity]
-        if not step.owes:
+        if not step.owes or run.pivot_at is not None:
             yield Reset(identity)
         else:
             yield Undo(identity)
-    for identity in run.repaired:
-        if identity not in busy:
+    for identity in (*run.repaired, *(run.stuck if run.pivot_at else ())):
+        if identity not in busy and (run.pivot_at is None or _is_due(run, identity)):
             yield Reset(identity)
     for identity in run.bad:
         if run.pivot_at is not None and identity not in busy and run.steps[identity].fence < run.fence:
             yield Reset(identity)
+
+
+def _is_due(run: RunView, identity: str) -> bool:
+    """Whether everything before it, however far, rests. Checks between two steps keep their verdict, so that asking
+    those right before it would not do."""
+    todo, seen = list(run.graph[identity].after), set[str]()
+    while todo:
+        before = todo.pop()
+        if run.steps[before].state not in RESTING:
+            return False
+        if before not in seen:
+            seen.add(before)
+            todo.extend(run.graph[before].after)
+    return True
 
 
 def _end_of_forward(run: RunView) -> Move:
@@ -181,6 +214,8 @@ def _end_of_forward(run: RunView) -> Move:
         return Hold(f"after the gate opened, {identity}: {step.why}", step.hint or "Look at it, then: runbook resume")
     if run.stuck:
         return _held(run)
+    if run.went_on:
+        return Hold(*run.went_on)
     return Finish(RunState.UPGRADED)
 
 
@@ -230,8 +265,9 @@ def _held(run: RunView) -> Hold:
 
 def patience(run: RunView, identity: str) -> float | None:
     """Seconds after which the first try of an undo is ended on the server and tried again: what hangs must not hold up
-    the way back for ever. A further try has no limit, for what is merely slow must come to its end; None."""
-    if run.steps[identity].undo_attempts > 1:
+    the way back for ever. A further try has no limit, for what is merely slow must come to its end; nor has what is
+    put back only because a person decided it, and waits for jobs to end: None."""
+    if run.steps[identity].undo_attempts > 1 or run.graph[identity].irreversible:
         return None
     return max(LEAST_PATIENCE, PATIENCE * run.graph[identity].undo_budget)
 

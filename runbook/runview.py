@@ -66,6 +66,13 @@ class RunView:
     held: str = ""
     hold_requested: str = ""
     revert_requested: str = ""
+    accepted: Mapping[str, Any] | None = None
+    """The loss that a person accepted, with ``by``, ``at``, ``reason`` and ``more``: what a way back past the pivot
+    needs. None again once the run goes forward because more would have been lost."""
+    exceeded: tuple[str, str] | None = None
+    """More would be lost than was accepted: reason and hint, from the undo that found it."""
+    went_on: tuple[str, str] | None = None
+    """The same, since the run goes forward again, until a person is told by a hold."""
     ending: RunState | None = None
     ended_at: datetime | None = None
     stopped: bool = False
@@ -86,6 +93,8 @@ class RunView:
     undoable: Waiting = field(init=False)
     touched: bool = False
     """Something was started since the run opened."""
+    been_open: bool = False
+    """That users were let in has been seen, or cannot be excluded: no later look makes the pivot undone."""
     unclear: int = 0
     """On the way back: steps that are not put back yet."""
     _waiting: dict[str, int] = field(default_factory=dict)
@@ -169,18 +178,17 @@ class RunView:
         """``open`` or ``closed``, as the journal knows it."""
         if self.ending and not self.declared:
             return "open"
-        for identity, step in self.steps.items():
-            if identity == "close-gate":
-                shut = step.state in OWING
-                return "closed" if shut and self.pivot_at is None else "open"
-        return "open"
+        shut = self.steps.get("close-gate", StepView()).owes
+        again = any(self.steps[node.id].state in _CLOSED_AGAIN for node in self.graph if node.pivot)
+        return "closed" if shut and (self.pivot_at is None or again) else "open"
 
     # --- the fold ------------------------------------------------------------------------------------------
 
     def check(self, kind: Kind, step: str | None) -> None:
         """Raise IllegalTransition when an event of that kind must not follow now."""
-        if self.ending and kind not in RECORD_ONLY and kind is not Kind.EXECUTOR_STOPPED:
+        if self.ending and kind not in RECORD_ONLY and kind is not Kind.EXECUTOR_STOPPED and not self._reopens(kind):
             raise IllegalTransition(f"{kind} after the run ended {self.ending}", hint="Nothing may follow an ending.")
+        self._check_direction(kind)
         after = STEP_STATE_AFTER.get(kind)
         if after is None:
             return
@@ -193,8 +201,21 @@ class RunView:
         before = self.steps[step].state
         if (before, after) not in TRANSITIONS:
             raise IllegalTransition(f"{step} may not go from {before} to {after}", hint="Report this with the journal.")
-        if after is StepState.UNDOING and self.pivot_at:
+        if after is StepState.UNDOING and self.pivot_at and not (self.accepted and self.turned_back):
             raise IllegalTransition(f"{step} may not be undone after the pivot", hint="Nothing reverts by itself.")
+
+    def _reopens(self, kind: Kind) -> bool:
+        """The one thing that may follow an ending: a person gives up what was written on the new setup."""
+        return kind is Kind.LOSS_ACCEPTED and self.ending is RunState.UPGRADED and not self.declared
+
+    def _check_direction(self, kind: Kind) -> None:
+        """Past the pivot a run goes back only after a loss was accepted, and forward again only when it is exceeded."""
+        if kind is Kind.LOSS_ACCEPTED and (self.pivot_at is None or self.turned_back):
+            raise IllegalTransition("a loss is accepted past the pivot only, and once", hint="Look: runbook status.")
+        if kind is Kind.TURNED_BACK and self.pivot_at and not self.accepted:
+            raise IllegalTransition("the run may not turn back after the pivot", hint="Nothing reverts by itself.")
+        if kind is Kind.WENT_ON and not (self.pivot_at and self.turned_back and self.exceeded):
+            raise IllegalTransition("the run has no reason to go forward again", hint="Report this with the journal.")
 
     def apply(self, event: Event) -> None:
         """Fold one event in."""
@@ -226,8 +247,16 @@ class RunView:
         elif event.kind is Kind.TURNED_BACK:
             self.turned_back, self.turned_back_at, self.held = data["reason"], event.at, ""
             self._begin_way_back()
+        elif event.kind is Kind.LOSS_ACCEPTED:
+            self.accepted = {**data, "by": event.actor, "at": event.at.isoformat()}
+            self.ending = self.ended_at = self.exceeded = self.went_on = None
+            self.held = self.hold_requested = ""
+        elif event.kind is Kind.WENT_ON:
+            self.went_on, self.exceeded, self.accepted = self.exceeded, None, None
+            self.turned_back, self.turned_back_at, self.held = "", None, ""
+            self.undoable = Waiting(self.graph)
         elif event.kind is Kind.HELD:
-            self.held = data["reason"]
+            self.held, self.went_on = data["reason"], None
         elif event.kind is Kind.REQUESTED:
             self._apply_request(data)
         elif event.kind is Kind.RUN_FINISHED:
@@ -259,10 +288,12 @@ class RunView:
             step.undo_attempts += 1
         elif step.state is not StepState.PENDING:
             step.ended_at = event.at
-        if event.kind is Kind.STEP_RESET:
+        if event.kind is Kind.STEP_RESET and not (self.pivot_at and before in _HALF_DONE):
             step.undo = None
-        if event.kind in (Kind.STEP_RESET, Kind.STEP_UNTOUCHED):
-            self._never_was(node)
+        if event.kind is Kind.UNDO_FAILED and data.get("exceeds"):
+            self.exceeded = step.why, step.hint
+        if node.pivot:
+            self._judge_pivot(step.state, before)
         self._account(step, node, owed)
         self._index(identity, step, before)
 
@@ -272,11 +303,14 @@ class RunView:
         step.started_at, step.ended_at = event.at, None
         step.intent, step.undo = event.data.get("intent"), event.data.get("undo")
         if node.pivot:
-            self.pivot_at = event.at
+            self.pivot_at = self.pivot_at or event.at
 
-    def _never_was(self, node: Node) -> None:
-        """A look showed that the gate did not open."""
-        if node.pivot:
+    def _judge_pivot(self, state: StepState, before: StepState) -> None:
+        """A look shows whether the gate opened. Unless it says for certain that it did not, users may have been in."""
+        never = state is StepState.UNTOUCHED or (state is StepState.PENDING and before is StepState.STARTED)
+        if before is StepState.STARTED and not never:
+            self.been_open = True
+        if never and not self.been_open:
             self.pivot_at = None
 
     def _account(self, step: StepView, node: Node, owed: bool) -> None:
@@ -311,7 +345,7 @@ class RunView:
             self._settle_way_back(identity)
 
     def _index_ready(self, identity: str, state: StepState, before: StepState) -> None:
-        if state is StepState.PENDING:
+        if state is StepState.PENDING and self._waiting[identity] == 0:
             self.ready.add(identity)
         else:
             self.ready.discard(identity)
@@ -351,6 +385,12 @@ class RunView:
                 for before in self.graph[current].after:
                     self._open_after[before] -= 1
                     todo.append(before)
+
+
+_HALF_DONE = frozenset({StepState.PARTIAL, StepState.FAILED, StepState.BLOCKED})
+"""What stays owed while a step is done once more after the pivot."""
+_CLOSED_AGAIN = frozenset({StepState.UNDONE, StepState.PENDING, StepState.BLOCKED})
+"""States of the pivot's step in which the gate stands closed although it was open before."""
 
 
 def finished(view: RunView) -> bool:

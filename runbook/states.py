@@ -48,15 +48,19 @@ TRANSITIONS: dict[tuple[StepState, StepState], str] = {
     (S.UNDOING, S.UNDONE): "a look proved that the earlier state is back",
     (S.UNDOING, S.STUCK): "the way back failed: this branch is held, a person is called",
     (S.STUCK, S.UNDOING): "the way back is tried again",
+    (S.PENDING, S.UNDOING): "it was to be done once more after the pivot, when a person accepted the loss",
+    (S.BLOCKED, S.UNDOING): "doing it once more was refused after the pivot, then a person accepted the loss",
     (S.UNDONE, S.PENDING): "a step lost half way was put back and may be done again",
+    (S.STUCK, S.PENDING): "more would be lost than was accepted: the run goes forward again",
 }
 """(from, to) -> reason."""
 
 RESTING = frozenset({S.DONE, S.PASSED, S.SKIPPED})
 """What lets the steps after it go forward."""
 
-OWING = frozenset({S.STARTED, S.DONE, S.FAILED, S.PARTIAL, S.UNDOING, S.STUCK})
-"""What owes its undo while it has one recorded."""
+OWING = frozenset({S.STARTED, S.DONE, S.FAILED, S.PARTIAL, S.UNDOING, S.STUCK, S.PENDING, S.BLOCKED})
+"""What owes its undo while it has one recorded; of what waits to be done, or done once more, only steps after the pivot
+that were found half done have."""
 
 BAD = frozenset({S.BLOCKED, S.FAILED, S.UNTOUCHED})
 """What turns a run back, or holds it after the pivot."""

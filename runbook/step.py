@@ -134,6 +134,10 @@ class ReadContext(Protocol):
     @property
     def sizes(self) -> Sizes: ...
     @property
+    def accepted_loss(self) -> Mapping[str, Any] | None:
+        """What a person accepted to lose by going back from behind the pivot (JSON); None on any other way."""
+
+    @property
     def web(self) -> Web: ...
     @property
     def gate_reader(self) -> GateReader: ...

@@ -57,6 +57,10 @@ def line_of(event: Event) -> str:
         text = f"{event.step} {WORDS[event.kind]}" + (f": {data['why']}" if data.get("why") else "")
     elif event.kind is Kind.TURNED_BACK:
         text = f"TURNING BACK: {data['reason']}"
+    elif event.kind is Kind.LOSS_ACCEPTED:
+        text = f"{event.actor} accepted the loss of {data['total']} rows: {data['reason']}"
+    elif event.kind is Kind.WENT_ON:
+        text = f"GOING ON, NOT BACK: {data['reason']}"
     elif event.kind is Kind.HELD:
         text = f"HELD: {data['reason']}"
     elif event.kind is Kind.NOTE and data.get("finding"):

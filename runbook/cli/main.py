@@ -152,19 +152,56 @@ def resume(home: Any, run: str | None, plan_file: Path | None, as_json: bool, no
 @JSON
 @YES
 @REASON
+@click.option(
+    "--accept-loss",
+    type=click.IntRange(0),
+    metavar="N",
+    help="After the pivot: give up the N rows that are counted; any other number is refused.",
+)
+@click.option(
+    "--more",
+    type=click.IntRange(0),
+    default=0,
+    metavar="M",
+    help="After the pivot: M rows more than N may come until users are kept out; default: none.",
+)
 @NO_GUARD
 @click.pass_obj
 def revert(
-    home: Any, run: str | None, plan_file: Path | None, as_json: bool, yes: bool, reason: str, no_guard: bool
+    home: Any,
+    run: str | None,
+    plan_file: Path | None,
+    as_json: bool,
+    yes: bool,
+    reason: str,
+    accept_loss: int | None,
+    more: int,
+    no_guard: bool,
 ) -> None:
-    """Turn back: put everything back as it was before."""
+    """Turn back: put everything back as it was before.
+
+    After the pivot this loses what users wrote since. It is counted table by table and shown; a terminal asks for the
+    number of rows, a script gives it with --accept-loss. Users are kept out, it is counted once more, and when it is
+    more than was accepted the new setup goes on. What is lost is kept in a backup.
+    """
+    from runbook.app import build_executor
+    from runbook.cli.losing import accepted
     from runbook.cli.night import drive
     from runbook.commands import runs
     from runbook.commands.status import which
 
     meant = which(home, run)
-    confirm(yes, f"Turn back run {meant} and put the old setup back in service?")
-    drive(home, lambda executor: runs.revert(executor, meant, reason, plan_file), as_json=as_json, no_guard=no_guard)
+    weighed = runs.weigh(build_executor(home), meant, plan_file)
+    if weighed is None:
+        confirm(yes, f"Turn back run {meant} and put the old setup back in service?")
+    else:
+        weighed = accepted(weighed, accept_loss, more, yes=yes, as_json=as_json)
+    drive(
+        home,
+        lambda executor: runs.revert(executor, meant, reason, plan_file, weighed),
+        as_json=as_json,
+        no_guard=no_guard,
+    )
 
 
 @cli.command()

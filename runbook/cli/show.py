@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from runbook.commands.status import Status
+from runbook.runview import RunView
 from runbook.states import EXIT_CODES, RunState, StepState
 
 
@@ -58,7 +59,7 @@ def _way_back(step: dict[str, Any]) -> str:
     if step["pivot"]:
         return "PIVOT: nothing reverts by itself from here on"
     if step["irreversible"]:
-        return "none, after the pivot"
+        return "only when a person accepts the loss" if step["undo"] else "none, after the pivot"
     return ", ".join(step["undo"]) or "nothing to undo"
 
 
@@ -92,6 +93,7 @@ def status(found: Status, now: datetime) -> None:
                f"({_when(view.closes_at, now)})")  # fmt: skip
     if view.pivot_at:
         click.echo(f"pivot: the gate opened at {view.pivot_at:%H:%M:%S} UTC on the new setup")
+        _given_up(view)
     elif not view.ending:
         click.echo(f"turn-back point {view.turn_back_at:%H:%M:%S} UTC ({_when(view.turn_back_at, now)})")
     _counts(found)
@@ -177,13 +179,26 @@ def ending(found: Status, last_hash: str) -> None:
     if view.state is not RunState.UPGRADED or view.findings:
         _troubles(found)
     ended = view.ended_at
-    if ended and view.state in (RunState.UPGRADED, RunState.REVERTED):
+    _given_up(view)
+    if ended and not view.accepted and view.state in (RunState.UPGRADED, RunState.REVERTED):
         spare = (view.closes_at - ended).total_seconds()
         took = (ended - view.opened_at).total_seconds()
         late = f"{spare:.0f} s before the window closed" if spare >= 0 else f"{-spare:.0f} s AFTER the window closed"
         click.echo(f"took {took:.0f} s, ended {late}")
     click.echo(f"run {view.run_id}, {view.n} rows, last hash {last_hash}")
     click.echo(f"exit code {EXIT_CODES[view.state]}")
+
+
+def _given_up(view: RunView) -> None:
+    """Who accepted what; the notes name the backups in which it is kept."""
+    if not view.accepted:
+        return
+    from runbook.cli.losing import lines
+    from runbook.toolkit.loss import Loss
+
+    click.echo(f"given up by {view.accepted['by']} at {view.accepted['at'][:19]} UTC, kept in the backups noted:")
+    for line in lines(Loss.from_json(view.accepted["loss"])):
+        click.echo(f"  {line}")
 
 
 def _proven(found: Status) -> bool:

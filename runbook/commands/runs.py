@@ -6,8 +6,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+from runbook.commands import losing
+from runbook.commands.losing import Weighed
 from runbook.commands.status import Status, find_run
-from runbook.errors import NotSupported, Refused, UsageError
+from runbook.errors import Refused, UsageError
 from runbook.events import Draft, Kind
 from runbook.executor import Executor, refuse_changed
 from runbook.journal.lease import Process, acquire, is_live
@@ -41,28 +43,47 @@ def resume(executor: Executor, run: str | None, plan_path: Path | None = None) -
     return view.run_id, executor.drive(view.run_id, plan_of(view, plan_path))
 
 
-def revert(executor: Executor, run: str | None, reason: str, plan_path: Path | None = None) -> tuple[str, RunState]:
-    """Turn back: an executor that is at work does it, else this process."""
+def weigh(executor: Executor, run: str | None, plan_path: Path | None = None) -> Weighed | None:
+    """What a revert would lose; None when there is nothing to accept: before the pivot, or once it is accepted."""
+    run_id = find_run(executor.store, run)
+    log = RunLog.load(executor.store, run_id, actor=executor.actor, now=executor.now)
+    return losing.weigh(executor, log, plan_of(log.view, plan_path)) if losing.is_at_stake(log.view) else None
+
+
+def revert(
+    executor: Executor,
+    run: str | None,
+    reason: str,
+    plan_path: Path | None = None,
+    weighed: Weighed | None = None,
+) -> tuple[str, RunState]:
+    """Turn back: an executor that is at work does it, else this process. Past the pivot only with a loss that was
+    ``weighed`` and confirmed."""
     view = newest(executor, run)
     if view.ending and (view.declared or view.ending is not RunState.UPGRADED):
         setup = "new" if view.ending is RunState.UPGRADED else "old"
         raise UsageError(f"run {view.run_id} has ended: {view.ending}", hint=f"The {setup} setup is in service.")
-    if view.pivot_at:
-        raise _past_the_pivot(view)
+    if losing.is_at_stake(view):
+        if weighed is None:
+            raise _past_the_pivot(view)
+        losing.accept(executor, weighed, reason or "no reason given")
+        view = newest(executor, view.run_id)
     live = _is_live(executor, view.run_id)
     plan = None if live else plan_of(view, plan_path)
     if plan:
         refuse_changed(view, plan)  # before the wish is recorded: what is refused must not be carried out later
-    if not request(executor, view.run_id, "revert", reason or "no reason given", unless=lambda run: run.pivot_at):
+    asked = view.accepted or request(
+        executor, view.run_id, "revert", reason or "no reason given", unless=lambda run: run.pivot_at
+    )
+    if not asked:
         raise _past_the_pivot(newest(executor, view.run_id))
     return view.run_id, RunState.REVERTING if plan is None else executor.drive(view.run_id, plan)
 
 
-def _past_the_pivot(view: RunView) -> NotSupported:
-    return NotSupported(
+def _past_the_pivot(view: RunView) -> Refused:
+    return Refused(
         f"run {view.run_id} is past the pivot: the gate opened at {view.pivot_at:%H:%M:%S} UTC on the new setup",
-        hint="What users wrote since then is on the new setup only. Going back would lose it, and this version "
-        "does not do it for you; the old databases are fenced and unchanged.",
+        hint="What users wrote since then would be lost: runbook revert counts it and says how to accept that.",
     )
 
 

@@ -47,7 +47,8 @@ LOOK_BACK = 20
 def _ending(reader: Reader, run_id: str) -> str:
     head = reader.head(run_id)
     rows = reader.rows(run_id, max(0, head[0] - LOOK_BACK)) if head else []
-    return next((json.loads(row.body)["ending"] for row in rows if row.kind == Kind.RUN_FINISHED), "")
+    ended = [row for row in rows if row.kind in (Kind.RUN_FINISHED, Kind.LOSS_ACCEPTED)][-1:]
+    return next((json.loads(row.body)["ending"] for row in ended if row.kind == Kind.RUN_FINISHED), "")
 
 
 def find_run(reader: Reader, given: str | None) -> str:
@@ -111,6 +112,7 @@ class Status:
             "ended_at": _iso(view.ended_at),
             "declared": bool(view.declared),
             "gate": view.gate,
+            "accepted_loss": view.accepted,
             "executor": self.owner if self.live else None,
             "findings": view.findings,
             "steps": [self._step(identity, step) for identity, step in view.steps.items()],

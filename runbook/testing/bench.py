@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -43,6 +43,7 @@ class BenchContext:
         self.keeps: dict[str, Any] = {}
         self.notes: list[str] = []
         self.text = "planned maintenance"
+        self.accepted_loss: Mapping[str, Any] | None = None
         self.services = FakeServices(world, plan, run_id)
         self.services.sizes, _ = self.services.survey()
         self.closes_at: datetime = world.clock.now() + timedelta(seconds=window)

@@ -24,6 +24,14 @@ class GateOpened:
 
 
 @dataclass(frozen=True)
+class AtPivot:
+    """Kept by ``expect-loss``: the jobs and logins of the server that serves, right before users are let in."""
+
+    jobs: tuple[str, ...] = ()
+    logins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class JobMark:
     """One Agent job."""
 
@@ -34,6 +42,13 @@ class JobMark:
 @dataclass(frozen=True)
 class JobsBefore:
     """Kept by ``disable-jobs``: the jobs that were enabled on the source."""
+
+    enabled: tuple[JobMark, ...] = ()
+
+
+@dataclass(frozen=True)
+class JobsEnabled:
+    """Kept by ``enable-jobs``: the jobs this run enabled in all its attempts."""
 
     enabled: tuple[JobMark, ...] = ()
 

@@ -62,7 +62,7 @@ def prove(ctx: ReadContext, server: str, database: str, planned: str) -> ProofSe
     """
     reader = ctx.reader(server)
     tables = sorted(reader.tables(database), key=lambda table: (-table.bytes, table.name))
-    levels = {table.name: _level(ctx, planned, table.name) for table in tables}
+    levels = {table.name: level_of(ctx, planned, table.name) for table in tables}
     total = float(sum(table.bytes for table in tables) or 1)
     done: list[int] = []
 
@@ -83,7 +83,8 @@ def prove(ctx: ReadContext, server: str, database: str, planned: str) -> ProofSe
     )
 
 
-def _level(ctx: ReadContext, database: str, table: str) -> tuple[ProofLevel, str | None]:
+def level_of(ctx: ReadContext, database: str, table: str) -> tuple[ProofLevel, str | None]:
+    """How the plan wants a table proven, and why by less than its content."""
     schema, _, name = table.partition(".")
     level, reason = ctx.plan.proof_level(database, schema, name)
     return ProofLevel(level), reason

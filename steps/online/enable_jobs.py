@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rollback.online.enable_jobs import DisableJobsAgain
 from runbook.api import (
     OF_EVERY_SERVER,
     AgentJob,
@@ -14,6 +15,7 @@ from runbook.api import (
     Decision,
     JobMark,
     JobsBefore,
+    JobsEnabled,
     Outcome,
     Phase,
     ReadContext,
@@ -34,6 +36,8 @@ class Facts:
     carried: bool
     before: tuple[JobMark, ...]
     jobs: tuple[AgentJob, ...]
+    earlier: tuple[JobMark, ...] = ()
+    """What earlier attempts of this step set out to enable."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class EnableJobs(Step):
     phase = Phase.ONLINE
     after = ("probe-open",)
     irreversible = True
+    undoes_with = (DisableJobsAgain,)
     Intent = Goal
 
     @property
@@ -68,6 +73,7 @@ class EnableJobs(Step):
             carried=ctx.plan.carry.jobs,
             before=() if before is None else before.enabled,
             jobs=ctx.reader(server).jobs(),
+            earlier=(ctx.find_kept(self.id, JobsEnabled) or JobsEnabled()).enabled,
         )
 
     def decide(self, facts: Facts) -> Decision:
@@ -83,10 +89,10 @@ class EnableJobs(Step):
                 f"jobs are missing on {facts.server}: {named_lines(missing)}",
                 "Create them there, disabled, then: runbook resume.",
             )
-        due = tuple(JobMark(job.job_id, job.name) for _, job in found if job is not None and not job.enabled)
+        due = tuple(mark for _, job in found if job is not None and (mark := _due(job, facts.earlier)))
         if not due:
             return Skip("every job that was enabled before is enabled")
-        return Apply(Goal(facts.server, due), undo=None)
+        return Apply(Goal(facts.server, due), DisableJobsAgain(facts.server, due), keep=JobsEnabled(due))
 
     def apply(self, ctx: Context, intent: Goal) -> None:
         server = ctx.server(intent.server)
@@ -101,6 +107,12 @@ class EnableJobs(Step):
         if done == len(intent.jobs):
             return Outcome.REACHED
         return Outcome.PARTIAL if done else Outcome.UNTOUCHED
+
+
+def _due(job: AgentJob, earlier: tuple[JobMark, ...]) -> JobMark | None:
+    """The job when it is disabled, or enabled by an earlier attempt of this run."""
+    ours = any(mark.job_id.lower() == job.job_id.lower() for mark in earlier)
+    return JobMark(job.job_id, job.name) if ours or not job.enabled else None
 
 
 def _find(mark: JobMark, facts: Facts) -> AgentJob | None:

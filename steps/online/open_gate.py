@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rollback.online.open_gate import CloseGateAgain
 from runbook.api import (
     OF_EVERY_SERVER,
     Apply,
@@ -34,6 +35,7 @@ class Facts:
 
     state: GateState
     earlier: str = ""
+    kind: str = "file"
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class OpenGate(Step):
     after = ("last-look",)
     pivot = True
     irreversible = True
+    undoes_with = (CloseGateAgain,)
     Intent = Goal
 
     def budget(self, sizes: Sizes) -> Budget:  # noqa: ARG002  (does not depend on size)
@@ -60,7 +63,8 @@ class OpenGate(Step):
         if gate_is_gone(ctx):
             ctx.note("the gate stood open already when it was to be opened: somebody took it away a moment before")
         noted(ctx, _left_running(ctx))
-        return Facts(ctx.gate_reader.observe(), "" if before is None else before.earlier)
+        earlier = "" if before is None else before.earlier
+        return Facts(ctx.gate_reader.observe(), earlier, ctx.plan.gate.kind)
 
     def decide(self, facts: Facts) -> Decision:
         if facts.state is GateState.FOREIGN:
@@ -68,7 +72,7 @@ class OpenGate(Step):
                 "something stands at the gate that this run did not put there",
                 "Somebody keeps users out on purpose: talk to them, then start again.",
             )
-        return Apply(Goal(facts.earlier), undo=None, keep=GateOpened(facts.earlier))
+        return Apply(Goal(facts.earlier), CloseGateAgain(facts.kind), keep=GateOpened(facts.earlier))
 
     def apply(self, ctx: Context, intent: Goal) -> None:
         ctx.gate.open(intent.earlier)

@@ -54,7 +54,7 @@ class ReleaseDatabase(DatabaseStep):
     """Let in again whoever could enter the database before."""
 
     phase = Phase.ONLINE
-    after = ("repoint", "check-version", "compare-proof", "check-database", "run-queries")
+    after = ("expect-loss", "repoint", "check-version", "compare-proof", "check-database", "run-queries")
     undoes_with = (RestrictAgain,)
     Intent = Goal
 

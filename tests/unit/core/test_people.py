@@ -21,13 +21,14 @@ CHAIN = ("a", "b", "pivot", "later")
 
 
 class Meddled(MemoryStore):
-    """Somebody else writes right before the start of the pivot is written."""
+    """Somebody else writes right before the start of the pivot (or another step) is written."""
 
     meddle: Callable[[], None] | None = None
+    step = "pivot"
 
     def append(self, rows: Sequence[Row], *, expected: int, fence: int | None) -> bool:
         """See the protocol."""
-        if self.meddle and any((row.kind, row.step) == (Kind.STEP_STARTED, "pivot") for row in rows):
+        if self.meddle and any((row.kind, row.step) == (Kind.STEP_STARTED, self.step) for row in rows):
             meddle, self.meddle = self.meddle, None
             meddle()
         return super().append(rows, expected=expected, fence=fence)
