@@ -318,25 +318,35 @@ except FencedOut:
 """
 
 
-def test_a_process_stopped_inside_a_transaction_blocks_nobody_for_long(postgresql: Cluster) -> None:
-    """The server ends its session; a successor takes over within the term of a lease, and the sleeper is fenced out."""
+@pytest.fixture
+def sleeper(postgresql: Cluster) -> Iterator[tuple[Book, subprocess.Popen[str]]]:
+    """An executor that holds the lease and was stopped between two statements of a write."""
     place = PostgresqlDatabase(postgresql.database())
-    try:
-        book = Book(place)
-        lease = acquire(book.store, RUN, "sleeper", Process("a", 1, ""), book.clock.now)
-        command = [sys.executable, "-c", STOPPED, place.url, RUN, str(lease.fence)]
-        root = Path(__file__).parents[3]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as sleeper:
-            os.waitid(os.P_PID, sleeper.pid, os.WSTOPPED | os.WNOWAIT)
-            book.clock.advance(60)
-            successor = acquire(book.another_store(), RUN, "second", Process("b", 2, ""), book.clock.now)
-            sleeper.send_signal(signal.SIGCONT)
-            assert sleeper.stdout is not None
-            assert sleeper.stdout.read() == "fenced out\n"
-        assert successor.beat()
-        assert (book.verdict().problem, book.verdict().rows) == ("", 8)
-    finally:
-        place.close()
+    book = Book(place)
+    lease = acquire(book.store, RUN, "sleeper", Process("a", 1, ""), book.clock.now)
+    command = [sys.executable, "-c", STOPPED, place.url, RUN, str(lease.fence)]
+    root = Path(__file__).parents[3]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as process:
+        try:
+            os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+            yield book, process
+        finally:
+            process.kill()
+            place.close()
+
+
+def test_a_process_stopped_inside_a_transaction_blocks_nobody_for_long(
+    sleeper: tuple[Book, subprocess.Popen[str]],
+) -> None:
+    """The server ends its session; a successor takes over within the term of a lease, and the sleeper is fenced out."""
+    book, process = sleeper
+    book.clock.advance(60)
+    successor = acquire(book.another_store(), RUN, "second", Process("b", 2, ""), book.clock.now)
+    process.send_signal(signal.SIGCONT)
+    assert process.stdout is not None
+    assert process.stdout.read() == "fenced out\n"
+    assert successor.beat()
+    assert (book.verdict().problem, book.verdict().rows) == ("", 8)
 
 
 # --- what a server has to be -----------------------------------------------------------------------------------------
