@@ -39,6 +39,8 @@ class Transactions:
 
     def __init__(self, url: str, *, reading: bool) -> None:
         self.pressed = ""
+        self._given_up = False
+        """The server was waited for in vain: until it answers again nobody else waits as long."""
         self._lock = threading.Lock()
         self._held: Any = None
         self._reading = reading
@@ -184,18 +186,22 @@ class Transactions:
         self.pressed = f"the disk under the journal is full ({database.file_of(self._engine.url)})"
 
     def _until_the_server_is_back(self, attempt: Callable[[], T]) -> T:
+        waited_long_enough = stop_after_delay(self.patience)
         again = Retrying(
             retry=retry_if_exception_type(_Lost),
-            stop=stop_after_delay(self.patience),
+            stop=lambda state: self._given_up or waited_long_enough(state),
             wait=wait_exponential(multiplier=0.05, max=1),
             reraise=True,
         )
         try:
-            return again(attempt)
+            found = again(attempt)
         except _Lost as error:
+            self._given_up = True
             if self._reading:
                 raise Refused(
                     error.message.replace("cannot be written", "cannot be read"),
                     hint="Check the server behind RUNBOOK_JOURNAL or --journal.",
                 ) from error
             raise JournalUnwritable(error.message, hint=error.hint) from error.__cause__
+        self._given_up = False
+        return found

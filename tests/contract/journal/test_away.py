@@ -106,6 +106,40 @@ def test_a_server_that_stays_away_interrupts_the_run(away: Book, own_server: Clu
     assert (away.verdict().ok, away.verdict().rows) == (True, 9)
 
 
+def test_who_comes_after_one_that_waited_in_vain_does_not_wait_again(away: Book, own_server: Cluster) -> None:
+    """An executor has many threads and its lease to give back; it must not end only when each has had its turn."""
+    store_of(away).patience = 30
+    failed: list[RunbookError] = []
+    asking = threading.Event()
+
+    def write() -> None:
+        asking.set()
+        try:
+            away.store.beat(RUN, 1, "x")
+        except RunbookError as error:
+            failed.append(error)
+
+    own_server.stop()
+    try:
+        waiting = threading.Thread(target=write)
+        waiting.start()
+        asking.wait()
+        store_of(away).patience = 0.3
+        with pytest.raises(JournalUnwritable):
+            away.log.append(NOTE)
+        store_of(away).patience = 30
+        waiting.join(5)
+        assert [error.exit_code for error in failed] == [40], "nor does one who waits already"
+        later = threading.Thread(target=write)
+        later.start()
+        later.join(5)
+        assert len(failed) == 2
+    finally:
+        own_server.start()
+    away.log.append(NOTE)
+    assert away.verdict().ok
+
+
 def test_who_only_looks_is_refused_while_it_is_away(away: Book, own_server: Cluster) -> None:
     """Without a word about an interrupted run; and without waiting when it cannot even be reached."""
     reader = open_for_reading(away.place.url)
