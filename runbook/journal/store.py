@@ -145,8 +145,7 @@ class SqlStore:
 
     def _is_last(self, cursor: Any, row: Row) -> bool:
         """This very row was written: its hash covers it and all before it."""
-        self._statements.find_hash(cursor, row.run_id, row.n)
-        return bool(cursor.fetchone() == (row.hash,))
+        return _first(cursor, self._statements.find_hash, row.run_id, row.n) == (row.hash,)
 
     def _move_head(self, cursor: Any, last: Row, expected: int, fence: int | None) -> bool:
         do = self._statements
@@ -156,8 +155,7 @@ class SqlStore:
             do.move_head_fenced(cursor, last.n, last.hash, last.run_id, expected, fence)
         if cursor.rowcount == 1:
             return True
-        do.find_head(cursor, last.run_id)
-        head = cursor.fetchone()
+        head = _first(cursor, do.find_head, last.run_id)
         if fence is not None and head is not None and head[2] != fence:
             raise FencedOut(
                 f"run {last.run_id} is in the hands of executor {head[2]}, this is {fence}",

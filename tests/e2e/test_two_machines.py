@@ -50,18 +50,18 @@ def rows(system: System, kind: str) -> list[dict[str, Any]]:
     return [row for row in system.runbook("audit", "show", "--json").json if row["kind"] == kind]
 
 
-@pytest.mark.parametrize(
-    ("point", "code"),
-    [
-        (r"effect.before~BACKUP LOG \[Billing\]", 0),
-        (r"effect.after~RESTORE DATABASE \[Surveys\] WITH RECOVERY", 0),
-    ],
-    ids=["snapshot", "upgrade"],
-)
+FORWARD = r"effect.after~RESTORE DATABASE \[Surveys\] WITH RECOVERY"
+BACK = r"journal.after-append~undo-started cut-database\[Billing\]"
+
+
+@pytest.mark.parametrize(("point", "code"), [(FORWARD, 0), (BACK, 10)], ids=["forward", "back"])
 def test_the_other_machine_ends_it(first: System, second: System, point: str, code: int) -> None:
     """Killed on the first; the second waits for the lease, goes on with the plan where it lies there, and both agree
     on what happened and that the record holds."""
     before, jobs = first.content("old"), first.jobs("old")
+    role, name = ("old", "OLDSQL") if code else ("new", "NEWSQL")
+    if point == BACK:
+        first.servers.fault("new", "corrupt", r"RESTORE DATABASE \[Contacts\] WITH RECOVERY", times=1)
     first.variables["RUNBOOK_FAILPOINTS"] = f"{point}=kill"
     killed = first.execute()
     assert killed.code == -9, killed.out + killed.err
@@ -71,8 +71,8 @@ def test_the_other_machine_ends_it(first: System, second: System, point: str, co
     wait_until(lambda: second.status()["state"] == "interrupted", 40)
     done = second.runbook("resume", "--plan", str(second.plan))
     assert done.code == code, done.out + done.err
-    assert first.serves_from() == "NEWSQL"
-    assert (first.content("new"), first.jobs("new"), first.get("/")[0]) == (before, jobs, 200)
+    assert (first.serves_from(), first.content(role), first.jobs(role)) == (name, before, jobs)
+    assert first.get("/")[0] == 200
     begun = rows(first, "executor-started")
     assert [row["fence"] for row in begun] == [1, 2]
     assert ["first" in begun[0]["actor"], "second" in begun[1]["actor"]] == [True, True]
@@ -80,6 +80,19 @@ def test_the_other_machine_ends_it(first: System, second: System, point: str, co
     for machine in (first, second):
         assert machine.runbook("audit", "verify").code == 0
         assert not (machine.home / "journal.db").exists()
+
+
+def test_two_that_begin_in_the_same_second(first: System, second: System) -> None:
+    """One does the night; the other one is told who, and touches nothing."""
+    before = first.content("old")
+    both = [one.begin("execute", str(one.plan), "--window", "10m", "--yes") for one in (first, second)]
+    said = [process.communicate(timeout=240)[0] for process in both]
+    codes = sorted(process.returncode for process in both)
+    assert codes == [0, 30], said
+    assert (first.serves_from(), first.content("new")) == ("NEWSQL", before)
+    states = [one["state"] for one in second.runbook("runs", "--json").json]
+    assert (states.count("upgraded"), set(states) <= {"upgraded", "refused"}) == (1, True), states
+    assert first.runbook("audit", "verify").code == 0
 
 
 def test_the_journals_server_restarts_in_the_middle(first: System, server: Cluster) -> None:
