@@ -35,9 +35,9 @@ def open_reader(home: Home) -> Reader:
     """The journal, for reading only; SQLite through the standard library, others through SQLAlchemy."""
     if home.journal_file:
         return SqliteReader(home.journal_file)
-    from runbook.journal.store import open_store  # noqa: PLC0415
+    from runbook.journal.store import open_for_reading  # noqa: PLC0415
 
-    return open_store(home.journal_url)
+    return open_for_reading(home.journal_url)
 
 
 LOOK_BACK = 20

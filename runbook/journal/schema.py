@@ -7,7 +7,20 @@ append, so that a row missing at the end is noticed. ``runbook_lease`` says whic
 
 from __future__ import annotations
 
-from sqlalchemy import DDL, BigInteger, Column, Float, MetaData, String, Table, Unicode, UnicodeText, event
+from sqlalchemy import (
+    DDL,
+    BigInteger,
+    Column,
+    Engine,
+    Float,
+    MetaData,
+    String,
+    Table,
+    Unicode,
+    UnicodeText,
+    event,
+    inspect,
+)
 from sqlalchemy.dialects.mssql import NVARCHAR
 
 metadata = MetaData()
@@ -65,9 +78,32 @@ for _verb in ("UPDATE", "DELETE"):
         "sqlite",
         f"CREATE TRIGGER {_name} BEFORE {_verb} ON runbook_event BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END",
     )
+    _ddl("mssql", f"CREATE TRIGGER {_name} ON runbook_event INSTEAD OF {_verb} AS THROW 51000, '{_REFUSAL}', 1")
+
+_ddl(
+    "postgresql",
+    "CREATE OR REPLACE FUNCTION runbook_event_refuse() RETURNS trigger AS $$ "
+    f"BEGIN RAISE EXCEPTION '{_REFUSAL}'; END $$ LANGUAGE plpgsql",
+)
+for _verb in ("UPDATE", "DELETE", "TRUNCATE"):
     _ddl(
         "postgresql",
-        f"CREATE FUNCTION {_name}() RETURNS trigger AS $$ BEGIN RAISE EXCEPTION '{_REFUSAL}'; END $$ LANGUAGE plpgsql; "
-        f"CREATE TRIGGER {_name} BEFORE {_verb} ON runbook_event FOR EACH STATEMENT EXECUTE FUNCTION {_name}()",
+        f"CREATE TRIGGER runbook_event_no_{_verb.lower()} BEFORE {_verb} ON runbook_event "
+        "FOR EACH STATEMENT EXECUTE FUNCTION runbook_event_refuse()",
     )
-    _ddl("mssql", f"CREATE TRIGGER {_name} ON runbook_event INSTEAD OF {_verb} AS THROW 51000, '{_REFUSAL}', 1")
+
+_CREATION = 7_219_402_113
+"""Number of the lock under which PostgreSQL's tables are made: two operators may begin in the same second."""
+
+
+def create(engine: Engine) -> None:
+    """Make what is missing, in one transaction."""
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_CREATION})")
+        metadata.create_all(connection)
+
+
+def exists(engine: Engine) -> bool:
+    """Whether a journal was ever written there."""
+    return inspect(engine).has_table(heads.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 
 from runbook.errors import FencedOut
@@ -16,12 +17,18 @@ class MemoryStore:
     def __init__(self, hook: Callable[[str], None] | None = None, alive: Callable[[], None] | None = None) -> None:
         self.hook = hook or (lambda _where: None)
         self.alive = alive or (lambda: None)
+        self.pressed = ""
+        self._lock = threading.RLock()
         self._rows: dict[str, list[Row]] = {}
         self._heads: dict[str, Head] = {}
         self._leases: dict[str, LeaseRow] = {}
 
     def append(self, rows: Sequence[Row], *, expected: int, fence: int | None) -> bool:
         """See the protocol."""
+        with self._lock:
+            return self._append(rows, expected, fence)
+
+    def _append(self, rows: Sequence[Row], expected: int, fence: int | None) -> bool:
         run_id = rows[0].run_id
         head = self._heads.get(run_id, Head(0, "", 0))
         if fence is not None and head.fence != fence:
@@ -54,21 +61,23 @@ class MemoryStore:
     def take_lease(self, lease: LeaseRow, *, before: LeaseRow | None) -> bool:
         """See the protocol."""
         self.alive()
-        if self._leases.get(lease.run_id) != before:
-            return False
-        self._leases[lease.run_id] = lease
-        head = self._heads[lease.run_id]
-        self._heads[lease.run_id] = head._replace(fence=lease.fence)
-        return True
+        with self._lock:
+            head = self._heads.get(lease.run_id)
+            if head is None or head.fence >= lease.fence or self._leases.get(lease.run_id) != before:
+                return False
+            self._leases[lease.run_id] = lease
+            self._heads[lease.run_id] = head._replace(fence=lease.fence)
+            return True
 
     def beat(self, run_id: str, fence: int, at: str, *, released: bool = False) -> bool:
         """See the protocol."""
         self.alive()
-        lease = self._leases[run_id]
-        if lease.fence != fence:
-            return False
-        self._leases[run_id] = lease._replace(heartbeat_at=at, released=int(released))
-        return True
+        with self._lock:
+            lease = self._leases.get(run_id)
+            if lease is None or lease.fence != fence:
+                return False
+            self._leases[run_id] = lease._replace(heartbeat_at=at, released=int(released))
+            return True
 
     def close(self) -> None:
         """Nothing to let go of."""

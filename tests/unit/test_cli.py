@@ -158,6 +158,7 @@ def test_a_journal_without_its_tables_holds_no_run(tmp_path: Path, run: Run) -> 
         ("oracle+oracledb://x/y", "oracledb", "oracle is not a supported journal", "sqlite"),
         ("postgresql+psycopg2://u:topsecret@x/y", "psycopg2", "psycopg2 is missing", "pip install psycopg2-binary"),
         ("postgresql+psycopg://x/y", "psycopg", "psycopg is missing", "pip install 'psycopg[binary]'"),
+        ("postgresql://u:topsecret@x/y", "psycopg", "psycopg is missing", "pip install 'psycopg[binary]'"),
     ],
 )
 @pytest.mark.parametrize("verb", [["runs"], ["status"], ["audit", "verify"], ["hold"]], ids=" ".join)

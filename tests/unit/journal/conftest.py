@@ -15,4 +15,4 @@ def book(tmp_path: Path) -> Iterator[Book]:
     """A journal file with a run under way."""
     made = Book(tmp_path / "journal.db")
     yield made
-    made.store.close()
+    made.close()

@@ -32,6 +32,12 @@ SENT = {
     "move_head": (2, "h2", "r", 1),
     "move_head_fenced": (2, "h2", "r", 1, 7),
     "find_head": ("r",),
+    "find_hash": ("r", 1),
+    "raise_fence": (2, "r", 2),
+    "find_lease": ("r",),
+    "add_lease": ("r", "owner", "host", 1, "token", 2, "at", 15.0, 0),
+    "change_lease": ("owner", "host", 1, "token", 2, "at", 15.0, 0, "r", 1, "before", 0),
+    "beat": ("at", 0, "r", 1),
 }
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from runbook.errors import AlreadyRunning
 from runbook.journal.lease import TERM, Lease, Process, acquire, is_live
-from tests.unit.journal.books import RUN, Book
+from tests.contract.journal.books import RUN, Book
 
 HERE = Process("this-host", 4711, "")
 THERE = Process("that-host", 4711, "")
@@ -108,6 +108,37 @@ def test_of_many_that_ask_at_once_one_gets_it(book: Book) -> None:
     for thread in threads:
         thread.join()
     assert (got, len(refused)) == ([1], 5)
+
+
+def test_a_run_that_does_not_exist_has_no_lease(book: Book) -> None:
+    """It cannot be taken, and nothing is left of the try."""
+    with pytest.raises(AlreadyRunning):
+        acquire(book.store, "nobody", "x", HERE, book.clock.now)
+    assert book.store.lease("nobody") is None
+    assert book.store.beat("nobody", 1, book.clock.now().isoformat()) is False
+    assert book.store.run_ids() == [RUN]
+
+
+def test_a_lease_that_moved_meanwhile_is_not_taken(book: Book) -> None:
+    """Its holder gave a sign of life between the look and the grasp: nothing changes, also not who may write."""
+    first = take(book)
+    seen = book.store.lease(RUN)
+    assert seen is not None
+    book.clock.advance(1)
+    assert first.beat()
+    assert not book.store.take_lease(seen._replace(fence=2), before=seen)
+    head = book.store.head(RUN)
+    assert head is not None
+    assert (head.fence, first.beat()) == (1, True)
+
+
+def test_a_number_is_not_given_twice(book: Book) -> None:
+    """Nor a lower one, whatever its holder says."""
+    take(book)
+    seen = book.store.lease(RUN)
+    assert seen is not None
+    assert not book.store.take_lease(seen._replace(owner="other"), before=seen)
+    assert book.store.lease(RUN) == seen
 
 
 def _started_at(pid: int) -> str:

@@ -13,11 +13,14 @@ from runbook.journal.reading import COLUMNS, Row
 from runbook.journal.store import Head
 from runbook.journal.verifying import verify_run
 from runbook.journal.whole import read_whole
-from tests.unit.journal.books import RUN, Book
+from tests.contract.journal.books import RUN, Book
+from tests.contract.journal.places import TABLES
 
 T = TypeVar("T")
 
 ROWS = 8
+
+pytestmark = pytest.mark.parametrize("place", TABLES, indirect=True)
 
 
 def test_an_untouched_journal_holds(book: Book) -> None:
@@ -30,7 +33,7 @@ def test_an_untouched_journal_holds(book: Book) -> None:
 @pytest.mark.parametrize("n", [1, 4, ROWS])
 def test_a_changed_column_is_named(book: Book, column: str, n: int) -> None:
     """In the first row, in the middle, at the end; every column counts."""
-    changed = "7" if column == "fence" else f"{column} || ' '"
+    changed = "7" if column == "fence" else f"'~' || substr({column}, 2)"
     with book.forced() as connection:
         connection.execute(f"UPDATE runbook_event SET {column} = {changed} WHERE n = ?", (n,))
     assert f"row {n} " in book.verdict().problem

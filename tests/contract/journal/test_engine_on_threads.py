@@ -1,12 +1,11 @@
-"""The engine on real threads, a real clock and a real file: what single-threaded tests cannot show."""
+"""The engine on real threads, a real clock and a real journal: what single-threaded tests cannot show."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,12 +17,13 @@ from runbook.events import Draft, Kind
 from runbook.graph import Graph, Limits, Node
 from runbook.journal.lease import Process, acquire
 from runbook.journal.log import RunLog
-from runbook.journal.store import SqlStore, open_store
+from runbook.journal.store import Store
 from runbook.journal.whole import first_break
 from runbook.states import RunState
 from runbook.step import Apply, Outcome, Phase, Sizes, Step, Undo
 from runbook.window import SteadyNow
 from runbook.workers import ThreadWorkers
+from tests.contract.journal.places import Place
 
 CLOCK = SystemClock()
 
@@ -125,9 +125,9 @@ class NoServices:
 
 @dataclass
 class Night:
-    """A run on a file and executors of it."""
+    """A run in a journal and executors of it."""
 
-    store: SqlStore
+    store: Store
     nodes: list[Node]
     limits: Limits
     run_id: str = ""
@@ -174,11 +174,9 @@ def yard(monkeypatch: pytest.MonkeyPatch) -> Yard:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqlStore]:
-    """A real file."""
-    made = open_store(f"sqlite:///{tmp_path / 'journal.db'}")
-    yield made
-    made.close()
+def store(place: Place) -> Store:
+    """A journal without a run."""
+    return place.store()
 
 
 def after(trace: Sequence[str], nodes: Sequence[Node]) -> bool:
@@ -187,7 +185,7 @@ def after(trace: Sequence[str], nodes: Sequence[Node]) -> bool:
     return all(place[before] < place[node.id] for node in nodes for before in node.after)
 
 
-def test_side_by_side_in_order_and_within_the_limits(yard: Yard, store: SqlStore) -> None:
+def test_side_by_side_in_order_and_within_the_limits(yard: Yard, store: Store) -> None:
     """Every step once, after what it follows; never more on a server than it bears, and as many as the run may."""
     nodes = lanes(12, 4)
     night = Night(store, nodes, Limits(6, {"old": 3, "new": 4}))
@@ -200,7 +198,7 @@ def test_side_by_side_in_order_and_within_the_limits(yard: Yard, store: SqlStore
     assert first_break(store.rows(night.run_id)) == ""
 
 
-def test_a_failure_takes_everything_back(yard: Yard, store: SqlStore) -> None:
+def test_a_failure_takes_everything_back(yard: Yard, store: Store) -> None:
     """Whatever ran beside it is ended and put back, followers first."""
     nodes = lanes(6, 4)
     yard.fail.add("3.2")
@@ -214,7 +212,7 @@ def test_a_failure_takes_everything_back(yard: Yard, store: SqlStore) -> None:
     assert "no current" in engine.view.turned_back
 
 
-def test_a_decision_of_a_person_reaches_a_step_that_hangs(yard: Yard, store: SqlStore) -> None:
+def test_a_decision_of_a_person_reaches_a_step_that_hangs(yard: Yard, store: Store) -> None:
     """A request in the journal is read while everything waits for one answer; the call is interrupted."""
     yard.hang.add("last")
     night = Night(store, lanes(2, 2), Limits(4))
@@ -233,7 +231,7 @@ def test_a_decision_of_a_person_reaches_a_step_that_hangs(yard: Yard, store: Sql
     assert "the boss called" in engine.view.turned_back
 
 
-def test_stopped_and_taken_up_again(yard: Yard, store: SqlStore) -> None:
+def test_stopped_and_taken_up_again(yard: Yard, store: Store) -> None:
     """An executor that is told to stop begins nothing more; the next one ends the run, nothing is done twice."""
     nodes = lanes(6, 6)
     night = Night(store, nodes, Limits(4))
@@ -250,7 +248,7 @@ def test_stopped_and_taken_up_again(yard: Yard, store: SqlStore) -> None:
 class Broken:
     """A store that fails from a certain write on, as a disk that is full."""
 
-    def __init__(self, store: SqlStore, writes: int) -> None:
+    def __init__(self, store: Store, writes: int) -> None:
         self._store = store
         self._left = writes
 
@@ -266,7 +264,7 @@ class Broken:
 
 
 @pytest.mark.parametrize("writes", range(1, 29, 6))
-def test_a_journal_that_cannot_be_written_ends_the_executor(yard: Yard, store: SqlStore, writes: int) -> None:
+def test_a_journal_that_cannot_be_written_ends_the_executor(yard: Yard, store: Store, writes: int) -> None:
     """From whatever thread: the error comes out of ``drive``, nothing is done that is not on record, and with room
     again the run ends as it should."""
     night = Night(store, lanes(4, 3), Limits(4))
@@ -282,7 +280,7 @@ def test_a_journal_that_cannot_be_written_ends_the_executor(yard: Yard, store: S
     assert len(yard.trace) == len(set(yard.trace)), "nothing was done twice"
 
 
-def test_an_executor_that_was_taken_over_from_stops(yard: Yard, store: SqlStore) -> None:
+def test_an_executor_that_was_taken_over_from_stops(yard: Yard, store: Store) -> None:
     """Its next write is refused, and it ends as fenced."""
     night = Night(store, lanes(4, 6), Limits(4))
     engine = night.engine()
