@@ -99,6 +99,9 @@ class Engine:
                 self._raise_crash()
                 if not self._advance():
                     self._wait()
+        except BaseException:
+            self._cancel("the executor stops")  # nobody is left to end at the turn-back point what hangs
+            raise
         finally:
             self._workers.close()
         self._raise_crash()
@@ -111,7 +114,7 @@ class Engine:
                 return False
             if self.until and self.until(self.view):
                 return True
-            return bool(self.view.ending or self._stopping or (self.view.held and not self.view.hold_requested))
+            return bool(self.view.ending or self._stopping or (self.view.held and not self.view.waits))
 
     def _advance(self) -> bool:
         """Perform what may be done now; False when there is nothing more until a step ends."""

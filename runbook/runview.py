@@ -140,6 +140,11 @@ class RunView:
         return RunState.REVERTING if self.turned_back else RunState.RUNNING
 
     @property
+    def waits(self) -> bool:
+        """Held at a person's wish while the way is open in both directions: the executor stays, the clock runs on."""
+        return bool(self.held and self.hold_requested and not self.turned_back and self.pivot_at is None)
+
+    @property
     def way_back(self) -> float:
         """Seconds that putting everything back takes at most, if no undo takes longer than its budget.
 
@@ -261,7 +266,7 @@ class RunView:
             step.ended_at = event.at
         if event.kind is Kind.STEP_RESET:
             step.undo = None
-        if event.kind in (Kind.STEP_RESET, Kind.STEP_UNTOUCHED):
+        if event.kind is Kind.STEP_UNTOUCHED or (event.kind is Kind.STEP_RESET and before is not StepState.FAILED):
             self._never_was(node)
         self._account(step, node, owed)
         self._index(identity, step, before)
