@@ -15,6 +15,7 @@ from runbook.commands import runs
 from runbook.errors import AlreadyRunning, Fenced, FencedOut, JournalError, Refused
 from runbook.executor import Executor, Kinds
 from runbook.plan.compile import Compiled
+from runbook.policy import ATTEMPTS
 from runbook.runview import RunView
 from runbook.states import RunState, StepState
 from runbook.testing.errors import ImpossibleWorld, PowerCut
@@ -208,7 +209,8 @@ class Teller:
     def _held(self) -> None:
         view = self._view()
         why = self.world.later_troubles if view.pivot_at else self.world.troubles
-        if not why:
+        worn_out = any(step.attempts >= ATTEMPTS for step in view.steps.values())  # lost its executor each time
+        if not why and not (view.pivot_at and worn_out):
             raise Broken(f"held without a reason: {view.held}")
         if self.world.mended:
             raise Broken(f"held although all is mended: {view.held}")

@@ -504,7 +504,8 @@ class Teller:
         """True when no person could do anything about it but by hand."""
         view = self.view
         self.world.trace.append(f"   held: {view.held}; a person mends everything")
-        if self.mended and "is not what it was" in view.held and self._differs("old"):
+        nobody_else = self.mended or not any(fault.hits for fault in self.world.faults)
+        if nobody_else and "is not what it was" in view.held and self._differs("old"):
             self.told.ending = "held for good: what is there is truly not what was there"
             return True
         if self.mended:
