@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Dozens of processes are started; they need not compile everything anew where the environment says so.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup dev demo test check fmt bench clean
+.PHONY: setup dev demo test chaos check fmt bench clean
 
 setup:          ## virtual environment, ODBC driver, system packages
 	@.ci/setup
@@ -21,6 +21,9 @@ WORKERS ?= $(shell expr $$(nproc) + 1)
 
 test: dev       ## every test that this machine can run; names the tiers it cannot
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+chaos: dev      ## generated nights that go wrong; SEED=n again, RUNS=n how many, KIND=k RUN=n one of them (docs/chaos.md)
+	@SEED=$(SEED) RUNS=$(RUNS) KIND=$(KIND) RUN=$(RUN) SHRINK=$(SHRINK) REAL=$(REAL) $(BIN)/python -m tests.chaos
 
 check: dev      ## format, lint, types, import contracts, architecture
 	$(BIN)/ruff format --check .

@@ -99,6 +99,9 @@ class Engine:
                 self._raise_crash()
                 if not self._advance():
                     self._wait()
+        except BaseException:
+            self._cancel("the executor stops")  # nobody is left to end at the turn-back point what hangs
+            raise
         finally:
             self._workers.close()
         self._raise_crash()
@@ -109,7 +112,7 @@ class Engine:
         with self.log.lock:
             if self.busy:
                 return False
-            return bool(self.view.ending or self._is_stopping() or (self.view.held and not self.view.hold_requested))
+            return bool(self.view.ending or self._is_stopping() or (self.view.held and not self.view.waits))
 
     def _is_stopping(self) -> bool:
         return bool(self._stopping or (self.until and self.until(self.view)))

@@ -158,6 +158,10 @@ class Executor:
         before = how.lapsed or watched(self.store, run_id, here, self.clock, self.now)
         lease = acquire(self.store, run_id, self.actor, here, self.now, lapsed=before)
         log.fence, log.confirm = lease.fence, lease.confirm
+        log.refresh()
+        if log.view.ending:  # by the one whose lease was watched until it was given back
+            lease.release()
+            return log.view.ending
         if before and end_process(before, here):
             log.buffer(Draft(Kind.NOTE, None, {"text": f"{before.owner} hung and was killed", "finding": True}))
         log.listeners.extend(self.listeners)

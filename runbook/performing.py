@@ -110,13 +110,32 @@ class Performer:
             "version": step.version,
         }
         with self._log.lock:
+            first = self._log.view.pivot_at is None
             begun = not token.is_set and self._log.append(
-                Draft(Kind.STEP_STARTED, step.id, record), unless=lambda run: policy.is_called_back(run, step.id)
+                Draft(Kind.STEP_STARTED, step.id, record),
+                unless=lambda run: policy.is_called_back(run, step.id, self._now()),
             )
         if not begun:
             return
-        trouble = self._try(lambda: step.apply(self._touching(step.id, token), decision.intent))
-        self._look_again(step, decision.intent, token, trouble)
+        with self._in_time(step.id, token, first=first) as own:
+            trouble = self._try(lambda: step.apply(self._touching(step.id, own), decision.intent))
+        self._look_again(step, decision.intent, own, trouble)
+
+    @contextmanager
+    def _in_time(self, identity: str, token: CancelToken, *, first: bool) -> Iterator[CancelToken]:
+        """The pivot is stopped at the turn-back point like any other step, and then looked at. Nobody else does it: on
+        record it is begun, and past the pivot there is no turning back. ``first``: nobody can be in yet."""
+        view = self._log.view
+        if not (first and view.graph[identity].pivot):
+            yield token
+            return
+        left = (view.turn_back_at - self._now()).total_seconds()
+        with token.child() as own:
+            alarm = token.clock.call_after(left, lambda: own.cancel("the turn-back point is reached"))
+            try:
+                yield own
+            finally:
+                alarm.cancel()
 
     def _look_again(self, step: Step, intent: object, token: CancelToken, trouble: Trouble | None) -> None:
         looking = token if trouble is None else self._fresh(token)

@@ -133,13 +133,14 @@ def reason_to_turn_back(run: RunView, now: datetime) -> str:
     return ""
 
 
-def is_called_back(run: RunView, identity: str) -> bool:
+def is_called_back(run: RunView, identity: str, now: datetime) -> bool:
     """Whether a step that was decided on may not begin any more: asked in the moment in which its start is recorded, so
-    that no request can come between the last look at the journal and the pivot."""
+    that no request can come between the last look at the journal and the pivot, and neither a look that took long nor
+    another step that began meanwhile can use up the time for the way back."""
     if run.pivot_at is not None:
         return bool(run.ending or run.accepted)
     held = run.hold_requested and run.graph[identity].pivot
-    return bool(run.turned_back or run.revert_requested or run.ending or held)
+    return bool(run.turned_back or run.revert_requested or run.ending or held or _too_late(run, identity, now))
 
 
 def is_overruled(run: RunView) -> bool:
@@ -224,7 +225,7 @@ def _too_late(run: RunView, identity: str, now: datetime) -> str:
     if run.pivot_at is not None:
         return ""
     node = run.graph[identity]
-    limit = run.closes_at if node.pivot else run.turn_back_at_after(identity)
+    limit = run.turn_back_at_after(identity)  # the pivot too: where it fails, everything has yet to be put back
     if now + timedelta(seconds=node.do_budget) <= limit:
         return ""
     return f"{identity} needs up to {node.do_budget:.0f} s and the turn-back point is {_clock(limit)}"

@@ -149,6 +149,11 @@ class RunView:
         return RunState.REVERTING if self.turned_back else RunState.RUNNING
 
     @property
+    def waits(self) -> bool:
+        """Held at a person's wish while the way is open in both directions: the executor stays, the clock runs on."""
+        return bool(self.held and self.hold_requested and not self.turned_back and self.pivot_at is None)
+
+    @property
     def way_back(self) -> float:
         """Seconds that putting everything back takes at most, if no undo takes longer than its budget.
 

@@ -1,0 +1,1 @@
+"""Generated nights that go wrong: see docs/chaos.md."""
