@@ -122,6 +122,7 @@ class Engine:
         with self.log.lock:
             if self._is_stopping():
                 return False
+            self._turn_back_while_there_is_room()
             moves = next_moves(self.view, self.busy, self.now())
             for move in moves:
                 self._perform(move)
@@ -244,6 +245,13 @@ class Engine:
             self.log.flush()
         self.log.refresh()
         self._look_at = self._clock.monotonic() + POLL
+
+    def _turn_back_while_there_is_room(self) -> None:
+        """The journal lives on its last reserve: what is left is for the record of the way back."""
+        why = self.log.store.pressed
+        if why and not (self.view.revert_requested or self.view.turned_back or self.view.pivot_at or self.view.ending):
+            wish = {"what": "revert", "reason": why, "by": "runbook"}
+            self.log.append(Draft(Kind.REQUESTED, None, wish), unless=lambda run: run.pivot_at or run.ending)
 
     def _patience(self) -> float:
         left = (self.view.turn_back_at - self.now()) / timedelta(seconds=1)

@@ -187,7 +187,7 @@ class Executor:
         if unwatched:
             log.buffer(Draft(Kind.NOTE, None, {"text": f"no guard: {unwatched}", "finding": True}))
         if how.revert:
-            wish = Draft(Kind.REQUESTED, None, {"what": "revert", "reason": how.revert})
+            wish = Draft(Kind.REQUESTED, None, {"what": "revert", "reason": how.revert, "by": "the guard"})
             log.append(wish, unless=lambda run: run.pivot_at)
         steps = self.compiled(plan, world.sizes).steps
         workers = self.workers(log.view.graph.limits.workers)

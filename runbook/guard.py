@@ -25,7 +25,7 @@ from typing import Protocol
 from runbook import failpoints
 from runbook.errors import AlreadyRunning, Fenced, JournalCorrupt, JournalError, RunbookError
 from runbook.events import Draft, Kind
-from runbook.journal.lease import Process, Vigil
+from runbook.journal.lease import BEAT, Process, Vigil
 from runbook.journal.log import RunLog
 from runbook.journal.store import LeaseRow
 from runbook.plan.models import OnLoss
@@ -137,6 +137,8 @@ class Guard:
         self._drive = drive
         self._say = say
         self._vigil = Vigil(Process.here(), clock.monotonic)
+        self._due = clock.monotonic()
+        """When the next look was meant to be."""
         self._said = self._alarmed = ""
         self._failed = 0
         self._stopped = Event()
@@ -153,6 +155,7 @@ class Guard:
             pause = self._look()
             if pause is None:
                 break
+            self._due = self._clock.monotonic() + pause
             self._clock.wait(self._stopped, pause)
         with suppress(JournalError):
             self._log.refresh()
@@ -167,7 +170,9 @@ class Guard:
             raise
         except JournalError as error:
             self._tell(f"the journal cannot be read: {error.message}")
+            self._vigil = Vigil(Process.here(), self._clock.monotonic)
             return LOOK
+        self._begin_anew_after_a_gap()
         match judge(self._log.view, self._vigil.is_gone(lease), self._on_loss, self._now()):
             case Over():
                 return None
@@ -178,6 +183,12 @@ class Guard:
             case TakeOver() as move:
                 return self._take_over(move, lease)
         return LOOK
+
+    def _begin_anew_after_a_gap(self) -> None:
+        """Time in which this process stood still, or the journal did not answer, is no silence of the executor: it may
+        have waited for the same."""
+        if self._clock.monotonic() - self._due > BEAT:
+            self._vigil = Vigil(Process.here(), self._clock.monotonic)
 
     def _take_over(self, move: TakeOver, lease: LeaseRow | None) -> float:
         self._tell(f"{move.why}: taking over")

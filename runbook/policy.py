@@ -125,7 +125,7 @@ def reason_to_turn_back(run: RunView, now: datetime) -> str:
     if run.pivot_at is not None:
         return ""
     if run.revert_requested:
-        return f"a person decided to turn back: {run.revert_requested}"
+        return f"{run.revert_asked_by} decided to turn back: {run.revert_requested}"
     for identity in (*run.bad, *run.stuck):
         return f"{identity}: {run.steps[identity].why}"
     if now >= run.turn_back_at:

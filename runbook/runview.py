@@ -66,6 +66,8 @@ class RunView:
     held: str = ""
     hold_requested: str = ""
     revert_requested: str = ""
+    revert_asked_by: str = ""
+    """Who decided that: a person, or what the record names."""
     accepted: Mapping[str, Any] | None = None
     """The loss that a person accepted, with ``by``, ``at``, ``reason`` and ``more``: what a way back past the pivot
     needs. None again once the run goes forward because more would have been lost."""
@@ -277,6 +279,7 @@ class RunView:
             self.hold_requested = self.held = ""
         elif what == "revert":
             self.revert_requested = data["reason"] or "asked for"
+            self.revert_asked_by = data.get("by", "a person")
 
     def _apply_step(self, event: Event) -> None:
         identity = str(event.step)

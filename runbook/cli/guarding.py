@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,19 +56,25 @@ def _watch(home: Any, run: str | None, plan_file: Path | None, beside: bool) -> 
         return executor
 
     watch = Watch(home, build, lambda text: click.echo(f"guard: {text}"))
-    _hear(watch, beside)
-    view = watch.open(run, plan_file, beside=beside)
-    click.echo(f"guard: watches run {view.run_id} of {view.plan_name}, window closes {view.closes_at:%H:%M:%S} UTC")
-    sys.exit(EXIT_CODES[watch.watch().state])
+    with _hearing(watch, beside):
+        view = watch.open(run, plan_file, beside=beside)
+        click.echo(f"guard: watches run {view.run_id} of {view.plan_name}, window closes {view.closes_at:%H:%M:%S} UTC")
+        sys.exit(EXIT_CODES[watch.watch().state])
 
 
-def _hear(watch: Any, beside: bool) -> None:
+@contextmanager
+def _hearing(watch: Any, beside: bool) -> Iterator[None]:
     """SIGTERM ends it; beside an executor, what is typed on that one's terminal is none of its business."""
 
     def stop(number: int, _frame: Any) -> None:
         watch.stop(signal.Signals(number).name)
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, signal.SIG_IGN if beside else stop)
+    handlers: dict[int, Any] = {signal.SIGTERM: stop, signal.SIGINT: signal.SIG_IGN if beside else stop}
     if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        handlers[signal.SIGHUP] = signal.SIG_IGN
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -198,3 +198,14 @@ def test_after_the_pivot_it_only_cries() -> None:
         assert [note for note in b.view().findings if "after the gate opened" in note] == [
             "guard: no executor is at work after the gate opened on the new setup; finish with: runbook resume"
         ]
+
+
+def test_a_guard_that_stood_still_gives_the_executor_time_to_beat() -> None:
+    """The machine slept, or the journal did not answer: that nothing was heard meanwhile says nothing."""
+    with bench(line(*CHAIN)) as b:
+        lost(b, "after b")
+        watched = Watched(b, b.drive)
+        began = b.world.clock.monotonic()
+        b.world.clock.call_after(2.5, lambda: b.world.clock.advance(3 * TERM))
+        assert watched.guard.watch().ending
+        assert watched.tries[0] - began > 4 * TERM - 1

@@ -124,3 +124,14 @@ def test_rows_of_others_are_believed_only_when_they_follow() -> None:
         rows[-1] = rows[-1]._replace(body=rows[-1].body.replace("hold", "revert"))
         with pytest.raises(JournalCorrupt, match="does not match its hash"):
             engine.log.refresh()
+
+
+def test_a_journal_on_its_last_reserve_turns_back_while_there_is_room_to_record_it() -> None:
+    """The disk under it is full: nothing more is begun, what was done is put back, and the record says why."""
+    store = MemoryStore()
+    with bench(line(*CHAIN), store=store) as b:
+        b.open()
+        b.world.clock.call_after(3, lambda: setattr(store, "pressed", "the disk under the journal is full"))
+        assert b.engine().drive() is RunState.REVERTED
+        assert "pivot" not in b.world.trace
+        assert b.view().turned_back == "runbook decided to turn back: the disk under the journal is full"
