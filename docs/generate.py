@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from runbook import failpoints
 from runbook.cli.main import cli
 from runbook.plan.schema import plan_json_schema
 from runbook.registry import step_kinds
@@ -91,7 +92,21 @@ def _keys(name: str, model: dict[str, Any]) -> list[str]:
     return [*lines, ""]
 
 
-PAGES = {"commands.md": commands, "steps.md": steps, "states.md": states, "plan.md": plan}
+def failpoint_list() -> str:
+    """Every failpoint, for whoever attacks a run from outside."""
+    about = (failpoints.__doc__ or "").strip()
+    lines = ["# Failpoints", "", about, "", "| name | what is the case there |", "|---|---|"]
+    lines += [f"| `{name}` | {what} |" for name, what in failpoints.POINTS.items()]
+    return "\n".join([*lines, ""])
+
+
+PAGES = {
+    "failpoints.md": failpoint_list,
+    "commands.md": commands,
+    "steps.md": steps,
+    "states.md": states,
+    "plan.md": plan,
+}
 
 
 def main() -> int:

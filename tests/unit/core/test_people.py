@@ -131,7 +131,7 @@ def test_a_journal_on_its_last_reserve_turns_back_while_there_is_room_to_record_
     store = MemoryStore()
     with bench(line(*CHAIN), store=store) as b:
         b.open()
-        b.world.clock.call_after(3, lambda: setattr(store, "pressed", "the disk under the journal is full"))
+        b.world.clock.call_after(1.5, lambda: setattr(store, "pressed", "the disk under the journal is full"))
         assert b.engine().drive() is RunState.REVERTED
         assert "pivot" not in b.world.trace
         assert b.view().turned_back == "runbook decided to turn back: the disk under the journal is full"
