@@ -1,8 +1,8 @@
 """Failpoints: named places at which a test can end, stop or fail this process from outside. Off by default.
 
-``RUNBOOK_FAILPOINTS`` holds one or more ``NAME[~PATTERN]=ACTION[@N]``, separated by ``;``. NAME is one of the names below;
-PATTERN a regular expression searched in what the place says about itself (an event's kind and step, a statement's text,
-a path); ``@N`` means the N-th time only (default: the first). ACTION is
+``RUNBOOK_FAILPOINTS`` holds one or more ``NAME[~PATTERN]=ACTION[@N]``, separated by ``;``. NAME is one of the names
+below; PATTERN a regular expression searched in what the place says about itself (an event kind and step, the text of a
+statement, a path); ``@N`` means the N-th time only (default: the first). ACTION is
 
 - ``kill``: SIGKILL to this process, as ``kill -9`` and the out-of-memory killer do;
 - ``stop``: SIGSTOP, so that it hangs with everything it holds until somebody sends SIGCONT;
