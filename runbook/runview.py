@@ -8,7 +8,7 @@ that a plan of 5,000 steps costs no more per step than one of fifty.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from runbook.errors import IllegalTransition
 from runbook.events import RECORD_ONLY, STEP_STATE_AFTER, Event, Kind
 from runbook.graph import Graph, Node, Waiting
-from runbook.states import BAD, ENDINGS, OWING, RESTING, TRANSITIONS, RunState, StepState
+from runbook.states import BAD, OWING, RESTING, TRANSITIONS, RunState, StepState
 
 
 @dataclass(slots=True)
@@ -237,12 +237,6 @@ class RunView:
         elif event.kind not in RECORD_ONLY:
             self._apply_run(event)
 
-    def apply_all(self, events: Iterable[Event]) -> RunView:
-        """Fold many; returns itself."""
-        for event in events:
-            self.apply(event)
-        return self
-
     def _apply_run(self, event: Event) -> None:
         data = event.data
         if event.kind is Kind.EXECUTOR_STARTED:
@@ -399,8 +393,3 @@ _HALF_DONE = frozenset({StepState.PARTIAL, StepState.FAILED, StepState.BLOCKED})
 """What stays owed while a step is done once more after the pivot."""
 _CLOSED_AGAIN = frozenset({StepState.UNDONE, StepState.PENDING, StepState.BLOCKED})
 """States of the pivot's step in which the gate stands closed although it was open before."""
-
-
-def finished(view: RunView) -> bool:
-    """The run reached one of its endings."""
-    return view.ending in ENDINGS

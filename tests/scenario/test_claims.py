@@ -99,7 +99,7 @@ def test_an_older_copy_of_the_journal_is_refused_however_often_it_is_tried(tmp_p
     """A restored machine: its journal lacks the row of the claim that stands. Refused each time, nothing is touched,
     although its own fencing numbers grow with every try."""
     night = killed_in_the_middle(tmp_path)
-    old_copy = copy.deepcopy(night.store, {id(night.world): night.world, id(night.store.hook): night.store.hook})
+    old_copy = copy.deepcopy(night.store, {id(one): one for one in (night.world, night.store.hook, night.store._lock)})
     night.world.pull_plug(name="new: recover")
     with pytest.raises(PowerCut):
         night.drive()
