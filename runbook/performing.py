@@ -175,7 +175,7 @@ class Performer:
     def _settled(self, identity: str, outcome: Outcome) -> tuple[Kind, str]:
         if outcome is Outcome.REACHED:
             return Kind.STEP_DONE, identity
-        worn_out = self._log.view.steps[identity].attempts >= policy.ATTEMPTS
+        worn_out = self._log.view.steps[identity].tries >= policy.ATTEMPTS
         if outcome is Outcome.PARTIAL:
             return (Kind.STEP_FAILED if worn_out else Kind.STEP_PARTIAL), identity
         back = bool(self._log.view.turned_back)

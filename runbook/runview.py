@@ -28,6 +28,8 @@ class StepView:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     attempts: int = 0
+    tries: int = 0
+    """Times it was begun since it was last done."""
     undo_attempts: int = 0
     """Tries of the way back by the executor that acts now."""
     fence: int = 0
@@ -292,6 +294,8 @@ class RunView:
             step.ended_at = event.at
         if event.kind is Kind.STEP_RESET and not (self.pivot_at and before in _HALF_DONE):
             step.undo = None
+        if event.kind is Kind.STEP_DONE:
+            step.tries = 0
         if event.kind is Kind.UNDO_FAILED and data.get("exceeds"):
             self.exceeded = step.why, step.hint
         if node.pivot:
@@ -301,6 +305,7 @@ class RunView:
 
     def _began(self, step: StepView, node: Node, event: Event) -> None:
         step.attempts += 1
+        step.tries += 1
         self.touched = True
         step.started_at, step.ended_at = event.at, None
         step.intent, step.undo = event.data.get("intent"), event.data.get("undo")
