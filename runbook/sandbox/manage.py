@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -135,15 +135,17 @@ def start(
 ) -> ServerInfo:
     """Start a server that outlives the caller and wait until it accepts logins; a running one is simply returned.
 
-    Safe when several processes call it at once. Raises SandboxError when it does not come up within ``timeout`` seconds
-    or when the running one is of another name, version or edition.
+    Safe when several processes call it at once, also when one of them was stopped in the middle. Raises SandboxError
+    when it does not come up within ``timeout`` seconds or when the running one is of another name, version or edition.
     """
     directory = Path(directory).resolve()
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _start_lock(directory):
-        running = _wait_ready(directory, None, timeout) if _is_running(directory) else None
-        if running is None:
-            running = _spawn(directory, name, version, edition, port, timeout)
+    running = _ready(directory)
+    if running is None:
+        with _start_lock(directory, timeout, unless=lambda: _ready(directory) is not None):
+            running = _wait_ready(directory, None, timeout) if _is_running(directory) else None
+            if running is None:
+                running = _spawn(directory, name, version, edition, port, timeout)
     if (running.name, running.version, running.edition) != (name, version, edition):
         raise SandboxError(
             f"the server in {directory} is {running.name} ({running.version} {running.edition}), "
@@ -154,13 +156,36 @@ def start(
 
 
 @contextlib.contextmanager
-def _start_lock(directory: Path) -> Iterator[None]:
+def _start_lock(directory: Path, timeout: float, unless: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """Be the only one that starts or deletes; goes without the lock once ``unless`` holds.
+
+    Its holder may have been stopped (SIGSTOP) and never let it go: SandboxError names it after ``timeout`` seconds.
+    """
     handle = os.open(directory / START_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    deadline = time.monotonic() + timeout
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        while not _locked(handle) and not unless():
+            if time.monotonic() > deadline:
+                holder = os.pread(handle, 20, 0).decode() or "unknown"
+                raise SandboxError(
+                    f"process {holder} has been starting the server in {directory} for {timeout:g} s",
+                    "Let that process go on, or end it, and try again.",
+                )
+            time.sleep(POLL)
         yield
     finally:
         os.close(handle)
+
+
+def _locked(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    with contextlib.suppress(OSError):  # on a full disk its name is lost, and nothing else
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, str(os.getpid()).encode(), 0)
+    return True
 
 
 def _spawn(directory: Path, name: str, version: str, edition: str, port: int, timeout: float) -> ServerInfo:
@@ -186,8 +211,8 @@ def _wait_ready(directory: Path, pid: int | None, timeout: float) -> ServerInfo 
     """Wait until the server accepts logins; None when it ended (``pid`` is this process's child) or took too long."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
-        found = status(directory)
-        if found is not None and _answers(found):
+        found = _ready(directory)
+        if found is not None:
             return found
         if _has_ended(pid) if pid is not None else not _is_running(directory):
             return None
@@ -196,6 +221,11 @@ def _wait_ready(directory: Path, pid: int | None, timeout: float) -> ServerInfo 
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
     return None
+
+
+def _ready(directory: Path) -> ServerInfo | None:
+    found = status(directory)
+    return found if found is not None and _answers(found) else None
 
 
 def _answers(info: ServerInfo) -> bool:
@@ -246,7 +276,7 @@ def reset(directory: str | Path) -> None:
     directory = Path(directory).resolve()
     if not directory.exists():
         return
-    with _start_lock(directory):
+    with _start_lock(directory, START_SECONDS):
         if not any((directory / mark).exists() for mark in MARKS) and any(
             p.name != START_LOCK for p in directory.iterdir()
         ):

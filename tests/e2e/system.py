@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -178,6 +179,17 @@ class System:
             cnx.close()
         return found  # type: ignore[return-value]
 
+    def sent_by(self, fence: int) -> Counter[str]:
+        """What sessions of that executor of the newest run sent to either server that could have changed something,
+        from the servers' own logs, and the newest row that the copy of the journal in msdb has. Rows offered to that
+        copy change nothing by themselves: it takes them only while the marker names who offers them."""
+        app = f"runbook {self.status()['run']} {fence}"
+        lines = [json.loads(line) for role in ("old", "new") for line in self.servers.statements(role).splitlines()]
+        started = [line["sql"] for line in lines if line["app"] == app and line["event"] == "start"]
+        assert started, f"no server has heard of {app}"
+        kept = self.sql("old", f"IF OBJECT_ID(N'{COPY}', N'U') IS NOT NULL SELECT MAX(k.last_n) FROM {COPY} AS k")
+        return Counter([sql for sql in started if not sql.startswith(READING)] + [f"row {row}" for row in kept])
+
     def states(self, role: str) -> dict[str, tuple[str, str]]:
         """Database -> (state, user access)."""
         found = self.sql(role, "SELECT name, state_desc, user_access_desc FROM sys.databases")
@@ -207,6 +219,16 @@ class System:
         self.servers.stop()
 
 
+COPY = "msdb.dbo.runbook_journal"
+READING = (
+    "SELECT",
+    "SET ",
+    "USE ",
+    "RESTORE HEADERONLY",
+    "IF OBJECT_ID(N'msdb.dbo.runbook_marker', N'U') IS NOT NULL\n    SELECT",
+    f"INSERT INTO {COPY} ",
+)
+"""How what changes nothing begins."""
 DATETIMEOFFSET = -155
 """ODBC's number of a type pyodbc does not read by itself."""
 WRITTEN_BY_JOBS = frozenset({"heartbeat", "agentheartbeat", "jobheartbeat"})

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import signal
 import subprocess
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -15,26 +13,10 @@ from tests.e2e.system import System, wait_until
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs SIGSTOP")
 
-READING = (
-    "SELECT",
-    "SET ",
-    "USE ",
-    "RESTORE HEADERONLY",
-    "IF OBJECT_ID(N'msdb.dbo.runbook_marker', N'U') IS NOT NULL\n    SELECT",
-)
-"""How what changes nothing begins."""
-
 
 def _is_stopped(process: subprocess.Popen[str]) -> bool:
     stat = Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii", errors="replace")
     return stat.rpartition(")")[2].split()[0] == "T"
-
-
-def _sent_by(system: System, executor: str) -> Counter[str]:
-    """What sessions of that executor sent to either server that could have changed something."""
-    lines = [json.loads(line) for role in ("old", "new") for line in system.servers.statements(role).splitlines()]
-    ours = [line for line in lines if line["app"] == executor and line["event"] == "start"]
-    return Counter(line["sql"] for line in ours if not line["sql"].startswith(READING))
 
 
 def test_a_stopped_executor_with_a_journal_of_its_own_does_nothing_more(sandbox: System) -> None:
@@ -44,7 +26,6 @@ def test_a_stopped_executor_with_a_journal_of_its_own_does_nothing_more(sandbox:
     sandbox.variables["RUNBOOK_FAILPOINTS"] = r"effect.before~^BACKUP LOG=stop@3"
     first = sandbox.begin("execute", str(sandbox.plan), "--window", "10m", "--yes")
     wait_until(lambda: _is_stopped(first), 120)
-    run_id = sandbox.status()["run"]
     kept = sandbox.home / "elsewhere"
     kept.mkdir()
     for file in sandbox.home.glob("journal.db*"):
@@ -54,12 +35,12 @@ def test_a_stopped_executor_with_a_journal_of_its_own_does_nothing_more(sandbox:
     wait_until(lambda: sandbox.status()["state"] == "interrupted", 60)
     second = sandbox.runbook("resume")
     assert second.code == 0, second.out + second.err
-    sent = _sent_by(sandbox, f"runbook {run_id} 1")
+    sent = sandbox.sent_by(1)
     first.send_signal(signal.SIGCONT)
     out, _ = first.communicate(timeout=120)
     assert first.returncode == 40, out
     assert "executor 2" in out
-    assert _sent_by(sandbox, f"runbook {run_id} 1") - sent == Counter()
+    assert sandbox.sent_by(1) == sent
     assert sandbox.serves_from() == "NEWSQL"
     assert sandbox.get("/")[0] == 200
     assert sandbox.content("new") == before

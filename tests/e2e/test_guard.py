@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-from typing import Any
 
 import pytest
 
@@ -103,24 +101,13 @@ def test_a_stopped_executor_that_wakes_after_the_takeover_does_nothing_more(sand
     guard = sandbox.begin("guard")
     _assert_ended(sandbox, "upgraded", before, jobs)
     assert guard.wait(30) == 0
-    sent = {role: _sent_by_executor(sandbox, role, 1) for role in ("old", "new")}
+    sent = sandbox.sent_by(1)
     stopped.send_signal(signal.SIGCONT)
     assert stopped.wait(60) == 40
-    assert {role: _sent_by_executor(sandbox, role, 1) for role in ("old", "new")} == sent
+    assert sandbox.sent_by(1) == sent
     assert sandbox.content("new") == before
     took = [row for row in sandbox.runbook("audit", "show", "--json").json if row["kind"] == "executor-started"]
     assert [row["fence"] for row in took] == [1, 2]
-
-
-def _sent_by_executor(system: System, role: str, fence: int) -> list[str]:
-    """Statements that a server got from the executor with this number, from the server's own log; reads apart."""
-    run = system.status()["run"]
-    entries: list[dict[str, Any]] = [json.loads(line) for line in system.servers.statements(role).splitlines()]
-    return [
-        entry["sql"]
-        for entry in entries
-        if entry.get("program") == f"runbook {run} {fence}" and not entry["sql"].lstrip().startswith(("SELECT", "USE"))
-    ]
 
 
 def test_an_executor_that_hangs_on_this_machine_is_killed(sandbox: System) -> None:

@@ -55,6 +55,35 @@ def test_restart_after_a_kill_keeps_port_and_password(folder: Path) -> None:
     assert (second.port, second.password) == (first.port, first.password)
 
 
+@pytest.fixture
+def stopped_in_the_middle(folder: Path) -> Iterator[int]:
+    """A process that holds the lock of a start and was stopped with it."""
+    folder.mkdir()
+    code = (
+        "import os, signal; from pathlib import Path; from runbook.sandbox import manage\n"
+        f"with manage._start_lock(Path({str(folder)!r}), 5): os.kill(os.getpid(), signal.SIGSTOP)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code])
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+    yield process.pid
+    process.kill()
+    process.wait()
+
+
+def test_a_starter_that_was_stopped_is_named_and_not_waited_for(folder: Path, stopped_in_the_middle: int) -> None:
+    """SIGSTOP while it held the lock: another start says who holds it, it does not hang."""
+    with pytest.raises(manage.SandboxError, match=f"process {stopped_in_the_middle} has been starting") as caught:
+        manage.start(folder, "OLD", "2019", timeout=0.3)
+    assert "end it" in caught.value.hint
+
+
+def test_a_running_server_is_found_past_a_starter_that_was_stopped(folder: Path, stopped_in_the_middle: int) -> None:
+    """Which needs no lock: the server is there."""
+    assert stopped_in_the_middle
+    running = manage._spawn(folder, "OLD", "2019", "Developer", 0, 30)
+    assert manage.start(folder, "OLD", "2019", timeout=0.3) == running
+
+
 def test_two_callers_at_once_start_one_server(folder: Path) -> None:
     """Four threads and one other process get the same server."""
     found: list[int] = []
