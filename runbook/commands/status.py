@@ -14,7 +14,7 @@ from runbook.errors import UsageError
 from runbook.events import RECORD_ONLY, Kind
 from runbook.home import Home
 from runbook.journal.log import fold
-from runbook.journal.reading import Row, SqliteReader
+from runbook.journal.reading import Row, SqliteReader, unknown
 from runbook.runview import RunView, StepView
 from runbook.states import RunState
 
@@ -61,9 +61,10 @@ def find_run(reader: Reader, given: str | None) -> str:
         meant = next((one for one in ids[: -LOOK_BACK - 1 : -1] if _ending(reader, one) != RunState.REFUSED), ids[-1])
         return ids[-1] if _ending(reader, meant) else meant
     found = [run_id for run_id in ids if run_id == given] or [run_id for run_id in ids if run_id.startswith(given)]
-    if len(found) != 1:
-        what = "no run" if not found else f"{len(found)} runs"
-        raise UsageError(f"{what} called {given}", hint="runbook runs lists them.")
+    if not found:
+        raise unknown(given)
+    if len(found) > 1:
+        raise UsageError(f"{len(found)} runs called {given}", hint="Give more of the id; runbook runs lists them.")
     return found[0]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runbook.errors import AlreadyRunning
+from runbook.errors import AlreadyRunning, UsageError
 from runbook.journal.lease import TERM, Lease, Process, acquire, is_live
 from tests.contract.journal.books import RUN, Book
 
@@ -111,9 +111,10 @@ def test_of_many_that_ask_at_once_one_gets_it(book: Book) -> None:
 
 
 def test_a_run_that_does_not_exist_has_no_lease(book: Book) -> None:
-    """It cannot be taken, and nothing is left of the try."""
-    with pytest.raises(AlreadyRunning):
+    """It cannot be taken; that is said, with its name and what to do, and nothing is left of the try."""
+    with pytest.raises(UsageError, match="there is no run called nobody in this journal") as caught:
         acquire(book.store, "nobody", "x", HERE, book.clock.now)
+    assert "runbook runs" in caught.value.hint
     assert book.store.lease("nobody") is None
     assert book.store.beat("nobody", 1, book.clock.now().isoformat()) is False
     assert book.store.run_ids() == [RUN]
