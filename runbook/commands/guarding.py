@@ -10,9 +10,17 @@ from runbook.adapters import detached
 from runbook.adapters.detached import Place
 from runbook.cancel import CancelToken
 from runbook.commands.runs import newest, plan_of
-from runbook.errors import AlreadyRunning, HostError, NotPermitted, Refused, RunbookError, UsageError
+from runbook.errors import (
+    AlreadyRunning,
+    HostError,
+    NotPermitted,
+    Refused,
+    RunbookError,
+    ServerError,
+    UsageError,
+)
 from runbook.events import Draft, Kind
-from runbook.executor import Executor, Takeover, refuse_changed
+from runbook.executor import Executor, Takeover, World, refuse_changed
 from runbook.failpoints import VARIABLE as FAILPOINTS
 from runbook.guard import Guard, TakeOver
 from runbook.home import Home
@@ -116,14 +124,26 @@ class Watch:
         plan = plan_of(view, self._plan_path)
         refuse_changed(view, plan)
         world = self._executor.world(plan)
-        for name in plan.servers:
+        troubles = list(filter(None, (self._unfit(world, name) for name in plan.servers)))
+        if troubles:
+            message = "; ".join(error.message for error in troubles)
+            raise type(troubles[0])(message, hint=troubles[0].hint)
+
+    def _unfit(self, world: World, name: str) -> Refused | None:
+        """Why this process could not do on that server what the way back needs, None when it could."""
+        try:
             server = world.server(name, CancelToken(self._executor.clock), Unrecorded())
             missing = server.missing_permissions()
-            if missing:
-                raise NotPermitted(
-                    f"{name}: the login is no member of {', '.join(missing)}",
-                    hint="A guard does what the executor does: give it the same login.",
-                )
+        except ServerError as error:
+            return Refused(f"{name}: {error.message}", hint=error.hint)
+        except Refused as error:
+            return error
+        if not missing:
+            return None
+        return NotPermitted(
+            f"{name}: the login is no member of {', '.join(missing)}",
+            hint="A guard does what the executor does: give it the same login.",
+        )
 
     def _drive(self, move: TakeOver, lapsed: LeaseRow | None, until: Callable[[RunView], bool] | None) -> None:
         """With an executor of its own; another guard watches that one."""
