@@ -149,7 +149,9 @@ class Watch:
         """With an executor of its own; another guard watches that one."""
         assert self._view is not None and self._place is not None  # noqa: S101, PT018
         run_id, place = self._view.run_id, self._place
-        self._executor = executor = self._build()
+        now, self._executor = self._executor.now, self._build()
+        executor = self._executor
+        executor.now = now  # it knows how the clock jumped while this process watched
 
         def watched(run_id: str) -> str:
             place.free()

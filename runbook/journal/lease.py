@@ -193,8 +193,11 @@ def acquire(
     for a run that this journal does not have. ``lapsed``: a lease that was watched and is taken whatever its heartbeat
     says, if it is still that one."""
     before = store.lease(run_id)
-    if before is not None and before != lapsed and is_live(before, now(), here):
-        raise _held(run_id, before)
+    if before is not None and before != lapsed:
+        seen = life_of(before, now(), here)
+        moved = lapsed is not None and seen is Life.SILENT  # it gave a sign of life since, whatever this clock says
+        if moved or seen in (Life.LIVE, Life.UNSURE):
+            raise _held(run_id, before)
     head = store.head(run_id)
     if head is None:
         raise unknown(run_id)

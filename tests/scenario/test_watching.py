@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from runbook.commands import guarding
 from runbook.commands.guarding import Watch
 from runbook.errors import NotPermitted, UsageError
+from runbook.events import Draft, Kind
 from runbook.executor import Executor
 from runbook.home import Home
+from runbook.journal.log import RunLog
+from runbook.states import RunState
 from runbook.testing import FakeServices, PowerCut
 from tests.scenario.night import Night
 
@@ -55,6 +60,26 @@ def test_beside_an_executor_it_watches_all_the_same(tmp_path: Path) -> None:
     night.watch().open(None, None, beside=True)
     assert night.said == ["it could not take over: new: the login is no member of sysadmin"]
     assert len(night.findings()) == 1
+
+
+def test_a_clock_set_back_while_it_watches_gives_no_time_to_the_takeover(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is written while a hold waits, so only this process can know: the executor that it becomes counts on."""
+    monkeypatch.setattr(guarding, "start_beside", lambda _home: lambda _run: "")
+    night = Watched(tmp_path)
+    log = RunLog.load(night.store, night.run_id, actor="a person", now=night.world.clock.now)
+    log.append(Draft(Kind.REQUESTED, None, {"what": "hold", "reason": "wait"}))
+    night.world.later(60, lambda: night.world.clock.step(-1800))
+    watch = night.watch()
+    watch.open(None, None, beside=False)
+    view = watch.watch()
+    assert view.ending is RunState.REVERTED
+    assert view.turned_back_at is not None
+    assert timedelta(0) <= view.turned_back_at - view.opened_at <= timedelta(seconds=3600)
+    assert night.world.clock.monotonic() - 1000.0 <= 3600, "seconds that really went by"
+    assert any("set back by 1800 s" in one for one in view.findings)
+    night.assert_old()
 
 
 class Stranger(FakeServices):

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,18 @@ def test_a_lease_that_moved_meanwhile_is_not_taken(book: Book) -> None:
     head = book.store.head(RUN)
     assert head is not None
     assert (head.fence, first.beat()) == (1, True)
+
+
+def test_a_lease_that_was_renewed_since_is_not_taken_by_a_clock_that_is_ahead(book: Book) -> None:
+    """An hour, on the machine of whoever watched it: its holder beat meanwhile, so it is alive."""
+    first = take(book)
+    seen = book.store.lease(RUN)
+    book.clock.advance(1)
+    assert first.beat()
+    ahead = lambda: book.clock.now() + timedelta(hours=1)  # noqa: E731
+    with pytest.raises(AlreadyRunning, match="somebody@this-host"):
+        acquire(book.another_store(), RUN, "x", THERE, ahead, lapsed=seen)
+    assert first.beat()
 
 
 def test_a_number_is_not_given_twice(book: Book) -> None:
