@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from runbook.adapters import detached
 from runbook.adapters.detached import Place
 from runbook.cancel import CancelToken
+from runbook.commands.guards import said
 from runbook.commands.runs import newest, plan_of
 from runbook.errors import (
     AlreadyRunning,
     HostError,
+    JournalError,
     NotPermitted,
     Refused,
     RunbookError,
@@ -95,22 +99,29 @@ class Watch:
             )
         log = RunLog.load(executor.store, view.run_id, actor=executor.actor, now=executor.now)
         on_loss: OnLoss = log.view.opening.get("on_loss", "resume")
+        unfit = ""
         try:
             self._refuse_unfit(log.view)
         except RunbookError as error:
-            _note(log, f"the guard on {Process.here().host} could not take over: {error.message}", finding=True)
+            unfit = error.message
+            _note(log, f"the guard on {Process.here().host} could not take over: {unfit}", finding=True)
             if not beside:
                 raise
-            self._say(f"it could not take over: {error.message}")
-        _note(log, f"a guard watches; when the executor is lost: {on_loss}")
+            self._say(f"it could not take over: {unfit}")
+        _note(log, f"a guard watches; when the executor is lost: {on_loss}", **_self(watches=True, unfit=unfit))
         self._view = log.view
         self._guard = Guard(log, executor.clock, executor.now, on_loss, self._drive, self._say)
         return log.view
 
     def watch(self) -> RunView:
-        """Until the run has ended or :meth:`stop`."""
+        """Until the run has ended or :meth:`stop`, which the record then says."""
         assert self._guard is not None  # noqa: S101
-        return self._guard.watch()
+        view = self._guard.watch()
+        if not view.ending:
+            log = RunLog.load(self._executor.store, view.run_id, actor=self._executor.actor, now=self._executor.now)
+            with suppress(JournalError):
+                _note(log, "the guard ends its watch", **_self(watches=False))
+        return view
 
     def stop(self, reason: str) -> None:
         """End the watch, and what this process does as an executor at the next safe point. From any thread."""
@@ -166,8 +177,13 @@ class Watch:
                 self._guard.stop()  # the other one watches
 
 
-def _note(log: RunLog, text: str, *, finding: bool = False) -> None:
-    log.append(Draft(Kind.NOTE, None, {"text": text, "finding": finding}))
+def _note(log: RunLog, text: str, *, finding: bool = False, **more: object) -> None:
+    log.append(Draft(Kind.NOTE, None, {"text": text, "finding": finding, **more}))
+
+
+def _self(*, watches: bool, unfit: str = "") -> dict[str, Any]:
+    here = Process.here()
+    return said(here.host, here.pid, here.token, watches=watches, unfit=unfit)
 
 
 def secrets_of(plan: Plan) -> Iterable[str]:

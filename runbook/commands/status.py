@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from runbook.commands.guards import Seen, watching
 from runbook.errors import UsageError
 from runbook.events import RECORD_ONLY, Kind
 from runbook.home import Home
@@ -84,6 +85,8 @@ class Status:
     view: RunView
     live: bool
     owner: str
+    guards: tuple[Seen, ...] = ()
+    """Who watches; nobody does once it has ended."""
 
     @property
     def state(self) -> RunState:
@@ -115,6 +118,7 @@ class Status:
             "gate": view.gate,
             "accepted_loss": view.accepted,
             "executor": self.owner if self.live else None,
+            "guards": [guard.to_json() for guard in self.guards],
             "findings": view.findings,
             "steps": [self._step(identity, step) for identity, step in view.steps.items()],
         }
@@ -140,7 +144,7 @@ def status(home: Home, run: str | None, now: datetime) -> Status:
     reader = open_reader(home)
     try:
         run_id = find_run(reader, run)
-        return _status(reader, run_id, now)
+        return _status(home, reader, run_id, now)
     finally:
         reader.close()
 
@@ -149,20 +153,24 @@ def runs(home: Home, now: datetime) -> list[Status]:
     """Read all runs, oldest first."""
     reader = open_reader(home)
     try:
-        return [_status(reader, run_id, now) for run_id in reader.run_ids()]
+        return [_status(home, reader, run_id, now) for run_id in reader.run_ids()]
     finally:
         reader.close()
 
 
-def _status(reader: Reader, run_id: str, now: datetime) -> Status:
+def _status(home: Home, reader: Reader, run_id: str, now: datetime) -> Status:
     from runbook.journal.lease import Process, is_live  # noqa: PLC0415
     from runbook.journal.store import LeaseRow  # noqa: PLC0415
 
     with _nothing_to_collect():
-        view = fold(reader.rows(run_id, without=SHOWN_KINDS))
+        rows = reader.rows(run_id, without=SHOWN_KINDS)
+        view = fold(rows)
     found = reader.lease(run_id)
     lease = None if found is None else LeaseRow(*found)
-    return Status(view, is_live(lease, now, Process.here()), lease.owner if lease else "")
+    live = is_live(lease, now, Process.here())
+    acting = (lease.host, lease.pid) if lease and live else None
+    guards = () if view.ending else watching(home, run_id, rows, acting)
+    return Status(view, live, lease.owner if lease else "", guards)
 
 
 @contextmanager

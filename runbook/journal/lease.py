@@ -61,6 +61,11 @@ def _token(pid: int) -> str:
     return "" if about[0] in "ZX" else about[19]
 
 
+def is_running(pid: int, token: str) -> bool:
+    """A process of this machine is there, and is the one that was meant; False where that cannot be read."""
+    return bool(token) and _token(pid) == token
+
+
 class Life(StrEnum):
     """What a lease says of whoever took it."""
 

@@ -142,7 +142,11 @@ def test_stopped_on_purpose_it_is_left_alone_until_the_turn_back_point(sandbox: 
     wait_until(lambda: sandbox.step("close-gate") == "done")
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 40
-    assert sandbox.status()["state"] == "interrupted"
+    found = sandbox.status()
+    assert found["state"] == "interrupted"
+    assert [(one["process"], one["alive"], one["unfit"]) for one in found["guards"]] == [
+        (sandbox.guards()[0], True, "")
+    ]
     _assert_ended(sandbox, "reverted", before, jobs)
     assert "turn-back point" in sandbox.status()["reason"]
 
