@@ -220,8 +220,8 @@ def _refuse(log: RunLog, error: Refused) -> None:
 def _beat(lease: Lease, engine: Engine, over: threading.Event) -> None:
     while not over.wait(BEAT):
         held = True
-        failpoints.reach("lease.before-beat")
-        with suppress(JournalError):  # a full disk here is felt by the engine itself at its next write
+        with suppress(JournalError, OSError):  # a full disk here is felt by the engine itself at its next write
+            failpoints.reach("lease.before-beat")
             held = lease.beat()
         if not held:
             engine.fenced()

@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from runbook import failpoints
 from runbook.errors import JournalCorrupt, JournalError, Refused
 from runbook.events import GENESIS, RECORD_ONLY, Draft, Event, Kind, chain, encode
 from runbook.journal.copying import Copier
@@ -144,10 +143,7 @@ class RunLog:
                     self.view.check(draft.kind, draft.step)
             stamped = [*self._buffer, *((draft, now) for draft in drafts)]
             rows = self._chained(stamped)
-            said = " ".join([f"{row.kind} {row.step}" for row in rows]) if failpoints.armed() else ""
-            failpoints.reach("journal.before-append", said)
             if self.store.append(rows, expected=self._last[0], fence=self.fence):
-                failpoints.reach("journal.after-append", said)
                 break
             if not self._catch_up():
                 raise JournalError("the journal refused a row", hint="Look with: runbook audit verify.")
