@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Protocol
 
 from runbook.cancel import CancelToken
@@ -24,6 +24,8 @@ from runbook.runview import RunView
 from runbook.states import RunState
 from runbook.step import Step
 from runbook.step import Undo as UndoBase
+from runbook.timekeeping import note_jump
+from runbook.window import SteadyNow
 from runbook.workers import InlineWorkers, Workers
 
 POLL = 0.5
@@ -55,7 +57,7 @@ class Engine:
         undos: Mapping[str, type[UndoBase]],
         services: Services,
         clock: Clock,
-        now: Callable[[], datetime],
+        now: SteadyNow,
         workers: Workers,
         watcher: Watcher | None = None,
     ) -> None:
@@ -122,6 +124,7 @@ class Engine:
         with self.log.lock:
             if self._is_stopping():
                 return False
+            note_jump(self.log, self.now)  # what is judged by it follows in the record
             self._turn_back_while_there_is_room()
             moves = next_moves(self.view, self.busy, self.now())
             for move in moves:

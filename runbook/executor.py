@@ -27,7 +27,8 @@ from runbook.ports import Clock
 from runbook.runview import RunView
 from runbook.states import RunState
 from runbook.step import Sizes, Step, Undo
-from runbook.window import CLOCK_STEP, SteadyNow
+from runbook.timekeeping import note_behind
+from runbook.window import SteadyNow
 from runbook.workers import ThreadWorkers, Workers
 
 
@@ -167,10 +168,7 @@ class Executor:
         log.listeners.extend(self.listeners)
         world = self.world(plan)
         world.sizes = Sizes(log.view.opening["sizes"])
-        if behind > CLOCK_STEP:
-            log.buffer(Draft(Kind.CLOCK_STEPPED, None, {"seconds": -round(behind, 3)}))
-            text = f"the clock is {behind:.0f} s behind the record: time is counted from its last row on"
-            log.buffer(Draft(Kind.NOTE, None, {"text": text, "finding": True}))
+        note_behind(log, behind)
         try:
             with world.claim(log):
                 return self._drive(log, plan, world, lease, how)
@@ -205,7 +203,7 @@ class Executor:
             yield
             return
         over = threading.Event()
-        thread = threading.Thread(target=_beat, args=(lease, engine, self.now, over), name="lease", daemon=True)
+        thread = threading.Thread(target=_beat, args=(lease, engine, over), name="lease", daemon=True)
         thread.start()
         try:
             yield
@@ -219,14 +217,11 @@ def _refuse(log: RunLog, error: Refused) -> None:
     log.append(Draft(Kind.RUN_FINISHED, None, {"ending": RunState.REFUSED.value, "reason": error.message}))
 
 
-def _beat(lease: Lease, engine: Engine, now: SteadyNow, over: threading.Event) -> None:
+def _beat(lease: Lease, engine: Engine, over: threading.Event) -> None:
     while not over.wait(BEAT):
-        jumped = now.step()
-        if jumped:
-            engine.log.buffer(Draft(Kind.CLOCK_STEPPED, None, {"seconds": round(jumped, 3)}))
         held = True
-        failpoints.reach("lease.before-beat")
-        with suppress(JournalError):  # a full disk here is felt by the engine itself at its next write
+        with suppress(JournalError, OSError):  # a full disk here is felt by the engine itself at its next write
+            failpoints.reach("lease.before-beat")
             held = lease.beat()
         if not held:
             engine.fenced()

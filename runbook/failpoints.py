@@ -6,7 +6,7 @@ statement, a path); ``@N`` means the N-th time only (default: the first). ACTION
 
 - ``kill``: SIGKILL to this process, as ``kill -9`` and the out-of-memory killer do;
 - ``stop``: SIGSTOP, so that it hangs with everything it holds until somebody sends SIGCONT;
-- ``full``: the error of a full disk (ENOSPC);
+- ``full``: the error of a full disk (ENOSPC), at ``journal.`` and ``lease.`` as the database under the journal says it;
 - ``sleep:SECONDS``: that much time passes.
 
 Without the variable a place costs one look at an empty dictionary.

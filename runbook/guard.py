@@ -31,6 +31,8 @@ from runbook.journal.store import LeaseRow
 from runbook.plan.models import OnLoss
 from runbook.ports import Clock
 from runbook.runview import RunView
+from runbook.timekeeping import note_behind, note_jump
+from runbook.window import CLOCK_STEP, SteadyNow
 
 LOOK = 1.0
 """Seconds between two looks."""
@@ -125,7 +127,7 @@ class Guard:
         self,
         log: RunLog,
         clock: Clock,
-        now: Callable[[], datetime],
+        now: SteadyNow,
         on_loss: OnLoss,
         drive: Driver,
         say: Callable[[str], None],
@@ -139,6 +141,9 @@ class Guard:
         self._vigil = Vigil(Process.here(), clock.monotonic)
         self._due = clock.monotonic()
         """When the next look was meant to be."""
+        self._beat: LeaseRow | None = None
+        """The lease as it was at the last look, if that was just now."""
+        self._compared = False
         self._said = self._alarmed = ""
         self._failed = 0
         self._stopped = Event()
@@ -170,9 +175,10 @@ class Guard:
             raise
         except JournalError as error:
             self._tell(f"the journal cannot be read: {error.message}")
-            self._vigil = Vigil(Process.here(), self._clock.monotonic)
+            self._begin_anew()
             return LOOK
         self._begin_anew_after_a_gap()
+        self._watch_the_clocks(lease)
         match judge(self._log.view, self._vigil.is_gone(lease), self._on_loss, self._now()):
             case Over():
                 return None
@@ -188,7 +194,40 @@ class Guard:
         """Time in which this process stood still, or the journal did not answer, is no silence of the executor: it may
         have waited for the same."""
         if self._clock.monotonic() - self._due > BEAT:
-            self._vigil = Vigil(Process.here(), self._clock.monotonic)
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._vigil = Vigil(Process.here(), self._clock.monotonic)
+        self._beat = None
+
+    def _watch_the_clocks(self, lease: LeaseRow | None) -> None:
+        """Say when this clock jumped, or is not the one of the executor: its heartbeat was made between the last look
+        and this one. Judged by is whichever clock is ahead, here as in an executor."""
+        newest, beat = self._log.last_at, None
+        if lease and self._beat and (lease.fence, lease.owner) == (self._beat.fence, self._beat.owner):
+            beat = datetime.fromisoformat(lease.heartbeat_at) if lease != self._beat else None
+        whose = f"the clock of the guard on {Process.here().host}"
+        texts = [
+            note_jump(self._log, self._now, whose),
+            note_behind(self._log, self._now.not_before(max(newest, beat) if beat else newest), whose),
+        ]
+        if beat and lease and not self._compared and (self._now() - beat).total_seconds() > BEAT + CLOCK_STEP:
+            self._compared = True
+            texts.append(self._ahead(whose, lease, (self._now() - beat).total_seconds()))
+        self._beat = lease
+        for text in filter(None, texts):
+            self._say(text)
+        if any(texts):
+            with suppress(JournalError):  # it stays in the buffer
+                self._log.flush()
+
+    def _ahead(self, whose: str, lease: LeaseRow, seconds: float) -> str:
+        text = (
+            f"{whose} is {seconds:.0f} s ahead of the executor's on {lease.host}: which is right cannot be told, "
+            "so this guard would go back that much earlier"
+        )
+        self._log.buffer(Draft(Kind.NOTE, None, {"text": text, "finding": True}))
+        return text
 
     def _take_over(self, move: TakeOver, lease: LeaseRow | None) -> float:
         self._tell(f"{move.why}: taking over")

@@ -8,7 +8,7 @@ returned: a reply that was lost is no failure, a success without effect is no su
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +16,15 @@ from runbook import policy
 from runbook.cancel import CancelToken
 from runbook.codec import from_json, to_json, undo_from_json, undo_to_json
 from runbook.context import Services, StepContext, StepReadContext
-from runbook.errors import Cancelled, JournalError, LossExceeded, RunbookError
+from runbook.errors import (
+    Cancelled,
+    FencedOut,
+    JournalCorrupt,
+    JournalError,
+    JournalUnwritable,
+    LossExceeded,
+    RunbookError,
+)
 from runbook.events import Draft, Kind
 from runbook.journal.log import RunLog
 from runbook.step import Apply, Block, Outcome, Pass, Skip, Step, Undo
@@ -138,9 +146,9 @@ class Performer:
                 alarm.cancel()
 
     def _look_again(self, step: Step, intent: object, token: CancelToken, trouble: Trouble | None) -> None:
-        looking = token if trouble is None else self._fresh(token)
         try:
-            outcome = step.verify(self._reading(step.id, looking), intent)
+            with nullcontext(token) if trouble is None else self._looking(step.id, token) as own:
+                outcome = step.verify(self._reading(step.id, own), intent)
         except JournalError:
             raise
         except (Exception, Cancelled) as error:  # noqa: BLE001  (not being able to look is a state of its own)
@@ -165,8 +173,11 @@ class Performer:
         step, record = self._steps[identity], self._log.view.steps[identity]
         try:
             intent = None if step.Intent is None else from_json(step.Intent, record.intent)
-            outcome = step.verify(self._reading(identity, self._fresh(token)), intent)
-        except Exception as error:  # noqa: BLE001
+            with self._looking(identity, token) as own:
+                outcome = step.verify(self._reading(identity, own), intent)
+        except (FencedOut, JournalUnwritable, JournalCorrupt):
+            raise  # says nothing about the step, and it is not this executor's to record any more
+        except (Exception, Cancelled) as error:  # noqa: BLE001
             why = f"its executor was lost and the look at it failed: {Trouble.of(error).why}"
             self._append(Kind.STEP_FAILED, identity, why=why, hint=Trouble.of(error).hint)
             return
@@ -203,7 +214,8 @@ class Performer:
         with self._overdue(identity, token) as own:
             trouble = self._try(lambda: undo.run(self._touching(identity, own)))
         try:
-            outcome = undo.verify(self._reading(identity, self._fresh(token)))
+            with self._looking(identity, token) as own:
+                outcome = undo.verify(self._reading(identity, own))
         except JournalError:
             raise
         except (Exception, Cancelled) as error:  # noqa: BLE001
@@ -245,9 +257,17 @@ class Performer:
     def _append(self, kind: Kind, identity: str, **data: object) -> None:
         self._log.append(Draft(kind, identity, {key: value for key, value in data.items() if value not in ("", None)}))
 
-    def _fresh(self, token: CancelToken) -> CancelToken:
-        """Looking is part of the way back: it is not cut short by what stopped the step."""
-        return CancelToken(token.clock)
+    @contextmanager
+    def _looking(self, identity: str, token: CancelToken) -> Iterator[CancelToken]:
+        """A token of its own: looking is part of the way back and is not cut short by what stopped the step. One that
+        hangs is ended, for it must not hold up the way back for ever."""
+        limit = policy.patience_to_look(self._log.view, identity)
+        own = CancelToken(token.clock)
+        alarm = token.clock.call_after(limit, lambda: own.cancel(f"the look took longer than {limit:.0f} s"))
+        try:
+            yield own
+        finally:
+            alarm.cancel()
 
     def _reading(self, identity: str, token: CancelToken) -> StepReadContext:
         return StepReadContext(identity, self._log, self._services, token, self._now, self._report(identity))

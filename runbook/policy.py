@@ -273,6 +273,13 @@ def patience(run: RunView, identity: str) -> float | None:
     return max(LEAST_PATIENCE, PATIENCE * run.graph[identity].undo_budget)
 
 
+def patience_to_look(run: RunView, identity: str) -> float:
+    """Seconds after which a look at what became of a step or its way back is taken to hang, and ended: what it would
+    have shown stays unknown. A further try of a way back gets twice as long."""
+    node, step = run.graph[identity], run.steps[identity]
+    return max(LEAST_PATIENCE, PATIENCE * max(node.do_budget, node.undo_budget)) * max(1, step.undo_attempts)
+
+
 # --- limits ----------------------------------------------------------------------------------------------------------
 
 

@@ -6,10 +6,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from runbook.errors import HostError
+
+ASK_AGAIN = (0.02, 0.05, 0.0)
+"""Seconds between tries to take a place: whoever only looks whether it is taken has it for a moment."""
 
 
 def start(arguments: Sequence[str], log: Path, environment: Mapping[str, str]) -> int:
@@ -58,7 +63,7 @@ class Place:
         """Whether it is this process's now; False when another has it."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
-        if not _lock(handle):
+        if not any(_lock(handle) or Event().wait(pause) for pause in ASK_AGAIN):
             os.close(handle)
             return False
         os.ftruncate(handle, 0)
@@ -71,6 +76,16 @@ class Place:
         if self._handle is not None:
             os.close(self._handle)
             self._handle = None
+
+    def holder(self) -> tuple[int, datetime] | None:
+        """Number of the process that has it, and since when; None when nobody has. Nothing is created."""
+        if not self.is_taken():
+            return None
+        try:
+            since = datetime.fromtimestamp(self._file.stat().st_mtime, UTC)
+            return int(self._file.read_text(encoding="ascii")), since
+        except (OSError, ValueError):  # it ends, or is about to write its number
+            return None
 
     def is_taken(self) -> bool:
         """Whether any process has it; nothing is created."""

@@ -89,6 +89,8 @@ def status(found: Status, now: datetime) -> None:
     if found.reason:
         click.echo(f"reason: {found.reason}")
     click.echo(f"gate: {view.gate}; executor: {found.owner if found.live else 'none'}")
+    if not view.ending:
+        _guards(found)
     click.echo(f"opened {view.opened_at:%Y-%m-%d %H:%M:%S} UTC, window closes {view.closes_at:%H:%M:%S} UTC "
                f"({_when(view.closes_at, now)})")  # fmt: skip
     if view.pivot_at:
@@ -101,6 +103,21 @@ def status(found: Status, now: datetime) -> None:
     _troubles(found, most=MOST_NOTES)
     if found.state in (RunState.INTERRUPTED, RunState.HELD) and not found.live:
         click.echo("HINT: No executor is at work. Go on with: runbook resume, or go back with: runbook revert.")
+
+
+def _guards(found: Status) -> None:
+    """One that cannot be asked is no promise, and one that could not take over is none at all."""
+    for one in found.guards:
+        who = f"process {one.process} on {one.host}"
+        unfit = f", BUT IT COULD NOT TAKE OVER: {one.unfit}" if one.unfit else ""
+        if one.alive:
+            click.echo(f"guard: {who} watches since {one.since:%H:%M:%S} UTC{unfit}")
+        else:
+            click.echo(
+                f"guard: {who} said at {one.since:%H:%M:%S} UTC that it watches; ask there whether it does{unfit}"
+            )
+    if not found.guards:
+        click.echo("guard: NONE watches; when the executor is lost, nobody brings the system back: runbook guard")
 
 
 def _when(at: datetime, now: datetime) -> str:

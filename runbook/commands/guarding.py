@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from runbook.adapters import detached
 from runbook.adapters.detached import Place
 from runbook.cancel import CancelToken
+from runbook.commands.guards import said
 from runbook.commands.runs import newest, plan_of
-from runbook.errors import AlreadyRunning, HostError, NotPermitted, Refused, RunbookError, UsageError
+from runbook.errors import (
+    AlreadyRunning,
+    HostError,
+    JournalError,
+    NotPermitted,
+    Refused,
+    RunbookError,
+    ServerError,
+    UsageError,
+)
 from runbook.events import Draft, Kind
-from runbook.executor import Executor, Takeover, refuse_changed
+from runbook.executor import Executor, Takeover, World, refuse_changed
 from runbook.failpoints import VARIABLE as FAILPOINTS
 from runbook.guard import Guard, TakeOver
 from runbook.home import Home
@@ -87,22 +99,29 @@ class Watch:
             )
         log = RunLog.load(executor.store, view.run_id, actor=executor.actor, now=executor.now)
         on_loss: OnLoss = log.view.opening.get("on_loss", "resume")
+        unfit = ""
         try:
             self._refuse_unfit(log.view)
         except RunbookError as error:
-            _note(log, f"the guard on {Process.here().host} could not take over: {error.message}", finding=True)
+            unfit = error.message
+            _note(log, f"the guard on {Process.here().host} could not take over: {unfit}", finding=True)
             if not beside:
                 raise
-            self._say(f"it could not take over: {error.message}")
-        _note(log, f"a guard watches; when the executor is lost: {on_loss}")
+            self._say(f"it could not take over: {unfit}")
+        _note(log, f"a guard watches; when the executor is lost: {on_loss}", **_self(watches=True, unfit=unfit))
         self._view = log.view
         self._guard = Guard(log, executor.clock, executor.now, on_loss, self._drive, self._say)
         return log.view
 
     def watch(self) -> RunView:
-        """Until the run has ended or :meth:`stop`."""
+        """Until the run has ended or :meth:`stop`, which the record then says."""
         assert self._guard is not None  # noqa: S101
-        return self._guard.watch()
+        view = self._guard.watch()
+        if not view.ending:
+            log = RunLog.load(self._executor.store, view.run_id, actor=self._executor.actor, now=self._executor.now)
+            with suppress(JournalError):
+                _note(log, "the guard ends its watch", **_self(watches=False))
+        return view
 
     def stop(self, reason: str) -> None:
         """End the watch, and what this process does as an executor at the next safe point. From any thread."""
@@ -116,20 +135,34 @@ class Watch:
         plan = plan_of(view, self._plan_path)
         refuse_changed(view, plan)
         world = self._executor.world(plan)
-        for name in plan.servers:
+        troubles = list(filter(None, (self._unfit(world, name) for name in plan.servers)))
+        if troubles:
+            message = "; ".join(error.message for error in troubles)
+            raise type(troubles[0])(message, hint=troubles[0].hint)
+
+    def _unfit(self, world: World, name: str) -> Refused | None:
+        """Why this process could not do on that server what the way back needs, None when it could."""
+        try:
             server = world.server(name, CancelToken(self._executor.clock), Unrecorded())
             missing = server.missing_permissions()
-            if missing:
-                raise NotPermitted(
-                    f"{name}: the login is no member of {', '.join(missing)}",
-                    hint="A guard does what the executor does: give it the same login.",
-                )
+        except ServerError as error:
+            return Refused(f"{name}: {error.message}", hint=error.hint)
+        except Refused as error:
+            return error
+        if not missing:
+            return None
+        return NotPermitted(
+            f"{name}: the login is no member of {', '.join(missing)}",
+            hint="A guard does what the executor does: give it the same login.",
+        )
 
     def _drive(self, move: TakeOver, lapsed: LeaseRow | None, until: Callable[[RunView], bool] | None) -> None:
         """With an executor of its own; another guard watches that one."""
         assert self._view is not None and self._place is not None  # noqa: S101, PT018
         run_id, place = self._view.run_id, self._place
-        self._executor = executor = self._build()
+        now, self._executor = self._executor.now, self._build()
+        executor = self._executor
+        executor.now = now  # it knows how the clock jumped while this process watched
 
         def watched(run_id: str) -> str:
             place.free()
@@ -144,8 +177,13 @@ class Watch:
                 self._guard.stop()  # the other one watches
 
 
-def _note(log: RunLog, text: str, *, finding: bool = False) -> None:
-    log.append(Draft(Kind.NOTE, None, {"text": text, "finding": finding}))
+def _note(log: RunLog, text: str, *, finding: bool = False, **more: object) -> None:
+    log.append(Draft(Kind.NOTE, None, {"text": text, "finding": finding, **more}))
+
+
+def _self(*, watches: bool, unfit: str = "") -> dict[str, Any]:
+    here = Process.here()
+    return said(here.host, here.pid, here.token, watches=watches, unfit=unfit)
 
 
 def secrets_of(plan: Plan) -> Iterable[str]:

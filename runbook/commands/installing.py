@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import shlex
+import re
 import shutil
 import subprocess
 import sys
@@ -71,7 +71,8 @@ def install(home: Home, run: str | None, plan_file: Path | None, directory: Path
     name = f"runbook-guard-{view.run_id}"
     environment = units / f"{name}.env"
     files.write(environment, _environment(home).encode(), mode=SECRET)
-    filled = {"run": view.run_id, "environment": environment, "command": shlex.join(command)}
+    command_line = " ".join(map(_word, command))
+    filled = {"run": view.run_id, "environment": str(environment).replace("%", "%%"), "command": command_line}
     files.write(units / f"{name}.service", _SERVICE.format(**filled).encode())
     files.write(units / f"{name}.timer", _TIMER.format(**filled).encode())
     told = [f"wrote {name}.service, .timer and .env to {units}"]
@@ -82,7 +83,18 @@ def install(home: Home, run: str | None, plan_file: Path | None, directory: Path
 
 def _environment(home: Home) -> str:
     """Read by systemd alone: a journal's URL may hold a password, and that must not be in a unit everybody can read."""
-    return f'RUNBOOK_HOME="{home.directory}"\nRUNBOOK_JOURNAL="{home.journal_url}"\n'
+    return f"RUNBOOK_HOME={_value(home.directory)}\nRUNBOOK_JOURNAL={_value(home.journal_url)}\n"
+
+
+def _word(text: str) -> str:
+    """A word of ExecStart: quoted, nothing in it is a specifier or a variable (systemd.service(5), COMMAND LINES)."""
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return f'"{quoted}"'
+
+
+def _value(text: object) -> str:
+    """A value of an EnvironmentFile: quoted, with a backslash before what means something there (systemd.exec(5))."""
+    return '"' + re.sub(r'(["\\`$])', r"\\\1", str(text)) + '"'
 
 
 def _of_user() -> Path:

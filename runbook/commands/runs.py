@@ -12,7 +12,7 @@ from runbook.commands.status import Status, find_run
 from runbook.errors import Refused, UsageError
 from runbook.events import Draft, Kind
 from runbook.executor import Executor, refuse_changed
-from runbook.journal.lease import Process, acquire, is_live
+from runbook.journal.lease import Process, acquire, is_live, watched
 from runbook.journal.log import RunLog
 from runbook.plan.load import load_plan
 from runbook.plan.models import Plan
@@ -117,7 +117,9 @@ def declare(executor: Executor, run: str | None, setup: str, reason: str) -> Sta
         )
     if not reason.strip():
         raise UsageError("a declared ending needs its reason", hint="Add --reason TEXT: what was done, and by whom.")
-    lease = acquire(executor.store, view.run_id, executor.actor, Process.here(), executor.now)
+    here = Process.here()
+    gone = watched(executor.store, view.run_id, here, executor.clock, executor.now)
+    lease = acquire(executor.store, view.run_id, executor.actor, here, executor.now, lapsed=gone)
     try:
         log = RunLog.load(executor.store, view.run_id, actor=executor.actor, now=executor.now, fence=lease.fence)
         data = {"ending": ENDING_OF[setup].value, "reason": reason, "declared": executor.actor}

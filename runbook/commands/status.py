@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from runbook.commands.guards import Seen, watching
 from runbook.errors import UsageError
 from runbook.events import RECORD_ONLY, Kind
 from runbook.home import Home
 from runbook.journal.log import fold
-from runbook.journal.reading import Row, SqliteReader
+from runbook.journal.reading import Row, SqliteReader, unknown
 from runbook.runview import RunView, StepView
 from runbook.states import RunState
 
@@ -61,9 +62,10 @@ def find_run(reader: Reader, given: str | None) -> str:
         meant = next((one for one in ids[: -LOOK_BACK - 1 : -1] if _ending(reader, one) != RunState.REFUSED), ids[-1])
         return ids[-1] if _ending(reader, meant) else meant
     found = [run_id for run_id in ids if run_id == given] or [run_id for run_id in ids if run_id.startswith(given)]
-    if len(found) != 1:
-        what = "no run" if not found else f"{len(found)} runs"
-        raise UsageError(f"{what} called {given}", hint="runbook runs lists them.")
+    if not found:
+        raise unknown(given)
+    if len(found) > 1:
+        raise UsageError(f"{len(found)} runs called {given}", hint="Give more of the id; runbook runs lists them.")
     return found[0]
 
 
@@ -83,6 +85,8 @@ class Status:
     view: RunView
     live: bool
     owner: str
+    guards: tuple[Seen, ...] = ()
+    """Who watches; nobody does once it has ended."""
 
     @property
     def state(self) -> RunState:
@@ -114,6 +118,7 @@ class Status:
             "gate": view.gate,
             "accepted_loss": view.accepted,
             "executor": self.owner if self.live else None,
+            "guards": [guard.to_json() for guard in self.guards],
             "findings": view.findings,
             "steps": [self._step(identity, step) for identity, step in view.steps.items()],
         }
@@ -139,7 +144,7 @@ def status(home: Home, run: str | None, now: datetime) -> Status:
     reader = open_reader(home)
     try:
         run_id = find_run(reader, run)
-        return _status(reader, run_id, now)
+        return _status(home, reader, run_id, now)
     finally:
         reader.close()
 
@@ -148,20 +153,24 @@ def runs(home: Home, now: datetime) -> list[Status]:
     """Read all runs, oldest first."""
     reader = open_reader(home)
     try:
-        return [_status(reader, run_id, now) for run_id in reader.run_ids()]
+        return [_status(home, reader, run_id, now) for run_id in reader.run_ids()]
     finally:
         reader.close()
 
 
-def _status(reader: Reader, run_id: str, now: datetime) -> Status:
+def _status(home: Home, reader: Reader, run_id: str, now: datetime) -> Status:
     from runbook.journal.lease import Process, is_live  # noqa: PLC0415
     from runbook.journal.store import LeaseRow  # noqa: PLC0415
 
     with _nothing_to_collect():
-        view = fold(reader.rows(run_id, without=SHOWN_KINDS))
+        rows = reader.rows(run_id, without=SHOWN_KINDS)
+        view = fold(rows)
     found = reader.lease(run_id)
     lease = None if found is None else LeaseRow(*found)
-    return Status(view, is_live(lease, now, Process.here()), lease.owner if lease else "")
+    live = is_live(lease, now, Process.here())
+    acting = (lease.host, lease.pid) if lease and live else None
+    guards = () if view.ending else watching(home, run_id, rows, acting)
+    return Status(view, live, lease.owner if lease else "", guards)
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from pathlib import Path
 from threading import Event
 
 from runbook.errors import AlreadyRunning, FencedOut
+from runbook.journal.reading import unknown
 from runbook.journal.store import LeaseRow, Store
 from runbook.ports import Clock
 
@@ -58,6 +59,11 @@ def _token(pid: int) -> str:
     except (OSError, IndexError):
         return ""
     return "" if about[0] in "ZX" else about[19]
+
+
+def is_running(pid: int, token: str) -> bool:
+    """A process of this machine is there, and is the one that was meant; False where that cannot be read."""
+    return bool(token) and _token(pid) == token
 
 
 class Life(StrEnum):
@@ -188,13 +194,19 @@ def acquire(
     *,
     lapsed: LeaseRow | None = None,
 ) -> Lease:
-    """Take the lease of a run, with the next fencing number; AlreadyRunning while somebody else holds it. ``lapsed``: a
-    lease that was watched and is taken whatever its heartbeat says, if it is still that one."""
+    """Take the lease of a run, with the next fencing number; AlreadyRunning while somebody else holds it, UsageError
+    for a run that this journal does not have. ``lapsed``: a lease that was watched and is taken whatever its heartbeat
+    says, if it is still that one."""
     before = store.lease(run_id)
-    if before is not None and before != lapsed and is_live(before, now(), here):
-        raise _held(run_id, before)
+    if before is not None and before != lapsed:
+        seen = life_of(before, now(), here)
+        moved = lapsed is not None and seen is Life.SILENT  # it gave a sign of life since, whatever this clock says
+        if moved or seen in (Life.LIVE, Life.UNSURE):
+            raise _held(run_id, before)
     head = store.head(run_id)
-    fence = max(head.fence if head else 0, before.fence if before else 0) + 1
+    if head is None:
+        raise unknown(run_id)
+    fence = max(head.fence, before.fence if before else 0) + 1
     row = LeaseRow(run_id, owner, here.host, here.pid, here.token, fence, _stamp(now()), TERM, 0)
     if not store.take_lease(row, before=before):
         raise AlreadyRunning(f"run {run_id} was taken up by another executor", hint="Watch it with: runbook status.")

@@ -12,11 +12,10 @@ import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from runbook import failpoints
 from runbook.errors import JournalCorrupt, JournalError, Refused
 from runbook.events import GENESIS, RECORD_ONLY, Draft, Event, Kind, chain, encode
 from runbook.journal.copying import Copier
-from runbook.journal.reading import Row
+from runbook.journal.reading import Row, unknown
 from runbook.journal.store import Store
 from runbook.journal.whole import first_break, first_problem, read_whole
 from runbook.runview import RunView
@@ -87,8 +86,10 @@ class RunLog:
 
     @classmethod
     def load(cls, store: Store, run_id: str, *, actor: str, now: Now, fence: int | None = None) -> RunLog:
-        """Read a run back; JournalCorrupt when the chain does not hold from end to end."""
+        """Read a run back; JournalCorrupt when the chain does not hold, UsageError when there is no such run."""
         whole = read_whole(store, run_id)
+        if whole == (None, [], None):
+            raise unknown(run_id)
         rows, problem = whole.rows, first_problem(whole)
         if rows and problem:
             raise _changed(run_id, problem)
@@ -142,10 +143,7 @@ class RunLog:
                     self.view.check(draft.kind, draft.step)
             stamped = [*self._buffer, *((draft, now) for draft in drafts)]
             rows = self._chained(stamped)
-            said = " ".join([f"{row.kind} {row.step}" for row in rows]) if failpoints.armed() else ""
-            failpoints.reach("journal.before-append", said)
             if self.store.append(rows, expected=self._last[0], fence=self.fence):
-                failpoints.reach("journal.after-append", said)
                 break
             if not self._catch_up():
                 raise JournalError("the journal refused a row", hint="Look with: runbook audit verify.")

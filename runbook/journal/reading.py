@@ -58,6 +58,15 @@ def select_rows(cursor: Any, run_id: str, after: int, without: Sequence[str], pa
     return list(map(Row._make, cursor.fetchall()))
 
 
+def unknown(run_id: str) -> UsageError:
+    """The run that was asked for is not here."""
+    return UsageError(
+        f"there is no run called {run_id} in this journal",
+        hint="runbook runs lists those there are. One of another journal: --journal URL or RUNBOOK_JOURNAL; "
+        "one whose journal is lost: runbook recover.",
+    )
+
+
 class SqliteReader:
     """Read-only access to a SQLite journal; never creates or changes anything."""
 

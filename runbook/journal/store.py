@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
+from runbook import failpoints
 from runbook.errors import FencedOut
 from runbook.journal import database
 from runbook.journal.reading import RUN_IDS, Row, SqliteReader, select_rows
@@ -126,9 +127,15 @@ class SqlStore:
 
     def append(self, rows: Sequence[Row], *, expected: int, fence: int | None) -> bool:
         """See :class:`Store`."""
-        return self._write(
-            lambda cursor: self._add(cursor, rows, expected, fence), lambda cursor: self._is_last(cursor, rows[-1])
+        said = " ".join([f"{row.kind} {row.step}" for row in rows]) if failpoints.armed() else ""
+        written = self._write(
+            lambda cursor: self._add(cursor, rows, expected, fence),
+            lambda cursor: self._is_last(cursor, rows[-1]),
+            said,
         )
+        if written and said:
+            self._transactions.reach_after(said)
+        return written
 
     def _add(self, cursor: Any, rows: Sequence[Row], expected: int, fence: int | None) -> bool:
         do, last = self._statements, rows[-1]

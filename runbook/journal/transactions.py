@@ -7,6 +7,7 @@ and when the answer to a commit is lost, the journal is looked at before anythin
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable
 from types import ModuleType
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
+from runbook import failpoints
 from runbook.errors import FencedOut, JournalCorrupt, JournalUnwritable, Refused, RunbookError
 from runbook.journal import database
 from runbook.journal.reserve import Reserve
@@ -41,6 +43,7 @@ class Transactions:
         self.pressed = ""
         self._given_up = False
         """The server was waited for in vain: until it answers again nobody else waits as long."""
+        self._meets: Exception | None = None
         self._lock = threading.Lock()
         self._held: Any = None
         self._reading = reading
@@ -70,16 +73,16 @@ class Transactions:
         """What ``work`` finds with a cursor; it may be called more than once."""
         return self._patiently(lambda: self._once(work))
 
-    def write(self, work: Callable[[Any], bool], is_there: Callable[[Any], bool]) -> bool:
+    def write(self, work: Callable[[Any], bool], is_there: Callable[[Any], bool], said: str = "") -> bool:
         """Carry out a transaction that finds out itself whether it may still be done (False: it may not, and nothing
-        of it is left); ``is_there`` looks for what it writes. After a commit without an answer it is tried again: when
-        it is then refused, it may be its own first try that it met."""
+        of it is left); ``is_there`` looks for what it writes; ``said``: for failpoints. After a commit without an
+        answer it is tried again: when it is then refused, it may be its own first try that it met."""
         doubt = False
 
         def attempt() -> bool:
             nonlocal doubt
             try:
-                return self._once(work, writing=True) or (doubt and self._once(is_there))
+                return self._once(self._met(work, said), writing=True) or (doubt and self._once(is_there))
             except _Lost as error:
                 doubt = doubt or error.in_doubt
                 raise
@@ -96,6 +99,37 @@ class Transactions:
             self._held.close()
             self._held = None
         self._engine.dispose()
+
+    # --- failpoints: what the disk does there, it does as the driver would say it ------------------------------------
+
+    def _met(self, work: Callable[[Any], T], said: str) -> Callable[[Any], T]:
+        """The work, or the disk that it meets."""
+        if not said:
+            return work
+        full, self._meets = self._meets, None
+        try:
+            failpoints.reach("journal.before-append", said)
+        except OSError as error:
+            full = self._as_driver_says(error)
+
+        def fail(_cursor: Any) -> T:
+            assert full is not None  # noqa: S101
+            raise full
+
+        return fail if full else work
+
+    def reach_after(self, said: str) -> None:
+        """The rows are there; a disk that is full from now on is met by the next ones."""
+        try:
+            failpoints.reach("journal.after-append", said)
+        except OSError as error:
+            self._meets = self._as_driver_says(error)
+
+    def _as_driver_says(self, error: OSError) -> Exception:
+        said: Exception = self.dialect.loaded_dbapi.OperationalError(error.strerror)
+        if self._sqlite:
+            said.sqlite_errorcode = sqlite3.SQLITE_FULL  # type: ignore[attr-defined]
+        return said
 
     # --- once --------------------------------------------------------------------------------------------------------
 

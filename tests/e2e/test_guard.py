@@ -129,6 +129,30 @@ def test_stopped_on_purpose_it_is_left_alone_until_the_turn_back_point(sandbox: 
     wait_until(lambda: sandbox.step("close-gate") == "done")
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 40
-    assert sandbox.status()["state"] == "interrupted"
+    found = sandbox.status()
+    assert found["state"] == "interrupted"
+    assert [(one["process"], one["alive"], one["unfit"]) for one in found["guards"]] == [
+        (sandbox.guards()[0], True, "")
+    ]
     _assert_ended(sandbox, "reverted", before, jobs)
     assert "turn-back point" in sandbox.status()["reason"]
+
+
+def test_a_guard_whose_login_is_refused_says_so_when_it_begins(sandbox: System) -> None:
+    """18456: exit 30, named with the server, and in ``status`` for whoever relies on that guard."""
+    secret = sandbox.plan.parent / "pw"
+    secret.write_text("Right-enough-1", encoding="utf-8")
+    sandbox.sql("old", "CREATE LOGIN helper WITH PASSWORD = N'Right-enough-1'")
+    sandbox.sql("old", "ALTER SERVER ROLE sysadmin ADD MEMBER helper")
+    facts = json.loads((sandbox.servers.directory("old") / "server.json").read_text(encoding="utf-8"))
+    login = f"mssql://127.0.0.1:{facts['port']}\n    user: helper\n    password: file:pw\n    encrypt: false"
+    sandbox.plan = sandbox.another_plan("helper.yaml", ("sandbox://OLDSQL?version=2019", login))
+    sandbox.variables["RUNBOOK_FAILPOINTS"] = f"{FORWARD['offline']}=kill"
+    assert sandbox.execute().code == -signal.SIGKILL
+    sandbox.variables.clear()
+    secret.write_text("Wrong-enough-1", encoding="utf-8")
+    refused = sandbox.runbook("guard")
+    assert refused.code == 30, refused.out + refused.err
+    assert "refuses the login helper" in refused.err
+    assert any("could not take over: old" in one and "helper" in one for one in sandbox.status()["findings"])
+    assert "could not take over: old" in sandbox.runbook("status").out

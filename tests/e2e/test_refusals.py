@@ -103,3 +103,14 @@ def test_a_full_disk_on_the_way(sandbox: System) -> None:
     assert process.wait(timeout=240) == 10
     assert sandbox.content("old") == before
     assert sandbox.serves_from() == "OLDSQL"
+
+
+def test_a_full_disk_under_the_journal(sandbox: System) -> None:
+    """The room that was kept for it takes the record of the way back: exit 10, and the reason says why."""
+    before = sandbox.content("old")
+    sandbox.variables["RUNBOOK_FAILPOINTS"] = "journal.before-append~step-started close-gate=full"
+    done = sandbox.execute()
+    assert done.code == 10, done.out + done.err
+    assert "the disk under the journal is full" in sandbox.status()["reason"]
+    assert sandbox.content("old") == before
+    assert sandbox.serves_from() == "OLDSQL"

@@ -41,7 +41,7 @@ MISTAKES = (
     Mistake(
         "started taken for done",
         "runbook/performing.py",
-        "outcome = step.verify(self._reading(identity, self._fresh(token)), intent)",
+        "outcome = step.verify(self._reading(identity, own), intent)",
         "outcome = Outcome.REACHED",
         GRAPHS,
         "ended upgraded, but",

@@ -209,6 +209,20 @@ def test_a_clock_set_back_does_not_stretch_the_window(tmp_path: Path) -> None:
     night.assert_old()
 
 
+@pytest.mark.parametrize("jump", [3600.0, -3600.0])
+def test_a_clock_that_jumps_an_hour_is_named(tmp_path: Path, jump: float) -> None:
+    """In either direction: the record says by how much and what counts; the window does not move with it."""
+    night = Night(tmp_path, window=5400.0)
+    night.world.later(2, lambda: night.world.clock.step(jump))
+    closes_at = night.world.clock.now() + timedelta(seconds=5400)
+    assert night.drive() in (RunState.UPGRADED, RunState.REVERTED)
+    (note,) = [one for one in night.view.findings if "clock" in one]
+    assert ("jumped ahead by 3600 s" if jump > 0 else "set back by 3600 s") in note
+    assert night.view.closes_at == closes_at
+    assert night.view.ended_at is not None
+    assert night.view.ended_at <= closes_at
+
+
 def test_a_person_turns_back(tmp_path: Path) -> None:
     """A recorded request ends the way forward at the next look."""
     night = Night(tmp_path)

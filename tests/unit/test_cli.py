@@ -303,3 +303,29 @@ def test_a_journal_that_was_cut_whole_is_noticed_by_the_hash(tmp_path: Path, run
         forced.commit()
     assert run("audit", "verify").returncode == 0
     assert run("audit", "verify", "--expect", newest).returncode == 20
+
+
+NOBODY = "20990101-000000-0000"
+UNKNOWN = [
+    ["status", NOBODY],
+    ["resume", NOBODY],
+    ["guard", NOBODY],
+    ["guard", NOBODY, "--install"],
+    ["hold", NOBODY],
+    ["revert", NOBODY, "--yes"],
+    ["declare", "old", NOBODY, "--yes", "--reason", "x"],
+]
+
+
+@pytest.mark.parametrize("arguments", UNKNOWN, ids=[" ".join(one) for one in UNKNOWN])
+def test_a_run_that_is_not_there_is_named(tmp_path: Path, run: Run, arguments: list[str]) -> None:
+    """Beside one that is: nobody takes that one for it, and nothing is written."""
+    (tmp_path / "state").mkdir()
+    book = Book(tmp_path / "state" / "journal.db")
+    rows = book.store.rows(RUN)
+    done = run(*arguments)
+    assert done.returncode == 2, done.stderr
+    assert f"there is no run called {NOBODY} in this journal" in done.stderr
+    assert "HINT: runbook runs lists those there are" in done.stderr
+    assert (book.store.rows(RUN), book.store.lease(RUN), book.store.lease(NOBODY)) == (rows, None, None)
+    book.close()

@@ -6,11 +6,12 @@ import os
 import subprocess
 import sys
 import threading
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from runbook.errors import AlreadyRunning
+from runbook.errors import AlreadyRunning, UsageError
 from runbook.journal.lease import TERM, Lease, Process, acquire, is_live
 from tests.contract.journal.books import RUN, Book
 
@@ -111,9 +112,10 @@ def test_of_many_that_ask_at_once_one_gets_it(book: Book) -> None:
 
 
 def test_a_run_that_does_not_exist_has_no_lease(book: Book) -> None:
-    """It cannot be taken, and nothing is left of the try."""
-    with pytest.raises(AlreadyRunning):
+    """It cannot be taken; that is said, with its name and what to do, and nothing is left of the try."""
+    with pytest.raises(UsageError, match="there is no run called nobody in this journal") as caught:
         acquire(book.store, "nobody", "x", HERE, book.clock.now)
+    assert "runbook runs" in caught.value.hint
     assert book.store.lease("nobody") is None
     assert book.store.beat("nobody", 1, book.clock.now().isoformat()) is False
     assert book.store.run_ids() == [RUN]
@@ -130,6 +132,18 @@ def test_a_lease_that_moved_meanwhile_is_not_taken(book: Book) -> None:
     head = book.store.head(RUN)
     assert head is not None
     assert (head.fence, first.beat()) == (1, True)
+
+
+def test_a_lease_that_was_renewed_since_is_not_taken_by_a_clock_that_is_ahead(book: Book) -> None:
+    """An hour, on the machine of whoever watched it: its holder beat meanwhile, so it is alive."""
+    first = take(book)
+    seen = book.store.lease(RUN)
+    book.clock.advance(1)
+    assert first.beat()
+    ahead = lambda: book.clock.now() + timedelta(hours=1)  # noqa: E731
+    with pytest.raises(AlreadyRunning, match="somebody@this-host"):
+        acquire(book.another_store(), RUN, "x", THERE, ahead, lapsed=seen)
+    assert first.beat()
 
 
 def test_a_number_is_not_given_twice(book: Book) -> None:

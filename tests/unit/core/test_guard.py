@@ -15,6 +15,7 @@ from runbook.journal.lease import TERM, LeaseRow, Process, Vigil
 from runbook.journal.log import RunLog
 from runbook.testing import FakeClock
 from runbook.testing.errors import PowerCut
+from runbook.window import SteadyNow
 from tests.unit.core.toy import Bench, bench, line
 
 CHAIN = ("a", "b", "pivot", "later")
@@ -147,7 +148,8 @@ class Watched:
         self.clock = b.world.clock
         self._drive = drive
         log = RunLog.load(b.store, b.run_id, actor="guard", now=b.world.clock.now)
-        self.guard = Guard(log, b.world.clock, b.world.clock.now, on_loss, self.drive, self.said.append)
+        now = SteadyNow(b.world.clock.now, b.world.clock.monotonic)
+        self.guard = Guard(log, b.world.clock, now, on_loss, self.drive, self.said.append)
 
     def drive(self, move: TakeOver, _lapsed: object, _until: object) -> object:
         self.moves.append(move)
@@ -209,3 +211,68 @@ def test_a_guard_that_stood_still_gives_the_executor_time_to_beat() -> None:
         b.world.clock.call_after(2.5, lambda: b.world.clock.advance(3 * TERM))
         assert watched.guard.watch().ending
         assert watched.tries[0] - began > 4 * TERM - 1
+
+
+# --- clocks that jump ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("jump", [3600.0, -3600.0])
+def test_a_clock_that_jumps_while_it_watches_is_named(jump: float) -> None:
+    """Once, in the record and on its own output; nothing is taken from anybody, and the takeover counts on evenly."""
+    with bench(line(*CHAIN), window=9000) as b:
+        lost(b, "after b")
+        write(b, Kind.REQUESTED, what="hold", reason="wait")  # a person's, until the turn-back point
+        watched = Watched(b, lambda: write(b, Kind.RUN_FINISHED, ending="reverted", reason="for the test"))
+        b.world.clock.call_after(10, lambda: b.world.clock.step(jump))
+        turn_back_at, begun = b.view().turn_back_at, (b.world.clock.now(), b.world.clock.monotonic())
+        watched.guard.watch()
+        took = watched.tries[0] - begun[1]
+        counted = max(jump, 0.0)  # ahead: it may have slept
+        assert took + counted == pytest.approx((turn_back_at - begun[0]).total_seconds(), abs=2 * LOOK)
+        (note,) = [one for one in b.view().findings if "clock" in one]
+        assert note in watched.said
+        assert ("jumped ahead by 3600 s" if jump > 0 else "set back by 3600 s") in note
+        assert f"closes at {b.view().closes_at:%H:%M:%S} UTC" in note
+
+
+def test_a_guard_whose_clock_is_behind_counts_from_the_record() -> None:
+    """It was set back before this guard began: the turn-back point stays where it is."""
+    with bench(line(*CHAIN), window=3600) as b:
+        lost(b, "after b")
+        write(b, Kind.REQUESTED, what="hold", reason="wait")
+        left = (b.view().turn_back_at - b.world.clock.now()).total_seconds()
+        b.world.clock.step(-3600)
+        watched = Watched(b, lambda: write(b, Kind.RUN_FINISHED, ending="reverted", reason="for the test"))
+        begun = b.world.clock.monotonic()
+        watched.guard.watch()
+        assert watched.tries[0] - begun == pytest.approx(left, abs=2 * LOOK)
+        (note,) = [one for one in b.view().findings if "behind the record" in one]
+        assert "3600 s" in note
+
+
+def test_a_guard_whose_clock_is_ahead_of_the_executors_says_so() -> None:
+    """By the executor's own heartbeats; an executor that beats is not taken for dead."""
+    with bench(line(*CHAIN), window=36000) as b:
+        engine = b.engine()
+        lease = b.lease
+        assert lease is not None
+        there = b.world.clock.now()
+        began = b.world.clock.monotonic()
+        beats = [0]
+
+        def beat() -> None:
+            beats[0] += 1
+            at = there + timedelta(seconds=b.world.clock.monotonic() - began)
+            assert b.store.beat(b.run_id, lease.fence, at.isoformat(timespec="microseconds"))
+            if beats[0] < 20:
+                b.world.clock.call_after(5, beat)
+            else:
+                engine.drive()
+
+        b.world.clock.step(3600)
+        watched = Watched(b, lambda: pytest.fail("it took a run that is in good hands"))
+        b.world.clock.call_after(2, beat)
+        assert watched.guard.watch().ending == "upgraded"
+        (note,) = [one for one in b.view().findings if "ahead of the executor" in one]
+        assert "3600 s ahead" in note
+        assert "that much earlier" in note

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from runbook import policy
-from runbook.errors import JournalCorrupt
+from runbook.errors import FencedOut, JournalCorrupt, JournalError, JournalUnwritable
 from runbook.events import Draft, Kind
 from runbook.journal.log import RunLog
 from runbook.journal.reading import Row
@@ -113,6 +114,66 @@ def test_an_undo_that_hangs_is_ended_and_tried_again() -> None:
         took = (b.world.clock.now() - started).total_seconds()
         assert policy.LEAST_PATIENCE * 5 <= took < policy.LEAST_PATIENCE * 5 + 20
         assert b.view().steps["a"].undo_attempts == 2
+
+
+@pytest.mark.parametrize(("hangs", "ends"), [(1, RunState.REVERTED), (2, RunState.HELD)])
+def test_a_look_that_hangs_on_the_way_back_is_a_try_that_failed(hangs: int, ends: RunState) -> None:
+    """It is ended and tried again; hanging each time, the branch is held with what was the matter."""
+    left = [hangs]
+
+    def hang(what: str, ctx: Any) -> None:
+        if what == "undo a" and left[0]:
+            left[0] -= 1
+            ctx.sleep(1e9)
+
+    with bench(line("a", "b", "pivot", undo=2.0), window=600) as b:
+        b.world.fail.add("b")
+        b.world.look = hang
+        started = b.world.clock.now()
+        assert b.engine().drive() is ends
+        took = (b.world.clock.now() - started).total_seconds()
+        assert took < policy.LEAST_PATIENCE * 3 + 20
+        if ends is RunState.HELD:
+            assert "the look took longer than" in b.view().held
+
+
+@pytest.mark.parametrize("broken", [FencedOut("of another"), JournalUnwritable("full")])
+def test_an_executor_that_may_not_write_any_more_records_no_failed_step(broken: JournalError) -> None:
+    """It settles what was lost, and finds that it was taken over itself: it ends, and says nothing about the step."""
+
+    def look(what: str, _ctx: Any) -> None:
+        if what == "b":
+            raise broken
+
+    with bench(line(*CHAIN)) as b:
+        b.world.hook = lambda where: (_ for _ in ()).throw(PowerCut(where)) if where == "after b" else None
+        with pytest.raises(PowerCut):
+            b.engine().drive()
+        b.world.hook = lambda _: None
+        b.world.look = look
+        with pytest.raises(type(broken)) as caught:
+            b.engine().drive()
+        assert caught.value.exit_code == 40
+        assert b.view().steps["b"].state == "started"
+        b.world.look = lambda *_: None
+        assert b.engine().drive() is RunState.UPGRADED
+
+
+def test_a_look_that_hangs_where_an_executor_was_lost_fails_the_step() -> None:
+    """What became of it stays unknown, so it is put back."""
+
+    def hang(what: str, ctx: Any) -> None:
+        if what == "b":
+            ctx.sleep(1e9)
+
+    with bench(line(*CHAIN)) as b:
+        b.world.hook = lambda where: (_ for _ in ()).throw(PowerCut(where)) if where == "after b" else None
+        with pytest.raises(PowerCut):
+            b.engine().drive()
+        b.world.hook = lambda _: None
+        b.world.look = hang
+        assert b.engine().drive() is RunState.REVERTED
+        assert not any(b.world.on.values())
 
 
 def test_rows_of_others_are_believed_only_when_they_follow() -> None:

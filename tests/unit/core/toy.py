@@ -35,6 +35,8 @@ class Toys:
     undo_seconds: dict[str, list[float]] = field(default_factory=dict)
     """How long each try of an undo takes."""
     hook: Callable[[str], None] = lambda _: None
+    look: Callable[[str, Any], None] = lambda *_: None
+    """Called where it is looked at, with what is and the context."""
 
 
 _world: list[Toys] = []
@@ -63,6 +65,7 @@ class SwitchBack(Undo):
 
     def verify(self, ctx: Any) -> Outcome:
         """Look."""
+        _world[-1].look(f"undo {self.switch}", ctx)
         return Outcome.REACHED if _world[-1].on.get(self.switch, False) == self.was else Outcome.PARTIAL
 
 
@@ -105,6 +108,7 @@ class ThrowSwitch(Step):
         world.hook(f"after {intent.switch}")
 
     def verify(self, ctx: Any, intent: Wanted) -> Outcome:
+        _world[-1].look(intent.switch, ctx)
         return Outcome.REACHED if _world[-1].on.get(intent.switch) else Outcome.UNTOUCHED
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from runbook import failpoints
 from runbook.errors import JournalUnwritable, Refused
 from runbook.events import Draft, Kind
 from runbook.journal.reserve import SIZE, SPARE, Reserve
@@ -218,3 +219,39 @@ def test_an_error_about_something_else_leaves_it_alone(book: Book) -> None:
     assert not Reserve(book.file).give_up_for(locked)
     assert not Reserve(book.file).give_up_for(None)
     assert Reserve(book.file).held >= SIZE
+
+
+# --- the same without a disk: failpoints ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Iterator[Book]:
+    """A run under way."""
+    made = Book(tmp_path / "journal.db")
+    yield made
+    failpoints.arm("")
+    made.close()
+
+
+@pytest.mark.parametrize("point", ["journal.before-append", "journal.after-append"])
+def test_a_failpoint_fills_the_disk_as_a_disk_does(book: Book, point: str) -> None:
+    """The reserve is given up and the write tried again: the row is there, and the run is told to turn back."""
+    reserve = Reserve(book.file)
+    assert reserve.held
+    failpoints.arm(f"{point}~note=full")
+    book.log.append(ROW)
+    book.log.append(ROW)
+    assert (book.log.view.n, len(book.store.rows(RUN))) == (len(book.store.rows(RUN)), book.log.view.n)
+    assert "the disk under the journal is full" in book.store.pressed
+    assert not reserve.held
+
+
+def test_a_failpoint_may_leave_no_room_at_all(book: Book) -> None:
+    """The second try fails as well: JournalUnwritable, nothing is written, and the next process goes on."""
+    failpoints.arm("journal.before-append~note=full;journal.before-append~note=full")
+    rows = book.store.rows(RUN)
+    with pytest.raises(JournalUnwritable, match="No space left on device"):
+        book.log.append(ROW)
+    assert book.store.rows(RUN) == rows
+    book.log.append(ROW)
+    assert len(book.store.rows(RUN)) == len(rows) + 1
