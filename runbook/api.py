@@ -135,7 +135,8 @@ from runbook.toolkit.probes import (
     gate_pages,
 )
 from runbook.toolkit.proof import Difference, ProofSet, differences, gaps, grave, named_lines, prove
-from runbook.toolkit.returning import await_open, prove_return, reference_of
+from runbook.toolkit.returning import await_open, is_returned, prove_return, reference_of
+from runbook.toolkit.reverting import ToSnapshot
 from runbook.toolkit.scripts import Script, read_script, unchanged
 from runbook.toolkit.sessions import BUSY, answers, end_sessions, is_open, leave_single_user, restrict, settled
 from runbook.toolkit.space import Need, Place, exchange_needs, restored_needs, scripts_needs, shortages, unmeasured
@@ -229,6 +230,7 @@ __all__ = [
     "TableInfo",
     "TableLoss",
     "TableProof",
+    "ToSnapshot",
     "Undo",
     "Unreachable",
     "UserAccess",
@@ -266,6 +268,7 @@ __all__ = [
     "is_known",
     "is_local",
     "is_open",
+    "is_returned",
     "job_clashes",
     "job_marks",
     "jobs_of",

@@ -141,6 +141,8 @@ class StepReadContext:
 class StepContext(StepReadContext):
     """What ``apply`` and ``Undo.run`` get in addition."""
 
+    failed_before = ""
+
     @property
     def gate(self) -> Gate:
         return self._services.gate(self._token, self._recorder)

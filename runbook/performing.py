@@ -27,6 +27,7 @@ from runbook.errors import (
 )
 from runbook.events import Draft, Kind
 from runbook.journal.log import RunLog
+from runbook.states import StepState
 from runbook.step import Apply, Block, Outcome, Pass, Skip, Step, Undo
 
 
@@ -196,14 +197,16 @@ class Performer:
 
     def undo(self, identity: str, token: CancelToken) -> None:
         """Put one step back."""
+        step = self._log.view.steps[identity]
+        failed = step.why if step.state is StepState.STUCK else ""
         self._append(Kind.UNDO_STARTED, identity)
-        self._go_back(identity, token)
+        self._go_back(identity, token, failed)
 
     def undo_again(self, identity: str, token: CancelToken) -> None:
         """Put one step back that a lost executor had begun to put back."""
         self._go_back(identity, token)
 
-    def _go_back(self, identity: str, token: CancelToken) -> None:
+    def _go_back(self, identity: str, token: CancelToken, failed: str = "") -> None:
         record = self._log.view.steps[identity].undo
         assert record is not None, "only what owes an undo is undone"  # noqa: S101
         try:
@@ -212,7 +215,9 @@ class Performer:
             self._append(Kind.UNDO_FAILED, identity, **Trouble.of(error).data())
             return
         with self._overdue(identity, token) as own:
-            trouble = self._try(lambda: undo.run(self._touching(identity, own)))
+            ctx = self._touching(identity, own)
+            ctx.failed_before = failed
+            trouble = self._try(lambda: undo.run(ctx))
         try:
             with self._looking(identity, token) as own:
                 outcome = undo.verify(self._reading(identity, own))

@@ -175,6 +175,9 @@ class ReadContext(Protocol):
 class Context(ReadContext, Protocol):
     """What ``apply`` and ``Undo.run`` may use in addition."""
 
+    failed_before: str
+    """Why this way back failed the last time it was gone; empty at the first try, and when an executor was lost."""
+
     @property
     def gate(self) -> Gate: ...
     @property

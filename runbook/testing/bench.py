@@ -44,6 +44,7 @@ class BenchContext:
         self.notes: list[str] = []
         self.text = "planned maintenance"
         self.accepted_loss: Mapping[str, Any] | None = None
+        self.failed_before = ""
         self.services = FakeServices(world, plan, run_id)
         self.services.sizes, _ = self.services.survey()
         self.closes_at: datetime = world.clock.now() + timedelta(seconds=window)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from runbook.errors import StepFailed
 from runbook.step import Context, Outcome, ReadContext
-from runbook.toolkit.proof import ProofSet, differences, gaps, grave, named_lines, prove
+from runbook.toolkit.proof import Difference, ProofSet, differences, gaps, grave, named_lines, prove
 from runbook.toolkit.sessions import is_open, settled
 
 
@@ -22,18 +22,29 @@ def prove_return(ctx: ReadContext, server: str, database: str, *, snapshot: str 
     """
     if not is_open(ctx.reader(server).database(database)):
         return Outcome.UNTOUCHED
-    before = reference_of(ctx, server, database, snapshot)
-    found = differences(before, prove(ctx, server, database, database))
+    found = _compared(ctx, server, database, snapshot)
     if any(not one.gap and (snapshot or one.lost) for one in found):
+        kept = f"its snapshot {snapshot} and the backups" if snapshot else "the backups"
         raise StepFailed(
             f"{database} on {server} is not what it was: {named_lines(grave(found))}",
-            hint="Look at what differs before anybody is let in; the backups of this run hold the earlier state.",
+            hint=f"Look at what differs before anybody is let in; {kept} of this run hold the earlier state. Once"
+            " nobody writes there any more: runbook resume.",
         )
     for what in grave(found):
         ctx.note(f"{database} on {server} was written to while users were kept out, and keeps it: {what}")
     for what in gaps(found):
         ctx.note(f"{database} on {server} leaves a gap in numbers, no row differs: {what}")
     return Outcome.REACHED
+
+
+def is_returned(ctx: ReadContext, server: str, database: str, snapshot: str) -> bool:
+    """True when a database that can be read holds what its snapshot holds, but for gaps in numbers."""
+    return not grave(_compared(ctx, server, database, snapshot))
+
+
+def _compared(ctx: ReadContext, server: str, database: str, snapshot: str) -> tuple[Difference, ...]:
+    before = reference_of(ctx, server, database, snapshot)
+    return differences(before, prove(ctx, server, database, database))
 
 
 def reference_of(ctx: ReadContext, server: str, database: str, snapshot: str = "") -> ProofSet:

@@ -18,6 +18,9 @@ from runbook.api import (
     Phase,
     ReadContext,
     Sizes,
+    backup_file,
+    exchange_of,
+    free_path,
     seconds,
     snapshot_name,
     source_of,
@@ -32,6 +35,8 @@ class Facts:
     database: str
     snapshot: str
     exists: bool
+    aside: str = ""
+    rebase: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,12 +66,22 @@ class ExpectReturn(DatabaseStep):
 
     def observe(self, ctx: ReadContext) -> Facts:
         server, snapshot = source_of(ctx.plan), snapshot_name(self.key, ctx.run_id)
-        return Facts(server, self.key, snapshot, ctx.reader(server).database(snapshot) is not None)
+        reader, directory = ctx.reader(server), exchange_of(ctx).source
+        return Facts(
+            server=server,
+            database=self.key,
+            snapshot=snapshot,
+            exists=reader.database(snapshot) is not None,
+            # Free now, so what is there later was written on the way back.
+            aside=free_path(reader, directory, backup_file(ctx.run_id, self.key, "aside")),
+            rebase=free_path(reader, directory, backup_file(ctx.run_id, self.key, "rebase")),
+        )
 
     def decide(self, facts: Facts) -> Decision:
         if not facts.exists:
             return Block(f"the snapshot {facts.snapshot} is gone", "Somebody dropped it: nothing may change now.")
-        return Apply(Goal(facts.database), ProveReverted(facts.server, facts.database, facts.snapshot))
+        undo = ProveReverted(facts.server, facts.database, facts.snapshot, facts.aside, facts.rebase)
+        return Apply(Goal(facts.database), undo)
 
     def apply(self, ctx: Context, intent: Goal) -> None:
         """Nothing: what counts is the way back that is durable by now."""

@@ -487,7 +487,8 @@ class Teller:
         if error is not None:
             raise error if isinstance(error, ImpossibleWorld) else Broken(f"a process ended with {error!r}")
         if machine.result is RunState.HELD:
-            return self._held()
+            self._held()
+            return False
         if machine.result in (RunState.UPGRADED, RunState.REVERTED, RunState.REFUSED):
             return True
         self._next(20.0)
@@ -500,14 +501,10 @@ class Teller:
         self.clock.advance(gap)
         self.silent.append((began, self.clock.monotonic(), rows))
 
-    def _held(self) -> bool:
-        """True when no person could do anything about it but by hand."""
+    def _held(self) -> None:
+        """A person mends what is wrong; a further executor must be able to end it."""
         view = self.view
         self.world.trace.append(f"   held: {view.held}; a person mends everything")
-        nobody_else = self.mended or not any(fault.hits for fault in self.world.faults)
-        if nobody_else and "is not what it was" in view.held and self._differs("old"):
-            self.told.ending = "held for good: what is there is truly not what was there"
-            return True
         if self.mended:
             raise Broken(f"held although all is mended: {view.held}")
         if not any(fault.hits for fault in self.world.faults):
@@ -515,10 +512,6 @@ class Teller:
         self.told.ending = "held"
         self._mend()
         self._next(60.0)
-        return False
-
-    def _differs(self, role: str) -> bool:
-        return bool(differences(self.data, self.world.data(role)))
 
     def _mend(self) -> None:
         self.mended = True
