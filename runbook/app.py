@@ -16,7 +16,7 @@ from runbook.adapters.pointer import CommandPointer, FilePointer, Replacement
 from runbook.adapters.sqlserver import Idle, Server, ServerTarget, open_copies, open_server
 from runbook.adapters.web import HttpWeb
 from runbook.cancel import CancelToken
-from runbook.claiming import Claims, Guarded, claimed
+from runbook.claiming import Claims, Guarded, claimed, give_back
 from runbook.codec import from_json
 from runbook.errors import NotSupported, RunbookError, WrongTarget
 from runbook.executor import Executor, Kinds, actor
@@ -132,14 +132,23 @@ class Surroundings:
     @contextmanager
     def claim(self, log: RunLog) -> Iterator[None]:
         """Be the only executor on every instance; see :mod:`runbook.claiming`."""
-        self.attach(log)
-        known = log.view.opening["servers"]
         with ExitStack() as over:
-            for idle in self._idle.values():
-                over.callback(idle.close)
-            instances = {name: partial(self.instance, name, known[name]["name"]) for name in self.plan.servers}
+            instances = self._attached(log, over)
             self._claims = over.enter_context(claimed(log, actor(), instances, self._copier(log)))
             yield
+
+    def give_back(self, log: RunLog) -> list[str]:
+        """See :class:`runbook.executor.World`."""
+        with ExitStack() as over:
+            return give_back(log, actor(), self._attached(log, over), self._copier(log))
+
+    def _attached(self, log: RunLog, over: ExitStack) -> dict[str, Callable[[], Server]]:
+        """How to reach each instance, as long as the block is not over."""
+        self.attach(log)
+        for idle in self._idle.values():
+            over.callback(idle.close)
+        known = log.view.opening["servers"]
+        return {name: partial(self.instance, name, known[name]["name"]) for name in self.plan.servers}
 
     def _copier(self, log: RunLog) -> Copier | None:
         chosen = self.plan.journal_copy

@@ -24,6 +24,7 @@ from runbook.states import RunState
 
 PATIENCE, LAST_PATIENCE = 3.0, 15.0
 """Seconds an instance is given to answer in the middle of a run, and at its end."""
+LEFT_BEHIND = "what the executor that ended this run left on the servers"
 TRIES = 5
 """Attempts to put the marker while others put theirs."""
 NO_COPY = "journal_copy is none: when this journal is lost, what is needed to go back is lost with it"
@@ -97,12 +98,16 @@ class Claims:
             with suppress(Unreachable, ServerError, TimeoutError):
                 refuse_unless_mine(name, within(PATIENCE, self._instances[name]().marker), self._mine)
 
-    def give_back(self, *, remove: bool) -> None:
-        """Say on every instance that answers that this run does not need it any more."""
+    def give_back(self, *, remove: bool) -> list[str]:
+        """Say on every instance that answers that this run does not need it any more; names of those that do not."""
+        left = []
         for name in self._instances:
-            end = partial(self._instances[name]().end_marker, self._mine.run_id, self._mine.fence, remove=remove)
-            with suppress(Unreachable, ServerError, TimeoutError):
+            try:
+                end = partial(self._instances[name]().end_marker, self._mine.run_id, self._mine.fence, remove=remove)
                 within(LAST_PATIENCE, end)
+            except (Unreachable, ServerError, TimeoutError):
+                left.append(name)
+        return left
 
     def release(self) -> None:
         """Let the locks go; those on a server that does not answer go with this process."""
@@ -135,10 +140,11 @@ class Claims:
         if instance.marker() == self._mine:
             instance.lag_marker(self._mine, newest)
 
-    def end_copy(self, *, remove: bool) -> None:
-        """Hand on what is left, or have the second place forget this run."""
+    def end_copy(self, *, remove: bool) -> bool:
+        """Hand on what is left, or have the second place forget this run; False when it was noted that it could not."""
+        finding = ""
         if self._copier is None or self._log.copier is None:
-            return
+            return True
         with suppress(JournalError):  # a full disk, or another executor's run by now: what is there is there
             if not remove:
                 self._copier.hurry()
@@ -150,6 +156,16 @@ class Claims:
             if finding:
                 self._note(finding)
                 self._log.flush()
+        return not finding
+
+    def give_back_late(self, *, remove: bool) -> list[str]:
+        """As at the end of a run, by another executor than the one that ended it; names of what did not answer. Refused
+        when the second place knows of rows that this journal does not hold: then this is not the newest journal."""
+        if self._copier:
+            self._begin_copy()
+        self._log.append(Draft(Kind.NOTE, None, {"text": f"executor {self._log.fence} gives back {LEFT_BEHIND}"}))
+        kept = [] if self.end_copy(remove=remove) else [self._copier.place.name if self._copier else ""]
+        return [*kept, *self.give_back(remove=remove)]
 
     def _announced(self) -> Marker:
         n, row_hash = self._log.last
@@ -232,6 +248,14 @@ def claimed(
         if leave_no_trace or log.view.ending:
             claims.give_back(remove=leave_no_trace)
         claims.release()
+
+
+def give_back(
+    log: RunLog, owner: str, instances: Mapping[str, Callable[[], Instance]], copier: Copier | None = None
+) -> list[str]:
+    """What :func:`claimed` does at the end of a run, for one whose executor died before it could, or that a person
+    declared ended; names of what did not answer."""
+    return Claims(log, owner, instances, copier).give_back_late(remove=log.view.ending is not RunState.UPGRADED)
 
 
 def _listed(names: list[str]) -> str:

@@ -45,6 +45,10 @@ class World(Services, Protocol):
         """Be the only executor on every instance that can be reached (AlreadyRunning otherwise), and
         end what sessions of earlier executors of this run still do there."""
 
+    def give_back(self, log: RunLog) -> list[str]:
+        """For a run that has ended: take away, or mark as ended, what stands on its instances and at the second place
+        of its journal; names of what does not answer."""
+
 
 @dataclass
 class Kinds:
@@ -195,6 +199,32 @@ class Executor:
             state = self.engine.drive()
         log.append(Draft(Kind.EXECUTOR_STOPPED, None, {"state": state.value}))
         return state
+
+    # --- after the end -----------------------------------------------------------------------------------------
+
+    def tidy(self, run_id: str, plan: Plan, lapsed: LeaseRow | None = None) -> str:
+        """Give back what an executor that died right after the ending could not any more (its lease was not released);
+        returns what to tell, empty when nothing is left. AlreadyRunning while somebody is at it."""
+        lease = self.store.lease(run_id)
+        if lease is None or lease.released:
+            return ""
+        here = Process.here()
+        gone = lapsed or watched(self.store, run_id, here, self.clock, self.now)
+        held = acquire(self.store, run_id, self.actor, here, self.now, lapsed=gone)
+        log = RunLog.load(self.store, run_id, actor=self.actor, now=self.now, fence=held.fence)
+        if log.view.ending:
+            return self.give_back(log, plan, held)
+        held.release()
+        return ""
+
+    def give_back(self, log: RunLog, plan: Plan, lease: Lease) -> str:
+        """Clean up after a run that has ended; the lease is kept as long as something is left for the next one."""
+        refuse_changed(log.view, plan)
+        left = self.world(plan).give_back(log)
+        if left:
+            return f"what it left there could not be given back: {', '.join(left)}"
+        lease.release()
+        return "what it had left on the servers was given back"
 
     @contextmanager
     def _beating(self, lease: Lease, engine: Engine) -> Iterator[None]:

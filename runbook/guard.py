@@ -3,7 +3,7 @@
 It watches the lease of a run. :func:`judge` says what follows from what it sees, and is pure; :class:`Guard` looks,
 asks, and hands the run to an executor of its own when it must. It never acts once the gate has opened on the new setup.
 
-the run has ended                              -> nothing more to watch
+the run has ended                              -> nothing more to watch, once its instances are given back
 an executor is at work                         -> wait
 the executor was stopped in order              -> wait; at the turn-back point, go back
 the executor is gone, before the pivot         -> take over: go on, or back, as the plan wants it
@@ -131,6 +131,7 @@ class Guard:
         on_loss: OnLoss,
         drive: Driver,
         say: Callable[[str], None],
+        tidy: Callable[[LeaseRow], str] = lambda _lapsed: "",
     ) -> None:
         self._log = log
         self._clock = clock
@@ -138,6 +139,7 @@ class Guard:
         self._on_loss = on_loss
         self._drive = drive
         self._say = say
+        self._tidy = tidy
         self._vigil = Vigil(Process.here(), clock.monotonic)
         self._due = clock.monotonic()
         """When the next look was meant to be."""
@@ -181,7 +183,7 @@ class Guard:
         self._watch_the_clocks(lease)
         match judge(self._log.view, self._vigil.is_gone(lease), self._on_loss, self._now()):
             case Over():
-                return None
+                return self._end(lease)
             case Wait():
                 self._said = self._alarmed = ""
             case Alarm(text):
@@ -189,6 +191,16 @@ class Guard:
             case TakeOver() as move:
                 return self._take_over(move, lease)
         return LOOK
+
+    def _end(self, lease: LeaseRow | None) -> float | None:
+        """The executor that ended the run gives its instances back, and the lease last; if it died before, this guard
+        does: it is no way forward or back."""
+        if lease is None or lease.released:
+            return None
+        if not self._vigil.is_gone(lease):
+            return LOOK
+        self._tell(self._tidy(lease) or "the run has ended")
+        return None
 
     def _begin_anew_after_a_gap(self) -> None:
         """Time in which this process stood still, or the journal did not answer, is no silence of the executor: it may

@@ -230,8 +230,8 @@ def hold(home: Any, run: str | None, reason: str) -> None:
 def declare(home: Any, setup: str, run: str | None, as_json: bool, yes: bool, reason: str) -> None:
     """Say that a run has ended because you put it right yourself.
 
-    SETUP is the one in service. For a run that can neither be resumed nor reverted: nothing is done on any server, the
-    gate, jobs and databases stay as they are, and the record says who declared it and why.
+    SETUP is the one in service. For a run that can neither be resumed nor reverted: gate, jobs and databases stay as
+    they are, only the run's own marker is given back, and the record says who declared it and why.
     """
     from runbook.app import build_executor
     from runbook.cli import show

@@ -172,7 +172,7 @@ def declared(found: Status) -> None:
     owed = [identity for identity, step in view.steps.items() if step.owes]
     if owed and found.state is RunState.REVERTED:
         click.echo(f"not put back by runbook: {', '.join(owed)}")
-    click.echo("nothing was done on any server, and nothing was proven")
+    click.echo("no database, job or gate was touched, and nothing was proven")
 
 
 _SAID = {

@@ -12,7 +12,7 @@ from runbook.adapters import detached
 from runbook.adapters.detached import Place
 from runbook.cancel import CancelToken
 from runbook.commands.guards import said
-from runbook.commands.runs import newest, plan_of
+from runbook.commands.runs import newest, plan_of, tidy
 from runbook.errors import (
     AlreadyRunning,
     HostError,
@@ -91,7 +91,9 @@ class Watch:
         executor = self._executor
         view = newest(executor, run)
         if view.ending:
-            raise UsageError(f"run {view.run_id} has ended: {view.ending}", hint="There is nothing left to watch.")
+            told = tidy(executor, view.run_id, plan_path)
+            message = f"run {view.run_id} has ended: {view.ending}"
+            raise UsageError(f"{message}; {told}" if told else message, hint="There is nothing left to watch.")
         self._plan_path, self._place = plan_path, place_of(self._home, view.run_id)
         if not self._place.take():
             raise AlreadyRunning(
@@ -110,7 +112,7 @@ class Watch:
             self._say(f"it could not take over: {unfit}")
         _note(log, f"a guard watches; when the executor is lost: {on_loss}", **_self(watches=True, unfit=unfit))
         self._view = log.view
-        self._guard = Guard(log, executor.clock, executor.now, on_loss, self._drive, self._say)
+        self._guard = Guard(log, executor.clock, executor.now, on_loss, self._drive, self._say, self._tidy)
         return log.view
 
     def watch(self) -> RunView:
@@ -129,6 +131,9 @@ class Watch:
             self._guard.stop()
         if self._executor.engine:
             self._executor.engine.stop(reason)
+
+    def _tidy(self, lapsed: LeaseRow) -> str:
+        return tidy(self._executor, lapsed.run_id, self._plan_path, lapsed)
 
     def _refuse_unfit(self, view: RunView) -> None:
         """The plan is there and is the one, the servers answer, and this login may do what it takes."""

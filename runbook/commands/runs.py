@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
 from runbook.commands import losing
 from runbook.commands.losing import Weighed
 from runbook.commands.status import Status, find_run
-from runbook.errors import Refused, UsageError
+from runbook.errors import AlreadyRunning, Refused, RunbookError, UsageError
 from runbook.events import Draft, Kind
 from runbook.executor import Executor, refuse_changed
 from runbook.journal.lease import Process, acquire, is_live, watched
-from runbook.journal.log import RunLog
+from runbook.journal.log import RunLog, view_of
+from runbook.journal.store import LeaseRow
 from runbook.plan.load import load_plan
 from runbook.plan.models import Plan
 from runbook.runview import RunView
@@ -23,6 +25,8 @@ from runbook.states import RunState
 def execute(executor: Executor, plan_path: Path, window: timedelta | None) -> tuple[str, RunState]:
     """Open a run of the plan and drive it to its end; returns (run id, state)."""
     plan = load_plan(plan_path)
+    for earlier in executor.store.run_ids():
+        tidy(executor, earlier)
     run_id = executor.open_run(plan, (plan.window.length if window is None else window).total_seconds())
     return run_id, executor.drive(run_id, plan)
 
@@ -32,7 +36,7 @@ def resume(executor: Executor, run: str | None, plan_path: Path | None = None) -
     machine, when it is not where the run was opened."""
     view = newest(executor, run)
     if view.ending:
-        raise UsageError(f"run {view.run_id} has ended: {view.ending}", hint="runbook audit show tells about it.")
+        raise _ended(executor, view, plan_path)
     if _is_live(executor, view.run_id):
         if not view.hold_requested:
             raise UsageError(f"run {view.run_id} is under way", hint="Watch it with: runbook status --watch.")
@@ -102,14 +106,15 @@ ENDING_OF = {"old": RunState.REVERTED, "new": RunState.UPGRADED}
 
 
 def declare(executor: Executor, run: str | None, setup: str, reason: str) -> Status:
-    """Record that a run has ended because a person put it right by other means; nothing is done on any server.
+    """Record that a run has ended because a person put it right by other means; of what is on the servers only its own
+    marker, and the copy of its journal, are given back.
 
     ``setup`` (``old`` or ``new``) says which one is in service. For a run that can neither be resumed nor reverted, and
     would keep its servers from ever being used by another one.
     """
     view = newest(executor, run)
     if view.ending:
-        raise UsageError(f"run {view.run_id} has ended: {view.ending}", hint="runbook audit show tells about it.")
+        raise _ended(executor, view)
     if setup == "new" and not view.touched:
         raise Refused(
             f"run {view.run_id} has touched nothing, so the new setup cannot be in service because of it",
@@ -124,9 +129,31 @@ def declare(executor: Executor, run: str | None, setup: str, reason: str) -> Sta
         log = RunLog.load(executor.store, view.run_id, actor=executor.actor, now=executor.now, fence=lease.fence)
         data = {"ending": ENDING_OF[setup].value, "reason": reason, "declared": executor.actor}
         log.append(Draft(Kind.RUN_FINISHED, None, data))
-        return Status(log.view, live=False, owner="")
-    finally:
+    except BaseException:
         lease.release()
+        raise
+    with suppress(RunbookError):  # without plan or servers: the next command on this run, or the next run, does it
+        executor.give_back(log, plan_of(log.view), lease)
+    return Status(log.view, live=False, owner="")
+
+
+def tidy(executor: Executor, run_id: str, plan_path: Path | None = None, lapsed: LeaseRow | None = None) -> str:
+    """Give back what an ended run has left on its servers, if it has; returns what to tell, also when it cannot be."""
+    lease = executor.store.lease(run_id)
+    if lease is None or lease.released or not (view := view_of(executor.store, run_id)).ending:
+        return ""
+    try:
+        return executor.tidy(run_id, plan_of(view, plan_path), lapsed)
+    except AlreadyRunning:
+        return ""  # somebody is at it
+    except RunbookError as error:
+        return f"what it left on the servers is still there: {error.message}"
+
+
+def _ended(executor: Executor, view: RunView, plan_path: Path | None = None) -> UsageError:
+    told = tidy(executor, view.run_id, plan_path)
+    message = f"run {view.run_id} has ended: {view.ending}"
+    return UsageError(f"{message}; {told}" if told else message, hint="runbook audit show tells about it.")
 
 
 def request(

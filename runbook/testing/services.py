@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from runbook.claiming import Claims, Guarded, claimed
+from runbook.claiming import Claims, Guarded, claimed, give_back
 from runbook.codec import from_json
 from runbook.journal.copying import Copier, Directory, Place
 from runbook.journal.log import RunLog
@@ -98,6 +98,11 @@ class FakeServices:
             log, f"executor in process {self.world.generation}", self.instances(), self._copier()
         ) as self._claims:
             yield
+
+    def give_back(self, log: RunLog) -> list[str]:
+        """As the executor that ended the run would have."""
+        self.attach(log)
+        return give_back(log, f"executor in process {self.world.generation}", self.instances(), self._copier())
 
     def _copier(self) -> Copier | None:
         chosen = self.plan.journal_copy

@@ -157,3 +157,13 @@ def test_a_guard_whose_login_is_refused_says_so_when_it_begins(sandbox: System) 
     assert "refuses the login helper" in refused.err
     assert any("could not take over: old" in one and "helper" in one for one in sandbox.status()["findings"])
     assert "could not take over: old" in sandbox.runbook("status").out
+
+
+def test_killed_after_the_last_row(sandbox: System) -> None:
+    """The run is over and its marker would stay: the guard gives the instances back, and ends."""
+    sandbox.servers.fault("new", "corrupt", CORRUPT, times=1)
+    _killed(sandbox, "journal.after-append~run-finished")
+    assert sandbox.status()["state"] == "reverted"
+    wait_until(lambda: not sandbox.guards(), 60)
+    for role in ("old", "new"):
+        assert sandbox.sql(role, "SELECT name FROM msdb.sys.tables WHERE name LIKE N'runbook%'", "msdb") == []
