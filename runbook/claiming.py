@@ -17,7 +17,7 @@ from runbook.events import Draft, Kind
 from runbook.journal.copying import Copier
 from runbook.journal.log import RunLog, view_of
 from runbook.journal.store import Store
-from runbook.marker import Instance, Marker, refuse_unless_free, refuse_unless_mine
+from runbook.marker import Held, Instance, Marker, refuse_unless_free, refuse_unless_mine
 from runbook.patience import within
 from runbook.ports import Recorded, Recorder
 from runbook.states import RunState
@@ -62,7 +62,8 @@ class Claims:
         self._owner = owner
         self._instances = instances
         self._memory = JournalMemory(log.store)
-        self._locks = ExitStack()
+        self._over = ExitStack()
+        self._locks: dict[str, Held] = {}
         self._one_at_a_time = {name: threading.Lock() for name in instances}
         self._held: set[str] = set()
         self._mine = self._announced()
@@ -88,7 +89,26 @@ class Claims:
                     if type(error) is not Refused:
                         raise
                     raise FencedOut(error.message, hint=error.hint) from error  # a newer journal is at work
+            elif not self._is_locked(name):
+                self._lock_again(name)
         return self._mine
+
+    def _is_locked(self, name: str) -> bool:
+        """A server that says nothing is asked by the effect itself, which can be ended."""
+        try:
+            return within(PATIENCE, self._locks[name].is_held)
+        except TimeoutError:
+            return True
+
+    def _lock_again(self, name: str) -> None:
+        """The server was restarted, or the connection cut: the lock went with its session."""
+        self._lock(name, instead_of=self._locks[name])
+        text = f"{name}: the application lock was gone with its session, and was taken again"
+        self._log.buffer(Draft(Kind.NOTE, None, {"text": text}))
+
+    def _lock(self, name: str, instead_of: Held | None = None) -> None:
+        lock = self._instances[name]().application_lock(self._mine.run_id, instead_of=instead_of)
+        self._locks[name] = self._over.enter_context(lock)
 
     def refuse_if_lost(self) -> None:
         """Raise FencedOut when an instance that answers is in other hands by now. For effects outside of the servers,
@@ -112,7 +132,7 @@ class Claims:
     def release(self) -> None:
         """Let the locks go; those on a server that does not answer go with this process."""
         with suppress(TimeoutError):
-            within(LAST_PATIENCE, self._locks.close)
+            within(LAST_PATIENCE, self._over.close)
 
     def _begin_copy(self) -> None:
         if self._copier is None:
@@ -190,7 +210,7 @@ class Claims:
         if ended:
             text = f"{name}: {ended} sessions of an earlier executor were ended"
             self._log.buffer(Draft(Kind.NOTE, None, {"text": text}))
-        self._locks.enter_context(instance.application_lock(self._mine.run_id))
+        self._lock(name)
         self._held.add(name)
         if self._copier and name == self._copier.place.server:
             self._copier.place.held_by(self._mine.fence)

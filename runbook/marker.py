@@ -35,6 +35,13 @@ class Marker:
     """Number of the newest row when the second place of the journal last stopped taking rows; 0: it never did."""
 
 
+class Held(Protocol):
+    """A lock on an instance."""
+
+    def is_held(self) -> bool:
+        """Whether its session is still there: a restart of the server, or a cut connection, ends both."""
+
+
 class Instance(Protocol):
     """What a claim asks of a server; the adapter and the fake both have it."""
 
@@ -59,8 +66,10 @@ class Instance(Protocol):
     def end_sessions_of(self, run_id: str, older_than_fence: int) -> int:
         """End what older executors of the run still do; returns once their sessions are gone."""
 
-    def application_lock(self, run_id: str) -> AbstractContextManager[object]:
-        """Hold the instance as long as this process lives. AlreadyRunning when another one does."""
+    def application_lock(self, run_id: str, *, instead_of: Held | None = None) -> AbstractContextManager[Held]:
+        """Hold the instance as long as this process and its session live. AlreadyRunning when another one does.
+        ``instead_of``: a lock of this process whose session is of no use any more; what is left of it is ended first.
+        """
 
 
 class Memory(Protocol):

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from runbook.errors import AlreadyRunning
-from runbook.marker import Marker, refuse_unless_mine
+from runbook.marker import Held, Marker, refuse_unless_mine
+from runbook.testing.instance import Instance
 from runbook.testing.reading import FakeReader
 
 
@@ -57,17 +58,31 @@ class Claimed(FakeReader):
         return self.instance.end_lingering()
 
     @contextmanager
-    def application_lock(self, run_id: str) -> Iterator[None]:
+    def application_lock(self, run_id: str, *, instead_of: Held | None = None) -> Iterator[FakeLock]:
         """The lock that keeps a second executor away from this instance."""
         self.look("application_lock", "sp_getapplock runbook")
+        if instead_of is not None and self.instance.lock is instead_of:
+            self.instance.end_lock()
         if self.instance.lock_holder is not None:
             raise AlreadyRunning(
                 f"another run works on {self.instance.server_name}: {self.instance.lock_holder}",
                 hint="Wait for it, or resume it.",
             )
-        self.instance.lock_holder = run_id
+        held = FakeLock(self.instance)
+        self.instance.lock_holder, self.instance.lock = run_id, held
         try:
-            yield
+            yield held
         finally:
-            if self.generation == self.world.generation:
-                self.instance.lock_holder = None
+            if self.generation == self.world.generation and self.instance.lock is held:
+                self.instance.end_lock()
+
+
+class FakeLock:
+    """A lock that goes with the server."""
+
+    def __init__(self, instance: Instance) -> None:
+        self._instance = instance
+
+    def is_held(self) -> bool:
+        """Its session is there."""
+        return self._instance.lock is self and not self._instance.down

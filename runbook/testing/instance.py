@@ -65,6 +65,8 @@ class Instance:
     skew: timedelta = timedelta(0)
     down: bool = False
     lock_holder: str | None = None
+    lock: object = None
+    """The lock that is held, as its holder has it."""
     marker: Marker | None = None
     """Who may act here, as msdb knows it: outlives sessions and restarts."""
     copies: dict[str, dict[int, Row]] = field(default_factory=dict)
@@ -229,7 +231,12 @@ class Instance:
         self.slot_held = False
         self.waiting += [one for one in self.clients if one.reconnects]
         self.clients.clear()
+        self.end_lock()
         self.end_lingering()
+
+    def end_lock(self) -> None:
+        """The session that held it is gone, or gave it back."""
+        self.lock_holder = self.lock = None
 
     def start(self, recovering: float) -> None:
         """Databases recover; a revert that was cut off goes on to its end."""

@@ -195,7 +195,7 @@ class World:
         self._plug = None
         self.clock.forget_timers()
         for instance in self.servers.values():
-            instance.lock_holder = None
+            instance.end_lock()
             instance.slot_held = False
 
     # -- time and faults

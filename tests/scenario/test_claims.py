@@ -178,6 +178,52 @@ def test_an_instance_that_did_not_answer_is_claimed_before_its_first_effect(tmp_
     assert any("new could not be claimed yet" in text for text in night.view.findings)
 
 
+def test_a_server_that_restarted_is_locked_again_before_the_next_effect(tmp_path: Path) -> None:
+    """The lock went with the server's sessions; nobody else gets in between, and the record says so."""
+    night = Night(tmp_path)
+    old = night.world.servers["old"]
+    restarted, unlocked = [], []
+
+    def restart(effect: object) -> bool:
+        text = str(effect)
+        if "step-done(close-gate)" in text and not restarted:
+            restarted.append(text)
+            night.world.kill_server("old")
+            night.world.start_server("old")
+            assert old.lock_holder is None
+        elif restarted and " old: " in text and old.lock_holder != night.run_id:
+            unlocked.append(text)
+        return False
+
+    night.world.pull_plug_when(restart)
+    assert night.drive() is RunState.UPGRADED
+    assert restarted
+    assert unlocked == []
+    notes = [row.body for row in night.store.rows(night.run_id) if row.kind == "note"]
+    assert sum("old: the application lock was gone" in note for note in notes) == 1
+    assert old.lock_holder is None, "given back at the end"
+
+
+def test_a_lock_that_somebody_else_took_after_a_restart_is_in_the_way(tmp_path: Path) -> None:
+    """No effect on an instance that another one holds: it is left to people."""
+    night = Night(tmp_path)
+    old = night.world.servers["old"]
+    taken: list[int] = []
+
+    def take(effect: object) -> bool:
+        if "step-done(cut-database[Contacts])" in str(effect) and not taken:
+            night.world.kill_server("old")
+            night.world.start_server("old")
+            old.lock_holder = "another"
+            taken.append(len(night.world.trace))
+        return False
+
+    night.world.pull_plug_when(take)
+    assert night.drive() is RunState.HELD
+    assert "another" in night.view.held
+    assert not any(line.startswith("old: BACKUP LOG") for line in night.world.trace[taken[0] :])
+
+
 @pytest.mark.parametrize(
     ("change", "kind"),
     [({"fence": 9, "position": 900}, FencedOut), ({"run_id": "other"}, AlreadyRunning)],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -21,20 +22,32 @@ class Lock:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._asking = threading.Lock()
 
     def is_held(self) -> bool:
-        """Whether the session that holds it still answers; with the session the lock is gone."""
+        """Whether the session that holds it still answers; with the session the lock is gone. Taken for held while an
+        earlier question is not answered: nobody uses a session from two threads."""
+        if not self._asking.acquire(blocking=False):
+            return True
         try:
             return bool(self._session.read(text.own_session()).first.rows)
         except ServerError:
             return False
+        finally:
+            self._asking.release()
+
+    def end(self, session: Session) -> None:
+        """Have the server end its session, which it may not have noticed to be cut off."""
+        backups.kill(session, self._session.connection.session_id, self._session.connection.login_time)
 
 
 @contextmanager
-def application_lock(client: Client, run_id: str) -> Iterator[Lock]:
+def application_lock(client: Client, run_id: str, instead_of: Lock | None = None) -> Iterator[Lock]:
     """Hold the lock on a connection that stays open. Server and process may die: the lock goes with the session."""
     with client.inside() as session:
-        if int(session.effect(text.take_lock()).value()) < 0:
+        if instead_of:
+            instead_of.end(session)
+        if not _taken(client, session, LOOKS if instead_of else 1):
             holder = catalog.lock_holder(client)
             raise AlreadyRunning(
                 f"{client.role}: another run holds this instance{': ' + holder if holder else ''}",
@@ -44,6 +57,15 @@ def application_lock(client: Client, run_id: str) -> Iterator[Lock]:
             yield Lock(session)
         finally:
             _give_back(session)
+
+
+def _taken(client: Client, session: Session, looks: int) -> bool:
+    for look in range(looks):
+        if look:
+            client.cancellation.sleep(LOOK)
+        if int(session.effect(text.take_lock()).value()) >= 0:
+            return True
+    return False
 
 
 def _give_back(session: Session) -> None:

@@ -17,7 +17,7 @@ from runbook.adapters.sqlserver.tsql import marker as marker_text
 from runbook.adapters.sqlserver.tsql import session as session_text
 from runbook.adapters.sqlserver.tsql import state as state_text
 from runbook.errors import NotPermitted, Refused, WrongTarget
-from runbook.marker import Marker, refuse_unless_mine
+from runbook.marker import Held, Marker, refuse_unless_mine
 from runbook.ports import (
     AgentJob,
     BackupHeader,
@@ -194,9 +194,10 @@ class Server(Reader):
         return marker_text.clear(run_id)
 
     @contextmanager
-    def application_lock(self, run_id: str) -> Iterator[executors.Lock]:
+    def application_lock(self, run_id: str, *, instead_of: Held | None = None) -> Iterator[executors.Lock]:
         """Hold the instance for this run while the block runs. Raises AlreadyRunning when another run holds it."""
-        with executors.application_lock(self._client, run_id) as lock:
+        old = instead_of if isinstance(instead_of, executors.Lock) else None
+        with executors.application_lock(self._client, run_id, old) as lock:
             yield lock
 
     # -- jobs and logins ------------------------------------------------------------------------------------

@@ -330,6 +330,17 @@ def test_sessions_of_an_earlier_executor_are_ended(real):
             assert not lock.is_held()
 
 
+def test_a_lock_is_taken_again_from_a_session_of_its_own_that_is_of_no_use(real):
+    """A cut connection that the server has not noticed keeps the lock: that session is ended, by number and login."""
+    first, again = real.server(), real.server()
+    with first.application_lock(real.run_id) as lock:
+        with pytest.raises(AlreadyRunning), again.application_lock(real.run_id):
+            pass
+        with again.application_lock(real.run_id, instead_of=lock) as taken:
+            assert taken.is_held()
+            assert not lock.is_held()
+
+
 def test_a_job_keeps_its_text(real):
     """Quotes, line breaks and a backslash before one, more than 4,000 characters."""
     server = real.server("new")
