@@ -370,7 +370,7 @@ class SqlServer(SqlServerReader, Protocol):
         """A session that is already gone is success."""
 
     def backup_full(self, database: str, path: str, *, name: str, copy_only: bool) -> None:
-        """WITH CHECKSUM, INIT into a file of its own. A file that exists is refused (a restore point is sacred)."""
+        """WITH CHECKSUM, NOINIT into a file of its own. A file that exists is refused (a restore point is sacred)."""
 
     def backup_log(self, database: str, path: str, *, name: str) -> None: ...
     def cut_tail(self, database: str, path: str, *, name: str) -> None:

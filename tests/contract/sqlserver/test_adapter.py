@@ -8,7 +8,7 @@ from dataclasses import replace
 import pyodbc
 import pytest
 
-from runbook.adapters.sqlserver import ServerTarget, open_server
+from runbook.adapters.sqlserver import ServerTarget, backups, open_server
 from runbook.adapters.sqlserver.server import require_sysadmin
 from runbook.adapters.sqlserver.target import Address
 from runbook.errors import AlreadyRunning, Cancelled, NotPermitted, Refused, ServerError, Unreachable
@@ -328,6 +328,15 @@ def test_sessions_of_an_earlier_executor_are_ended(real):
         with new.application_lock(real.run_id) as taken:
             assert taken.is_held()
             assert not lock.is_held()
+
+
+def test_a_file_that_appears_after_the_look_is_not_written_over(real, monkeypatch):
+    """Between the look for it and the BACKUP somebody else wrote there: their set is kept by the server itself."""
+    server, path = real.server(), real.path("theirs.bak")
+    server.backup_full(real.full, path, name="theirs", copy_only=True)
+    monkeypatch.setattr(backups, "refuse_existing", lambda _client, _path: None)
+    server.backup_full(real.full, path, name="ours", copy_only=True)
+    assert [server.backup_header(path, position).name for position in (1, 2)] == ["theirs", "ours"]
 
 
 def test_a_lock_is_taken_again_from_a_session_of_its_own_that_is_of_no_use(real):

@@ -31,7 +31,8 @@ def tail(database: str, path: str, *, title: str) -> str:
 
 
 def _backup(what: str, database: str, path: str, title: str, options: Sequence[str]) -> str:
-    chosen = ", ".join([*options, "CHECKSUM", "INIT", f"NAME = {literal(title)}", PROGRESS])
+    # NOINIT: a file that came into being since it was looked for is added to, never written over
+    chosen = ", ".join([*options, "CHECKSUM", "NOINIT", f"NAME = {literal(title)}", PROGRESS])
     return f"BACKUP {what} {name(database)} TO DISK = {literal(path)}\nWITH {chosen}"
 
 
