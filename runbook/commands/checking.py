@@ -77,7 +77,9 @@ def check(executor: Executor, plan_path: Path, window: timedelta | None) -> Repo
     workers = ThreadWorkers(plan.limits.workers)
     world.attach(log)
     Engine(log, compiled.steps, {}, world, executor.clock, executor.now, workers, executor.watcher).drive()
-    return Report(plan.name, executor.now(), (*_findings(log), _window(fit)), tuple(log.view.findings), fit)
+    return Report(
+        plan.name, executor.now(), (*_findings(log), _window(fit), _journal(executor)), tuple(log.view.findings), fit
+    )
 
 
 def _preflight(graph: Graph) -> Graph:
@@ -107,3 +109,12 @@ def _window(fit: Fit) -> Finding:
         f"window {fit.window:.0f} s"
     )
     return Finding("fits-window", fit.fits, what, "" if fit.fits else "Give a longer window or measured budgets.")
+
+
+def _journal(executor: Executor) -> Finding:
+    """A run that cannot write its journal may do nothing more, also nothing of the way back."""
+    missing = executor.store.unreserved
+    if not missing:
+        return Finding("journal-room", True, "the journal has room for the record of a way back")
+    hint = "Make room there, or put the journal elsewhere with RUNBOOK_HOME, RUNBOOK_JOURNAL or --journal."
+    return Finding("journal-room", False, missing, hint)

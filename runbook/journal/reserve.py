@@ -15,6 +15,7 @@ from pathlib import Path
 
 SIZE = 4 * 1024 * 1024
 """Bytes. A way back of a thousand steps writes less than half of it."""
+MIB = 1024 * 1024
 SPARE = 4
 """The reserve is made only when this many times its size is free: it must not be what fills a small disk."""
 _FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
@@ -35,6 +36,20 @@ class Reserve:
         except OSError:
             return 0
         return getattr(found, "st_blocks", -(-found.st_size // 512)) * 512
+
+    @property
+    def missing(self) -> str:
+        """Why there is no room kept, empty when there is."""
+        if self.held >= SIZE:
+            return ""
+        try:
+            free = shutil.disk_usage(self.path.parent).free
+        except OSError as error:
+            return f"no room is kept for the record of the way back at {self.path}: {error.strerror}"
+        why = f"the disk has {free // MIB} MiB free, it takes {SPARE * SIZE // MIB}"
+        if free >= SPARE * SIZE:
+            why = "the file cannot be made"
+        return f"no room is kept for the record of the way back at {self.path}: {why}"
 
     def make(self) -> None:
         """Allocate it, unless it is there or the disk has too little room. Never fails: a journal works without."""

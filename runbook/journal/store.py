@@ -47,6 +47,10 @@ class Store(Protocol):
         """Why the run should turn back while the journal can still be written: the disk under it is full, and the room
         that was kept for this is in use. Empty otherwise."""
 
+    @property
+    def unreserved(self) -> str:
+        """Why no room is kept for a full disk under the journal, where one would be; empty otherwise."""
+
     def append(self, rows: Sequence[Row], *, expected: int, fence: int | None) -> bool:
         """Write rows of one run durably, if its head is still at ``expected`` (0: the run is new). False when
         somebody else wrote first. ``fence`` None: a person's command, not bound to the lease. FencedOut when the
@@ -115,6 +119,11 @@ class SqlStore:
     def pressed(self) -> str:
         """See :class:`Store`."""
         return self._transactions.pressed
+
+    @property
+    def unreserved(self) -> str:
+        """See :class:`Store`."""
+        return self._transactions.unreserved
 
     @property
     def patience(self) -> float:

@@ -69,6 +69,11 @@ class Transactions:
             self._reserve.make()
         return True
 
+    @property
+    def unreserved(self) -> str:
+        """See :class:`runbook.journal.store.Store`."""
+        return self._reserve.missing if self._reserve else ""
+
     def read(self, work: Callable[[Any], T]) -> T:
         """What ``work`` finds with a cursor; it may be called more than once."""
         return self._patiently(lambda: self._once(work))

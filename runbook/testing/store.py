@@ -17,7 +17,7 @@ class MemoryStore:
     def __init__(self, hook: Callable[[str], None] | None = None, alive: Callable[[], None] | None = None) -> None:
         self.hook = hook or (lambda _where: None)
         self.alive = alive or (lambda: None)
-        self.pressed = ""
+        self.pressed = self.unreserved = ""
         self._lock = threading.RLock()
         self._rows: dict[str, list[Row]] = {}
         self._heads: dict[str, Head] = {}

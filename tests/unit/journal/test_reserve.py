@@ -14,10 +14,12 @@ from pathlib import Path
 import pytest
 
 from runbook import failpoints
+from runbook.commands.checking import check
 from runbook.errors import JournalUnwritable, Refused
 from runbook.events import Draft, Kind
 from runbook.journal.reserve import SIZE, SPARE, Reserve
 from runbook.journal.store import LeaseRow, open_for_reading, open_store
+from tests.scenario.night import Night
 from tests.unit.journal.books import RUN, Book
 
 ROW = Draft(Kind.NOTE, None, {"text": "x" * 600})
@@ -219,6 +221,22 @@ def test_an_error_about_something_else_leaves_it_alone(book: Book) -> None:
     assert not Reserve(book.file).give_up_for(locked)
     assert not Reserve(book.file).give_up_for(None)
     assert Reserve(book.file).held >= SIZE
+
+
+def test_a_disk_too_small_for_it_is_named_by_check(tiny: Disk, tmp_path: Path) -> None:
+    """A no-go before the night, with the place and the sizes; with room there is nothing to say."""
+    night = Night(tmp_path)
+    for journal, ok in ((tmp_path / "roomy.db", True), (tiny.journal, False)):
+        executor = night.executor()
+        executor.store = open_store(f"sqlite:///{journal}")
+        report = check(executor, night.plan.path, None)
+        (found,) = [one for one in report.findings if one.check == "journal-room"]
+        assert found.ok is ok, found
+        assert report.go is ok, [one for one in report.findings if not one.ok]
+        executor.store.close()
+    assert found.what.endswith("the disk has 14 MiB free, it takes 16")
+    assert str(tiny.reserve.path) in found.what
+    assert "RUNBOOK_JOURNAL" in found.hint
 
 
 # --- the same without a disk: failpoints ----------------------------------------------------------------------------
