@@ -14,6 +14,10 @@ STOPS_WITHIN = 60.0
 class DisableJobsAgain(Undo):
     """Disable exactly the jobs this run enabled, and stop those that run."""
 
+    # Before the gate closes, as the reversed graph has it, although going forward the gate closes first. A job may
+    # take its time to end, or not end at all: that is waited for, or found out and held, while users are still served.
+    # With the gate closed first they would stand outside all that time. What they write meanwhile is not given up
+    # unseen: it is counted once everybody is out, and a person has accepted that many rows or the run goes forward.
     server: str
     jobs: tuple[JobMark, ...]
 
