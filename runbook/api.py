@@ -128,13 +128,16 @@ from runbook.toolkit.probes import (
     GATE_HINT,
     GATE_IS_GONE,
     Page,
+    await_gate,
     await_pages,
     await_silence,
     complaints,
     gate_is_gone,
+    gate_is_seen,
     gate_pages,
 )
 from runbook.toolkit.proof import Difference, ProofSet, differences, gaps, grave, named_lines, prove
+from runbook.toolkit.proving import ProvingStep
 from runbook.toolkit.returning import await_open, is_returned, prove_return, reference_of
 from runbook.toolkit.reverting import ToSnapshot
 from runbook.toolkit.scripts import Script, read_script, unchanged
@@ -211,6 +214,7 @@ __all__ = [
     "Plan",
     "ProofLevel",
     "ProofSet",
+    "ProvingStep",
     "QueryCheck",
     "QuietMark",
     "ReadContext",
@@ -241,6 +245,7 @@ __all__ = [
     "answers",
     "applied_once",
     "as_target_sees",
+    "await_gate",
     "await_open",
     "await_pages",
     "await_silence",
@@ -259,6 +264,7 @@ __all__ = [
     "free_path",
     "gaps",
     "gate_is_gone",
+    "gate_is_seen",
     "gate_pages",
     "grave",
     "has_snapshots",

@@ -9,12 +9,9 @@ from runbook.api import (
     GateState,
     Outcome,
     ReadContext,
-    StepFailed,
     Undo,
-    await_pages,
-    complaints,
-    gate_pages,
-    named_lines,
+    await_gate,
+    gate_is_seen,
 )
 
 PATIENCE = 30.0
@@ -35,12 +32,8 @@ class OpenGateAgain(Undo):
             ctx.gate.open(self.earlier)
         if self.earlier:
             return  # what stood there before is not for this run to look behind
-        wrong = await_pages(ctx, gate_pages(ctx.plan, "open"), PATIENCE)
-        if wrong:
-            raise StepFailed(
-                f"the gate is open, but users are not served: {named_lines(wrong)}",
-                hint="The databases are back as they were: look at the application, then resume.",
-            )
+        hint = "The databases are back as they were: look at the application, then resume."
+        await_gate(ctx, "open", PATIENCE, "the gate is open, but users are not served", hint)
 
     def verify(self, ctx: ReadContext) -> Outcome:
         state = ctx.gate_reader.observe()
@@ -49,5 +42,5 @@ class OpenGateAgain(Undo):
         if ctx.gate_reader.earlier() != self.earlier:
             return Outcome.PARTIAL
         # An open gate before a page that does not answer is no service.
-        served = bool(self.earlier) or not complaints(ctx, gate_pages(ctx.plan, "open"))
+        served = bool(self.earlier) or gate_is_seen(ctx, "open")
         return Outcome.REACHED if served else Outcome.PARTIAL

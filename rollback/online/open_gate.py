@@ -11,10 +11,8 @@ from runbook.api import (
     ReadContext,
     StepFailed,
     Undo,
-    await_pages,
-    complaints,
-    gate_pages,
-    named_lines,
+    await_gate,
+    gate_is_seen,
 )
 
 PATIENCE = 10.0
@@ -36,12 +34,8 @@ class CloseGateAgain(Undo):
                 hint="Somebody keeps users out on purpose: talk to them, take it away, then: runbook resume.",
             )
         ctx.gate.close(ctx.public_text())
-        wrong = await_pages(ctx, gate_pages(ctx.plan, "closed"), PATIENCE)
-        if wrong:
-            raise StepFailed(
-                f"users are not kept out: {named_lines(wrong)}",
-                hint="Look whether the front end honours the gate, then: runbook resume.",
-            )
+        hint = "Look whether the front end honours the gate, then: runbook resume."
+        await_gate(ctx, "closed", PATIENCE, "users are not kept out", hint)
 
     def verify(self, ctx: ReadContext) -> Outcome:
         if self.kind == "none":
@@ -49,5 +43,5 @@ class CloseGateAgain(Undo):
         state = ctx.gate_reader.observe()
         if state is GateState.OPEN:
             return Outcome.UNTOUCHED
-        out = state is GateState.CLOSED and not complaints(ctx, gate_pages(ctx.plan, "closed"))
+        out = state is GateState.CLOSED and gate_is_seen(ctx, "closed")
         return Outcome.REACHED if out else Outcome.PARTIAL

@@ -6,14 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from runbook.errors import StepFailed
 from runbook.plan.models import Plan
 from runbook.ports import GateState, WebAnswer
 from runbook.step import ReadContext
+from runbook.toolkit.proof import named_lines
 
 PAUSE = 0.5
 """Seconds between two looks."""
 ANSWER_WITHIN = 5.0
 """Seconds one page may take: users give up as well."""
+
+GateSide = Literal["open", "closed"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ def gate_is_gone(ctx: ReadContext) -> bool:
     return ctx.plan.gate.kind != "none" and ctx.gate_reader.observe() is GateState.OPEN
 
 
-def gate_pages(plan: Plan, state: Literal["open", "closed"]) -> tuple[Page, ...]:
+def gate_pages(plan: Plan, state: GateSide) -> tuple[Page, ...]:
     """What the plan's probes must see while the gate is in that state; empty when it has none."""
     probes = () if plan.gate.kind == "none" else plan.gate.probes
     wanted = [(probe, probe.open if state == "open" else probe.closed) for probe in probes]
@@ -63,6 +67,18 @@ def complaints(ctx: ReadContext, pages: Sequence[Page]) -> tuple[str, ...]:
 def await_pages(ctx: ReadContext, pages: Sequence[Page], seconds: float) -> tuple[str, ...]:
     """Look again and again until all is well or ``seconds`` have passed; return what is still wrong."""
     return await_silence(ctx, lambda: complaints(ctx, pages), seconds)
+
+
+def await_gate(ctx: ReadContext, state: GateSide, seconds: float, trouble: str, hint: str) -> None:
+    """Wait until the gate is seen in that state from outside; StepFailed with ``trouble`` and what is seen instead."""
+    wrong = await_pages(ctx, gate_pages(ctx.plan, state), seconds)
+    if wrong:
+        raise StepFailed(f"{trouble}: {named_lines(wrong)}", hint=hint)
+
+
+def gate_is_seen(ctx: ReadContext, state: GateSide) -> bool:
+    """Whether the gate is in that state as seen from outside, now; true where the plan has no probes."""
+    return not complaints(ctx, gate_pages(ctx.plan, state))
 
 
 def await_silence(ctx: ReadContext, look: Callable[[], tuple[str, ...]], seconds: float) -> tuple[str, ...]:

@@ -28,6 +28,10 @@ class ProofSet:
         parts = [f"{count} by {level}" for level, count in levels.items() if count]
         return f"{len(self.tables)} tables ({', '.join(parts) or 'none'}), {self.rows} rows"
 
+    def holds(self) -> str:
+        """The same as a sentence."""
+        return f"{self.database} holds {self.summary()}"
+
     @property
     def rows(self) -> int:
         """Rows of all tables."""

@@ -71,7 +71,7 @@ class ProveReference(DatabaseStep):
     def decide(self, facts: Facts) -> Decision:
         if facts.snapshot:
             # Its way back belongs to expect-return, which stands before the scripts.
-            return Pass(f"{facts.database} holds {facts.proof.summary()}", keep=facts.proof)
+            return Pass(facts.proof.holds(), keep=facts.proof)
         return Apply(Goal(facts.server, facts.database), ProveReturn(facts.server, facts.database), keep=facts.proof)
 
     def apply(self, ctx: Context, intent: Goal) -> None:

@@ -6,23 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from runbook.api import (
-    PROOF_MIB_S,
     Block,
-    Budget,
-    DatabaseStep,
     Decision,
     Pass,
     Phase,
     ProofSet,
+    ProvingStep,
     ReadContext,
-    Sizes,
     differences,
     gaps,
     grave,
     named_lines,
     prove,
     reference_of,
-    seconds,
     target_of,
 )
 
@@ -57,19 +53,12 @@ def compare(ctx: ReadContext, server: str, database: str) -> Facts:
     return Facts(server, database, grave(found), after.summary(), after.reasons)
 
 
-class CompareProof(DatabaseStep):
+class CompareProof(ProvingStep):
     """Prove the upgraded data and compare it with the reference, table by table."""
 
     phase = Phase.VALIDATE
     after = ("carry-options",)
     strategies = frozenset({"side-by-side"})
-
-    @property
-    def servers(self) -> tuple[str, ...]:
-        return (target_of(self.plan),)
-
-    def budget(self, sizes: Sizes) -> Budget:
-        return Budget(seconds(sizes, self.key, PROOF_MIB_S))
 
     def observe(self, ctx: ReadContext) -> Facts:
         return compare(ctx, target_of(ctx.plan), self.key)

@@ -5,17 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runbook.api import (
-    PROOF_MIB_S,
-    Budget,
-    DatabaseStep,
     Decision,
     Pass,
     Phase,
     ProofSet,
+    ProvingStep,
     ReadContext,
-    Sizes,
     prove,
-    seconds,
     upgraded_of,
 )
 
@@ -28,7 +24,7 @@ class Facts:
     proof: ProofSet
 
 
-class ProveUpgraded(DatabaseStep):
+class ProveUpgraded(ProvingStep):
     """Prove what the scripts made of the database: what users write later is counted against it."""
 
     # Side by side needs none: there the upgraded data is equal to the reference.
@@ -36,15 +32,8 @@ class ProveUpgraded(DatabaseStep):
     after = ("run-scripts", "create-snapshot")
     strategies = frozenset({"scripts"})
 
-    @property
-    def servers(self) -> tuple[str, ...]:
-        return (upgraded_of(self.plan),)
-
-    def budget(self, sizes: Sizes) -> Budget:
-        return Budget(seconds(sizes, self.key, PROOF_MIB_S))
-
     def observe(self, ctx: ReadContext) -> Facts:
         return Facts(self.key, prove(ctx, upgraded_of(ctx.plan), self.key, self.key))
 
     def decide(self, facts: Facts) -> Decision:
-        return Pass(f"{facts.database} holds {facts.proof.summary()}", keep=facts.proof)
+        return Pass(facts.proof.holds(), keep=facts.proof)

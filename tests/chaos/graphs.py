@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -17,31 +14,16 @@ from runbook.executor import Executor, Kinds
 from runbook.plan.compile import Compiled
 from runbook.policy import ATTEMPTS
 from runbook.runview import RunView
-from runbook.states import RunState, StepState
+from runbook.states import RunState
 from runbook.testing.errors import ImpossibleWorld, PowerCut
 from runbook.testing.plans import mailer_plan
+from tests.chaos.deadline import Course
 from tests.chaos.generate import GATE, story
 from tests.chaos.story import Life, Story
-from tests.chaos.switches import NEW, UNDOS, Broken, Switches, SwitchServices, Throw, in_world
+from tests.chaos.switches import NEW, Switches
+from tests.chaos.throwing import UNDOS, SwitchServices, Throw, in_world
+from tests.chaos.told import MOST_PROCESSES, PATIENCE, Broken, Told
 from tests.chaos.turns import Machine, Turns, TurnWorkers
-
-MOST_PROCESSES = 400
-PATIENCE = 600.0
-"""Seconds after the window at which a person ends a process that still has not come to an end."""
-GRACE = 1.0
-"""Seconds by which the end may be late for reasons of the harness; the reserve is five or more."""
-
-
-@dataclass
-class Told:
-    """What came of a story."""
-
-    ending: str = ""
-    broken: list[str] = field(default_factory=list)
-    tried: Counter[str] = field(default_factory=Counter)
-    trace: list[str] = field(default_factory=list)
-    promised: str = "not promised"
-    """Whether the deadline was promised, and how it came out."""
 
 
 @cache
@@ -75,7 +57,7 @@ class Teller:
         self.clock = Turns(Random(tale.order))
         self.world = Switches(tale, self.clock)
         self.graph = tale.graph()
-        self.told = Told(tried=self.world.tried, trace=self.world.trace)
+        self.told = Told(broken=self.world.broken, tried=self.world.tried, trace=self.world.trace)
         self.run_id = ""
         self.opened = 0.0
         self.lives = list(tale.lives)
@@ -135,7 +117,6 @@ class Teller:
                 self.world.breaks(f"{type(error).__name__}: {error}")
             finally:
                 self.clock.close()
-        self.told.broken = self.world.broken
         return self.told
 
     def _tell(self) -> None:
@@ -275,7 +256,9 @@ class Teller:
             world.breaks("refused, although something was touched")
         if world.mended and self.story.stops and view.pivot_at is None and view.ending is RunState.UPGRADED:
             world.breaks("upgraded without a pivot")
-        self._judge_deadline(view)
+        if view.ending is RunState.REVERTED and world.shut_at is not None and world.back_at is not None:
+            closes = self.opened + self.story.window
+            Course(world.store, self.opened, closes, world.back_at, world.backs, world.turned_tail).judge(self.told)
 
     def _expect(self, wanted: dict[str, str]) -> None:
         between = [
@@ -285,94 +268,6 @@ class Teller:
         ]
         if between:
             self.world.breaks(f"ended {self._view().ending}, but {'; '.join(between)}")
-
-    def _judge_deadline(self, view: RunView) -> None:
-        """Promise 2: when every way back kept to its budget, the old setup was in service at ``closes_at``, but for the
-        time in which nobody was there to act on it."""
-        world = self.world
-        if world.shut_at is None or view.ending is not RunState.REVERTED:
-            return
-        if world.back_at is None:
-            return  # told already: it is between
-        if any(not self._in_budget(back) for back in world.backs if back.began < world.back_at):
-            return
-        late = world.back_at - (self.opened + self.story.window)
-        if late <= 0:
-            self.told.promised = "kept"
-            return
-        excused = Excuse(self).seconds()
-        self.told.promised = "kept but for dead time" if late <= excused + GRACE else "broken"
-        if self.told.promised == "broken":
-            world.breaks(f"the deadline is missed by {late:.2f} s, of which {excused:.2f} s nobody could act")
-
-    def _in_budget(self, back: Any) -> bool:
-        if back.ended < 0:
-            return not back.failed and self._was_cut(back)
-        stop = self.world.stops[back.step]
-        return bool(back.good and back.ended - back.began <= stop.node.undo_budget + 0.001)
-
-    def _was_cut(self, back: Any) -> bool:
-        """It did not come to its end because its process did not."""
-        stop = self.world.stops[back.step]
-        ends = [silence[0] for silence in self.world.store.silences]
-        return any(back.began <= end <= back.began + stop.node.undo_budget for end in ends)
-
-
-class Excuse:
-    """How long, on the way to the deadline, nobody was there who could have acted, or the clock hid it."""
-
-    def __init__(self, teller: Teller) -> None:
-        self.world = teller.world
-        self.opened = teller.opened
-        self.closes = teller.opened + teller.story.window
-        self.store = teller.world.store
-        self.until = teller.world.back_at or 0.0
-
-    def seconds(self) -> float:
-        """All of it."""
-        dead = sum(self._dead(start, end) for start, end in self._silences())
-        return dead + self._hidden() + self._unfelt()
-
-    def _silences(self) -> list[tuple[float, float]]:
-        found = [(silence[0], silence[1] if len(silence) > 1 else self.until) for silence in self.store.silences]
-        return [(start, min(end, self.until)) for start, end in found if start < self.until]
-
-    def _dead(self, start: float, end: float) -> float:
-        view = self.store.view_at(sum(1 for at in self.store.times if at <= start))
-        if view.turned_back:
-            return end - start + self._lost(view, start)
-        turn_back_at = self.closes - view.way_back - view.reserve
-        return max(0.0, end - max(start, turn_back_at))
-
-    def _lost(self, view: RunView, at: float) -> float:
-        """What was put back by half has to be put back once more: as long, at most, as a way back of what was lost."""
-        limits = view.graph.limits
-        last = {back.step: back for back in self.world.backs if back.began <= at}
-        lost = [
-            (back, (min(back.ended, at) if back.ended >= 0 else at) - back.began)
-            for back in last.values()
-            if view.steps[back.step].state is StepState.UNDOING
-        ]
-        shared: Counter[str] = Counter()
-        for back, seconds in lost:
-            for server in view.graph[back.step].servers:
-                shared[server] += seconds / limits.of(server)  # type: ignore[assignment]
-            shared[""] += seconds / limits.workers  # type: ignore[assignment]
-        return max((seconds for _, seconds in lost), default=0.0) + sum(shared.values())
-
-    def _hidden(self) -> float:
-        """A clock that was set back while nobody lived: no process can know how long that was."""
-        events = self.store.events()
-        begun, opened = events[0].at, self.store.times[0]
-        seen = [
-            (event.at - begun) / timedelta(seconds=1) - (at - opened)
-            for event, at in zip(events, self.store.times, strict=True)
-        ]
-        return max(0.0, -min(seen))
-
-    def _unfelt(self) -> float:
-        """What ran forward and does not feel a cancellation holds up its own branch."""
-        return max(0.0, self.world.turned_tail - 3.0)
 
 
 def tell(tale: Story) -> Told:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol, cast
 
-from tests.chaos.graphs import Told
+from tests.chaos.told import Told
 
 KINDS = ("graphs", "nights")
 """Modules of this package that draw and tell stories in virtual time; ``real`` is one on processes (docs/chaos.md)."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from runbook.graph import Node
 from tests.chaos.generate import GATE, PIVOT
-from tests.chaos.graphs import Told, tell
+from tests.chaos.graphs import tell
 from tests.chaos.story import Act, Happening, Life, Stop, Story
+from tests.chaos.told import Told
 
 
 def gate(takes: float = 1.0, back: float = 1.0, **more: object) -> Stop:

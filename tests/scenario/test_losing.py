@@ -9,81 +9,14 @@ from typing import Any
 
 import pytest
 
-from runbook.commands import losing, runs
-from runbook.commands.losing import Weighed
-from runbook.errors import IllegalTransition, Refused, RunbookError, UsageError
+from runbook.commands import runs
+from runbook.errors import IllegalTransition, Refused, UsageError
 from runbook.events import Draft, Kind
 from runbook.journal.log import RunLog
 from runbook.states import RunState
 from runbook.testing import FakeSqlServer, PowerCut
 from runbook.testing.model import sample_job
-from tests.scenario.night import Night
-
-BOTH = pytest.mark.parametrize("strategy", ["side-by-side", "scripts"])
-TWO = ("Contacts", "Archive")
-
-
-def night_of(directory: Path, strategy: str) -> Night:
-    """Two databases, so that thousands of nights do not take for ever."""
-    night = Night(directory, strategy, databases=TWO)
-    night.world.site.databases = TWO
-    return night
-
-
-def upgraded(directory: Path, strategy: str, writes: int = 1) -> Night:
-    """A night that ended on the new setup, where users wrote so many rows into each table since."""
-    night = night_of(directory, strategy)
-    assert night.drive() is RunState.UPGRADED
-    for number in range(writes):
-        write(night, f"since {number}")
-    return night
-
-
-def asides(night: Night) -> dict[str, str]:
-    """The backups that keep what is lost: path -> content."""
-    shelves = night.world.disk.places.values()
-    found = [(path, made) for shelf in shelves for path, made in shelf.backups.items()]
-    return {path: str(made.content.plain()) for path, made in found if f"{night.run_id}-" in path and "-aside" in path}
-
-
-def serving(night: Night) -> str:
-    return "new" if night.strategy == "side-by-side" else "old"
-
-
-def write(night: Night, text: str, database: str = "") -> None:
-    """Users insert a row into a table of each database of the plan."""
-    for name in (database,) if database else TWO:
-        assert night.world.users_write(serving(night), name, text=text), f"{name}: users cannot write"
-
-
-def weighed(night: Night) -> Weighed:
-    found = runs.weigh(night.executor(), night.run_id)
-    assert found is not None
-    return found
-
-
-def accept(night: Night, more: int = 0) -> None:
-    """A person confirms what is counted now; nobody drives it yet."""
-    losing.accept(night.executor(), replace(weighed(night), more=more), "it is slow")
-
-
-def go_back(night: Night, more: int = 0) -> RunState:
-    found = replace(weighed(night), more=more)
-    return runs.revert(night.executor(), night.run_id, "it is slow", weighed=found)[1]
-
-
-def when(night: Night, kind: Kind, step: str, act: Any) -> Any:
-    """An executor with which something happens once, after that event."""
-    executor, done = night.executor(), []
-
-    def listen(event: Any) -> None:
-        if (event.kind, event.step or "") == (kind, step) and not done:
-            done.append(event)
-            act()
-
-    executor.listeners.append(listen)
-    return executor
-
+from tests.scenario.losing import BOTH, TWO, accept, asides, go_back, night_of, serving, upgraded, weighed, when, write
 
 # --- counting ---------------------------------------------------------------------------------------------------------
 
@@ -382,77 +315,3 @@ def test_nothing_is_put_back_before_the_loss_is_weighed(tmp_path: Path, strategy
         todo += found
     others = {node.id.split("[")[0] for node in graph if node.id not in before} & owing
     assert others == {"expect-loss", "release-database", "open-gate", "enable-jobs"}
-
-
-# --- the plug ---------------------------------------------------------------------------------------------------------
-
-
-@BOTH
-def test_nothing_reverts_by_itself_after_the_pivot_whenever_it_is_killed(tmp_path: Path, strategy: str) -> None:
-    """Killed at every moment after the gate opened, and at the window's end at that: it ends on the new setup."""
-    first = night_of(tmp_path, strategy)
-    first.open()
-    begun = len(first.world.effects)
-    first.drive()
-    seen = [str(effect) for effect in first.world.effects[begun:]]
-    pivot = next(
-        at for at, effect in enumerate(seen) if "gate" in effect and "open" in effect and "writing" not in effect
-    )
-    tried = 0
-    for at in range(pivot, len(seen)):
-        night = night_of(tmp_path, strategy)
-        night.open()
-        night.world.pull_plug(at)
-        with pytest.raises(PowerCut):
-            night.drive()
-        night.next_process(minutes=120)
-        if night.world.public() == "closed":
-            continue  # the pivot was recorded, the gate was not opened: nobody was let in
-        written = night.world.users_write(serving(night))
-        assert night.drive() is RunState.UPGRADED, seen[at]
-        assert written
-        assert Kind.TURNED_BACK not in {row.kind for row in night.store.rows(night.run_id)}
-        tried += 1
-    assert tried > 20
-
-
-@BOTH
-@pytest.mark.parametrize("late", [False, True], ids=["within", "exceeded"])
-def test_killed_at_every_moment_of_the_way_back(tmp_path: Path, strategy: str, late: bool) -> None:
-    """A person decided it: whoever resumes goes on with it, and it ends old and whole, or new, with nothing lost."""
-    first = _decided(tmp_path, strategy, late)
-    begun = len(first.world.effects)
-    ending = first.drive()
-    assert ending is (RunState.HELD if late else RunState.REVERTED)
-    total = len(first.world.effects) - begun
-    assert total > 60
-    for at in range(0, total, 3):
-        night = _decided(tmp_path, strategy, late)
-        try:
-            ending, came = night.drive_through([at, at * 13 % total])
-            assert came
-            _assert_whole(night, ending, late)
-        except (RunbookError, AssertionError) as error:
-            where = [str(effect) for effect in night.world.effects[begun:][at : at + 1]]
-            raise AssertionError(f"cut at {at} {where}: {error}") from error
-
-
-def _decided(directory: Path, strategy: str, late: bool) -> Night:
-    night = upgraded(directory, strategy)
-    accept(night)
-    if late:
-        write(night, "late", "Contacts")
-    return night
-
-
-def _assert_whole(night: Night, ending: RunState, late: bool) -> None:
-    if not late:
-        assert ending is RunState.REVERTED
-        night.assert_old()
-        return
-    assert Kind.HELD in {row.kind for row in night.store.rows(night.run_id)}, "a person was told"
-    assert ending in (RunState.HELD, RunState.UPGRADED), "upgraded: resumed after that"
-    assert night.world.public() == serving(night)
-    assert "late" in str(night.world.data(serving(night))["Contacts"])
-    assert all(night.world.content(serving(night))["jobs"][name] for name in ("scheduled-sends", "nightly-rollup"))
-    assert night.world.content(serving(night))["jobs"]["old-import"] is False

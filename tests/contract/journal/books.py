@@ -9,7 +9,7 @@ from typing import Any
 from runbook.events import Draft, Kind
 from runbook.graph import Graph, Limits, Node
 from runbook.journal.log import RunLog
-from runbook.journal.store import Store
+from runbook.journal.store import SqlStore, Store
 from runbook.journal.verifying import Verdict, verify_run
 from runbook.journal.whole import read_whole
 from runbook.testing import FakeClock
@@ -55,3 +55,9 @@ class Book:
     def verdict(self, expect: str = "") -> Verdict:
         """What ``audit verify`` says of the run."""
         return verify_run(RUN, read_whole(self.place.reader(), RUN), expect)
+
+
+def store_of(book: Book) -> SqlStore:
+    """The one that its log writes with."""
+    assert isinstance(book.store, SqlStore)
+    return book.store
