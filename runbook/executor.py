@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from runbook import __version__, failpoints
 from runbook.context import Services
 from runbook.engine import Engine, Watcher
-from runbook.errors import AlreadyRunning, JournalError, PlanChanged, Refused
+from runbook.errors import AlreadyRunning, JournalError, JournalUnwritable, PlanChanged, Refused
 from runbook.events import Draft, Event, Kind
 from runbook.graph import makespan
 from runbook.journal.lease import BEAT, Lease, Process, acquire, end_process, watched
@@ -102,6 +102,7 @@ class Executor:
 
     def open_run(self, plan: Plan, window: float) -> str:
         """Check that both ways fit the window and record the run; Refused before anything is touched."""
+        self._refuse_full_disk()
         world = self.world(plan)
         sizes, servers = world.survey()
         graph = self.compiled(plan, sizes).graph
@@ -126,13 +127,21 @@ class Executor:
             "version": __version__,
         }
         opened = Draft(Kind.RUN_OPENED, None, opening)
-        log = RunLog.open_run(self.store, run_id, opened, actor=self.actor, now=self.now)
+        try:
+            log = RunLog.open_run(self.store, run_id, opened, actor=self.actor, now=self.now)
+        except JournalUnwritable as error:
+            raise Refused(error.message, hint=_ROOM_HINT) from error
         try:
             self._refuse_second(plan, before=run_id)
         except Refused as error:
             _refuse(log, error)
             raise
         return run_id
+
+    def _refuse_full_disk(self) -> None:
+        """What room there is is for the record of a way back; a night that begins now would need it."""
+        if self.store.pressed:
+            raise Refused(self.store.pressed, hint=_ROOM_HINT)
 
     def _refuse_second(self, plan: Plan, before: str = "") -> None:
         """A run of the same servers that has not ended must be ended first. Asked once more when the own run is in the
@@ -274,6 +283,7 @@ def fit_of(plan: Plan, graph: Any, window: float) -> Fit:
     return Fit(makespan(up_to_pivot(graph)), worst_way_back(graph), reserve, window)
 
 
+_ROOM_HINT = "Make room there, or name another journal with --journal or RUNBOOK_JOURNAL. Nothing was touched."
 _FIT_HINT = "Give a longer window, or state measured budgets in the plan; runbook plan shows where the time goes."
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -61,13 +62,16 @@ class Place:
 
     def take(self) -> bool:
         """Whether it is this process's now; False when another has it."""
+        if self._handle is not None:
+            return True
         self._file.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
         if not any(_lock(handle) or Event().wait(pause) for pause in ASK_AGAIN):
             os.close(handle)
             return False
-        os.ftruncate(handle, 0)
-        os.write(handle, str(os.getpid()).encode())
+        with suppress(OSError):  # on a full disk it is held all the same, and nobody is named
+            os.ftruncate(handle, 0)
+            os.write(handle, str(os.getpid()).encode())
         self._handle = handle
         return True
 

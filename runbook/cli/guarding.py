@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -46,20 +46,35 @@ def guard(
 def _watch(home: Any, run: str | None, plan_file: Path | None, beside: bool) -> None:
     from runbook.app import build_executor
     from runbook.cli.live import PlainLines
+    from runbook.cli.night import lost_output
     from runbook.commands.guarding import Watch
     from runbook.executor import Executor
     from runbook.states import EXIT_CODES
 
     def build() -> Executor:
         executor = build_executor(home)
-        executor.listeners.append(PlainLines().event)
+        executor.listeners.append(_where_there_is_room(PlainLines().event))
         return executor
 
-    watch = Watch(home, build, lambda text: click.echo(f"guard: {text}"))
+    say = _where_there_is_room(lambda text: click.echo(f"guard: {text}"))
+    watch = Watch(home, build, say)
     with _hearing(watch, beside):
         view = watch.open(run, plan_file, beside=beside)
-        click.echo(f"guard: watches run {view.run_id} of {view.plan_name}, window closes {view.closes_at:%H:%M:%S} UTC")
-        sys.exit(EXIT_CODES[watch.watch().state])
+        say(f"watches run {view.run_id} of {view.plan_name}, window closes {view.closes_at:%H:%M:%S} UTC")
+        view = watch.watch()
+    with lost_output():
+        sys.stdout.flush()
+    sys.exit(EXIT_CODES[view.state])
+
+
+def _where_there_is_room(say: Callable[[Any], object]) -> Callable[[Any], None]:
+    """What it says goes to a file: a full disk under that does not end the watch."""
+
+    def try_to(what: Any) -> None:
+        with suppress(OSError):
+            say(what)
+
+    return try_to
 
 
 @contextmanager

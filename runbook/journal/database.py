@@ -172,7 +172,7 @@ def cannot_be_opened(url: str, error: Exception) -> Refused:
     """With the place and the cause, without the password."""
     return Refused(
         f"the journal at {masked(url)} cannot be opened: {first_line(error)}",
-        hint="Check the directory or server behind RUNBOOK_HOME, RUNBOOK_JOURNAL or --journal.",
+        hint="Make room there, or check the directory or server behind RUNBOOK_HOME, RUNBOOK_JOURNAL or --journal.",
     )
 
 

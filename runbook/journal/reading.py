@@ -6,10 +6,12 @@ the standard library and so spares the import of SQLAlchemy.
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from runbook.errors import JournalCorrupt, Refused, UsageError
@@ -74,8 +76,32 @@ class SqliteReader:
         if not path.is_file():
             raise UsageError(f"there is no journal at {path}", hint="Nothing has been run with this RUNBOOK_HOME yet.")
         self._path = path
+        self._copy: TemporaryDirectory[str] | None = None
         with self._asking():
-            self._connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30)
+            self._connection = self._connected()
+
+    def _connected(self) -> sqlite3.Connection:
+        """To the file itself. SQLite needs a little room beside it to read what the last writer left in its log: on a
+        full disk, or a read-only one, to a copy elsewhere, which nobody can be writing to there and then."""
+        connection = sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro", uri=True, timeout=30)
+        try:
+            connection.execute("SELECT 1 FROM sqlite_master").close()
+        except sqlite3.OperationalError as error:
+            connection.close()
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _NO_ROOM:
+                raise
+            return self._connected_to_a_copy(error)
+        return connection
+
+    def _connected_to_a_copy(self, error: sqlite3.OperationalError) -> sqlite3.Connection:
+        try:
+            self._copy = TemporaryDirectory(prefix="runbook-")
+            for name in (self._path.name, f"{self._path.name}-wal"):
+                with suppress(FileNotFoundError):
+                    shutil.copyfile(self._path.with_name(name), Path(self._copy.name) / name)
+        except OSError:
+            raise error from None
+        return sqlite3.connect(Path(self._copy.name) / self._path.name)
 
     def rows(self, run_id: str, after: int = 0, *, without: Sequence[str] = ()) -> list[Row]:
         """Rows of a run."""
@@ -124,8 +150,11 @@ class SqliteReader:
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
+        if self._copy:
+            self._copy.cleanup()
 
 
+_NO_ROOM = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 _NOT_NOW = (
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,

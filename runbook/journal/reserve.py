@@ -51,11 +51,15 @@ class Reserve:
             why = "the file cannot be made"
         return f"no room is kept for the record of the way back at {self.path}: {why}"
 
-    def make(self) -> None:
-        """Allocate it, unless it is there or the disk has too little room. Never fails: a journal works without."""
+    def make(self) -> bool:
+        """Allocate it, unless it is there or the disk has too little room. A journal works without; False when not even
+        as much is free as the record of a way back may take."""
         with suppress(OSError):
-            if self.held < SIZE and shutil.disk_usage(self.path.parent).free >= SPARE * SIZE:
+            free = shutil.disk_usage(self.path.parent).free
+            if self.held < SIZE and free >= SPARE * SIZE:
                 self._allocate()
+            return self.held + free >= SIZE
+        return True
 
     def _allocate(self) -> None:
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)

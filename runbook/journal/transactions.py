@@ -65,8 +65,8 @@ class Transactions:
                 raise
             schema.create(self._engine)
             self._press()
-        if self._reserve and not self.pressed:
-            self._reserve.make()
+        if self._reserve and not self.pressed and not self._reserve.make():
+            self._press("nearly full")
         return True
 
     @property
@@ -221,8 +221,8 @@ class Transactions:
     def _gave_up_room(self, error: BaseException | None) -> bool:
         return self._reserve is not None and self._reserve.give_up_for(error)
 
-    def _press(self) -> None:
-        self.pressed = f"the disk under the journal is full ({database.file_of(self._engine.url)})"
+    def _press(self, how: str = "full") -> None:
+        self.pressed = f"the disk under the journal is {how} ({database.file_of(self._engine.url)})"
 
     def _until_the_server_is_back(self, attempt: Callable[[], T]) -> T:
         waited_long_enough = stop_after_delay(self.patience)

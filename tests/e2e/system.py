@@ -114,6 +114,15 @@ class System:
         self.started.append(process)
         return process
 
+    def begin_and_stop(self, failpoint: str, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command and wait until it stands still at a failpoint (``NAME~PATTERN``); SIGCONT lets it go on."""
+        self.variables["RUNBOOK_FAILPOINTS"] = f"{failpoint}=stop"
+        process = self.begin(*arguments)
+        del self.variables["RUNBOOK_FAILPOINTS"]
+        wait_until(lambda: process.poll() is not None or is_stopped(process.pid), 120)
+        assert process.poll() is None, process.communicate()[0]
+        return process
+
     def kill_when(self, process: subprocess.Popen[str], condition: Callable[[], bool], timeout: float = 120) -> None:
         """``kill -9`` once the condition holds."""
         wait_until(lambda: condition() or process.poll() is not None, timeout)
@@ -127,8 +136,9 @@ class System:
 
     def step(self, identity: str) -> str:
         """Where a step of the newest run stands; empty while there is none."""
+        journal = self.variables.get("RUNBOOK_JOURNAL", f"sqlite:///{self.home / 'journal.db'}")
         try:
-            found = read_status(Home(self.home, f"sqlite:///{self.home / 'journal.db'}"), None, SystemClock().now())
+            found = read_status(Home(self.home, journal), None, SystemClock().now())
         except UsageError:
             return ""
         return found.view.steps[identity].state.value if identity in found.view.steps else ""
@@ -217,6 +227,12 @@ class System:
                 process.stdout.close()
         prepare.stop_app(self.app)
         self.servers.stop()
+
+
+def is_stopped(pid: int) -> bool:
+    """By SIGSTOP, or at a failpoint."""
+    stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    return stat.rpartition(")")[2].split()[0] == "T"
 
 
 COPY = "msdb.dbo.runbook_journal"

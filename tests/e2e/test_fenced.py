@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import shutil
 import signal
-import subprocess
-from pathlib import Path
 
 import pytest
 
-from tests.e2e.system import System, wait_until
+from tests.e2e.system import System, is_stopped, wait_until
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="needs SIGSTOP")
-
-
-def _is_stopped(process: subprocess.Popen[str]) -> bool:
-    stat = Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii", errors="replace")
-    return stat.rpartition(")")[2].split()[0] == "T"
 
 
 def test_a_stopped_executor_with_a_journal_of_its_own_does_nothing_more(sandbox: System) -> None:
@@ -25,7 +18,7 @@ def test_a_stopped_executor_with_a_journal_of_its_own_does_nothing_more(sandbox:
     before = sandbox.content("old")
     sandbox.variables["RUNBOOK_FAILPOINTS"] = r"effect.before~^BACKUP LOG=stop@3"
     first = sandbox.begin("execute", str(sandbox.plan), "--window", "10m", "--yes")
-    wait_until(lambda: _is_stopped(first), 120)
+    wait_until(lambda: is_stopped(first.pid), 120)
     kept = sandbox.home / "elsewhere"
     kept.mkdir()
     for file in sandbox.home.glob("journal.db*"):

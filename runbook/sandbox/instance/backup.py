@@ -6,7 +6,7 @@ import errno
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -167,6 +167,13 @@ def _serialised(job: Job) -> Iterator[None]:
 
 
 def _perform(job: Job) -> None:
+    try:
+        _write_device(job)
+    except OSError as problem:  # what was left to write when the file was closed
+        raise error(3202, job.path, media.os_error(problem)) from None
+
+
+def _write_device(job: Job) -> None:
     with media.opened(job.path, "x+b" if not Path(job.path).exists() else "r+b", exclusive=True) as file:
         keep = _keep_length(job, file)
         try:
@@ -199,7 +206,9 @@ def _keep_length(job: Job, file: BinaryIO) -> int:
 
 def _undo(path: str, file: BinaryIO, keep: int) -> None:
     if keep:
-        file.truncate(keep)
+        with suppress(OSError):
+            file.flush()
+        os.ftruncate(file.fileno(), keep)
     else:
         Path(path).unlink(missing_ok=True)
 

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,62 +14,27 @@ from runbook.errors import JournalUnwritable, Refused
 from runbook.events import Draft, Kind
 from runbook.journal.reserve import SIZE, SPARE, Reserve
 from runbook.journal.store import LeaseRow, open_for_reading, open_store
+from tests.disks import MIB, Disk, mounted
 from tests.scenario.night import Night
 from tests.unit.journal.books import RUN, Book
 
 ROW = Draft(Kind.NOTE, None, {"text": "x" * 600})
-MIB = 1024 * 1024
 MANY = 2000
 """Writes after which there should be no room any more."""
-
-
-class Disk:
-    """A file system of its own."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.journal = root / "home" / "journal.db"
-        self.reserve = Reserve(self.journal)
-
-    def fill(self) -> None:
-        """To the last page."""
-        with (self.root / "filler").open("ab", buffering=0) as filler, suppress(OSError):
-            while True:
-                filler.write(bytes(4096))
-
-    def clear(self) -> None:
-        """Somebody made room."""
-        (self.root / "filler").unlink()
-
-    def free(self) -> int:
-        """Bytes."""
-        return shutil.disk_usage(self.root).free
-
-
-def mounted(root: Path, size: int) -> Iterator[Disk]:
-    root.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(root)]
-    if sys.platform != "linux" or shutil.which("mount") is None or os.getuid() != 0:
-        pytest.skip("small disk: only root may mount one, on Linux")
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"small disk: mounting is not permitted here: {done.stderr.strip()}")
-    try:
-        yield Disk(root)
-    finally:
-        subprocess.run(["umount", "-l", str(root)], check=True)
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
     """24 MiB."""
-    yield from mounted(tmp_path / "disk", 24 * MIB)
+    with mounted(tmp_path / "disk", 24 * MIB) as made:
+        yield made
 
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Iterator[Disk]:
     """Less than four times the reserve."""
-    yield from mounted(tmp_path / "disk", SPARE * SIZE - MIB)
+    with mounted(tmp_path / "disk", SPARE * SIZE - MIB) as made:
+        yield made
 
 
 def write_on(book: Book, disk: Disk) -> None:
@@ -192,6 +152,16 @@ def test_a_new_journal_on_a_full_disk_is_refused(disk: Disk) -> None:
     with pytest.raises(Refused, match="cannot be opened"):
         open_store(f"sqlite:///{disk.journal}")
     assert not disk.reserve.path.exists()
+
+
+def test_less_room_than_a_way_back_takes_is_as_good_as_none(tiny: Disk) -> None:
+    """No reserve was to be had, and what is free would not do: whoever has a run in hand then turns back."""
+    Book(tiny.journal).close()
+    assert open_store(f"sqlite:///{tiny.journal}").pressed == ""
+    tiny.fill()
+    with tiny.filler.open("r+b") as filler:
+        filler.truncate(tiny.filler.stat().st_size - SIZE // 2)
+    assert "is nearly full" in open_store(f"sqlite:///{tiny.journal}").pressed
 
 
 def test_who_only_reads_makes_none(book: Book) -> None:
