@@ -20,6 +20,7 @@ from typing import Any
 from examples.mailer import prepare
 from runbook.adapters.clock import SystemClock
 from runbook.adapters.detached import Place
+from runbook.commands.status import Status
 from runbook.commands.status import status as read_status
 from runbook.errors import UsageError
 from runbook.home import Home
@@ -136,12 +137,20 @@ class System:
 
     def step(self, identity: str) -> str:
         """Where a step of the newest run stands; empty while there is none."""
+        found = self._look()
+        return found.view.steps[identity].state.value if found and identity in found.view.steps else ""
+
+    def has_ended(self) -> bool:
+        """Whether the newest run has; asked again and again, and so without a process of its own."""
+        found = self._look()
+        return found is not None and found.view.ending is not None
+
+    def _look(self) -> Status | None:
         journal = self.variables.get("RUNBOOK_JOURNAL", f"sqlite:///{self.home / 'journal.db'}")
         try:
-            found = read_status(Home(self.home, journal), None, SystemClock().now())
+            return read_status(Home(self.home, journal), None, SystemClock().now())
         except UsageError:
-            return ""
-        return found.view.steps[identity].state.value if identity in found.view.steps else ""
+            return None
 
     # --- the world -----------------------------------------------------------------------------------------------
 

@@ -209,7 +209,7 @@ def test_the_guard_waits_for_room_and_finishes(night: System, disk: Disk) -> Non
     assert night.status()["state"] == "interrupted"
     disk.clear()
     os.kill(guard, signal.SIGCONT)
-    wait_until(lambda: bool(night.status()["ended_at"]), 120)
+    wait_until(night.has_ended, 120)
     _assert_whole(night, night.status()["state"], before, jobs)
 
 
@@ -221,7 +221,7 @@ def test_a_guard_that_takes_over_on_a_full_disk_turns_back(night: System, disk: 
     wait_until(lambda: bool(night.guards()))
     disk.fill()
     process.kill()
-    wait_until(lambda: bool(night.status()["ended_at"]), 120)
+    wait_until(night.has_ended, 120)
     assert re.search("the disk under the journal is (nearly )?full", night.status()["reason"])
     _assert_whole(night, "reverted", before, jobs)
 

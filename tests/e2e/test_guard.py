@@ -30,7 +30,7 @@ def _killed(system: System, failpoint: str) -> None:
 
 def _assert_ended(system: System, state: str, before: object, jobs: object) -> None:
     """It ended without anybody's help, in time, whole, and the record says who did what."""
-    wait_until(lambda: bool(system.status()["ended_at"]), 120)
+    wait_until(system.has_ended, 120)
     found = system.status()
     assert found["state"] == state, found["reason"]
     assert found["ended_at"] <= found["closes_at"]
