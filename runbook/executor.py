@@ -17,9 +17,10 @@ from runbook.engine import Engine, Watcher
 from runbook.errors import AlreadyRunning, JournalError, PlanChanged, Refused
 from runbook.events import Draft, Event, Kind
 from runbook.graph import makespan
-from runbook.journal.lease import BEAT, Lease, Process, acquire, end_process, watched
+from runbook.journal.lease import Lease, Process, acquire, end_process, watched
 from runbook.journal.log import RunLog
 from runbook.journal.store import LeaseRow, Store
+from runbook.journal.term import beat_every
 from runbook.plan.compile import Compiled, Fit, compile_plan, up_to_pivot, worst_way_back
 from runbook.plan.fingerprint import diff, fingerprint
 from runbook.plan.models import Plan
@@ -218,7 +219,7 @@ def _refuse(log: RunLog, error: Refused) -> None:
 
 
 def _beat(lease: Lease, engine: Engine, over: threading.Event) -> None:
-    while not over.wait(BEAT):
+    while not over.wait(beat_every()):
         held = True
         with suppress(JournalError, OSError):  # a full disk here is felt by the engine itself at its next write
             failpoints.reach("lease.before-beat")
