@@ -1,0 +1,30 @@
+"""Generated nights on real processes: sandbox servers, executors, guards, and what can happen to them in a night.
+
+``generate`` and ``tell`` are what :mod:`tests.chaos.running` asks of a kind of story; see docs/chaos.md.
+"""
+
+from __future__ import annotations
+
+from tests.chaos.graphs import Told
+from tests.chaos.processes.judging import Judge
+from tests.chaos.processes.tale import Tale, generate
+from tests.chaos.processes.telling import Night
+
+__all__ = ["generate", "tell"]
+
+
+def tell(tale: Tale) -> Told:
+    """Let it happen and judge it. Everything it started has ended when this returns; the files of a night that broke a
+    promise stay, and the last line of its trace says where."""
+    told = Told()
+    night = Night(tale, told)
+    try:
+        night.tell()
+        Judge(night).judge()
+    except Exception as error:  # noqa: BLE001
+        night.breaks(f"{type(error).__name__}: {error}")
+    finally:
+        night.end()
+        if told.broken:
+            night.say(f"everything of it is in {night.system.home}")
+    return told
