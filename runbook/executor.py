@@ -158,13 +158,14 @@ class Executor:
         behind = self.now.not_before(log.last_at)
         here = Process.here()
         before = how.lapsed or watched(self.store, run_id, here, self.clock, self.now)
+        killed = self.store.lease(run_id) == before and end_process(before, here)  # it may stand still while it writes
         lease = acquire(self.store, run_id, self.actor, here, self.now, lapsed=before)
         log.fence, log.confirm = lease.fence, lease.confirm
         log.refresh()
         if log.view.ending:  # by the one whose lease was watched until it was given back
             lease.release()
             return log.view.ending
-        if before and end_process(before, here):
+        if before and killed:
             log.buffer(Draft(Kind.NOTE, None, {"text": f"{before.owner} hung and was killed", "finding": True}))
         log.listeners.extend(self.listeners)
         world = self.world(plan)

@@ -33,6 +33,7 @@ LOG = "RUNBOOK_FAILPOINTS_LOG"
 
 POINTS: Mapping[str, str] = {
     "journal.before-append": "rows are about to be written (says: kinds and steps)",
+    "journal.before-commit": "they are written in a transaction that is about to be committed: others cannot write",
     "journal.after-append": "rows are durable, and nothing was done about them yet",
     "effect.before": "a statement or command with an effect is recorded and about to be sent (says: its text)",
     "effect.after": "it has answered, and its end is not recorded yet",

@@ -14,8 +14,8 @@ SHORT = 36.0
 
 @dataclass(frozen=True)
 class Strike:
-    """One thing that goes wrong. ``at``: a failpoint, or a regular expression for a statement or for a row of the journal
-    (``kind step``); ``life``: which command it is meant for, 0 is ``execute``."""
+    """One thing that goes wrong. ``at``: a failpoint, or a regular expression for a statement or for a row of the
+    journal (``kind step``); ``life``: which command it is meant for, 0 is ``execute``."""
 
     what: str
     at: str = ""
@@ -152,6 +152,7 @@ TURNS = {
 }
 POINTS = (
     ("journal.before-append", 2, 60),
+    ("journal.before-commit", 1, 60),
     ("journal.after-append", 3, 60),
     ("effect.before", 3, 16),
     ("effect.after", 4, 16),
