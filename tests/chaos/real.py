@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from tests.chaos.graphs import Told
+from tests.chaos.processes import hands
 from tests.chaos.processes.judging import Judge
 from tests.chaos.processes.tale import Tale, generate
 from tests.chaos.processes.telling import Night
@@ -16,6 +17,7 @@ __all__ = ["generate", "tell"]
 def tell(tale: Tale) -> Told:
     """Let it happen and judge it. Everything it started has ended when this returns; the files of a night that broke a
     promise stay, and the last line of its trace says where."""
+    hands.end_with_the_parent()
     told = Told()
     night = Night(tale, told)
     try:

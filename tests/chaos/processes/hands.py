@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -14,6 +16,7 @@ from pathlib import Path
 from tests.chaos.processes.system import System
 
 ROOT = Path(__file__).resolve().parents[3]
+PR_SET_PDEATHSIG = 1
 LEASE = 3
 """Seconds of a lease in these nights."""
 
@@ -70,6 +73,15 @@ class Command:
         self.struck_by_us = number.name
         self.process.send_signal(number)
         return True
+
+
+def end_with_the_parent() -> None:
+    """A process that tells stories for another one is ended in order when that one is gone, or ended itself: what its
+    story has started must not go on."""
+    if multiprocessing.parent_process() is None:
+        return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def environment(system: System, more: Mapping[str, str]) -> dict[str, str]:

@@ -69,7 +69,7 @@ def template() -> tuple[Path, dict[str, Picture]]:
     found = {}
     for at, (role, (name, version)) in enumerate(NAMES.items()):
         directory = made / "sandbox" / name
-        info = manage.start(directory, name, version, port=port + at)
+        info = _started(directory, name, version, port + at)
         try:
             with Server("127.0.0.1", info.port, info.user, info.password).connect() as cnx:
                 if role == "old":
@@ -79,6 +79,14 @@ def template() -> tuple[Path, dict[str, Picture]]:
             manage.stop(directory)
         (directory / "statements.log").write_text("", encoding="utf-8")
     return made, found
+
+
+def _started(directory: Path, name: str, version: str, port: int) -> manage.ServerInfo:
+    """At that port from now on, unless somebody else has it."""
+    try:
+        return manage.start(directory, name, version, port=port)
+    except manage.SandboxError:
+        return manage.start(directory, name, version)
 
 
 @cache

@@ -99,6 +99,7 @@ class Night:
         held = any(self.record.is_held_by_somebody(view.run_id) for view in open_runs)
         if held or self._guard_goes_on(open_runs[0]):
             return False
+        self._end_who_keeps_the_journal()
         if self.persons >= PERSONS:
             self.breaks(f"after {PERSONS} calls a person gave up: {open_runs[0].state} {open_runs[0].held}")
             return True
@@ -153,6 +154,13 @@ class Night:
         self.told.tried["resumed by a person"] += 1
         self._people("resume", view.run_id)
         self._ought_since = self._idle_since = None
+
+    def _end_who_keeps_the_journal(self) -> None:
+        """Stopped while it wrote, under another machine's name: nobody but a person can tell that it must be ended."""
+        if "database is locked" in self.commands[-1].said:
+            for command in self.commands:
+                if command.is_stopped and command.send(signal.SIGKILL):
+                    self.told.tried["stopped while it wrote, ended by a person"] += 1
 
     def _guard_goes_on(self, view: RunView) -> bool:
         """Whether there is a guard, and it will act, so that a person waits for it."""
