@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import os
+
 from tests.chaos.graphs import Told
 from tests.chaos.processes import hands
 from tests.chaos.processes.judging import Judge
+from tests.chaos.processes.system import forget_template
 from tests.chaos.processes.tale import Tale, generate
 from tests.chaos.processes.telling import Night
 
@@ -25,6 +28,10 @@ def tell(tale: Tale) -> Told:
         Judge(night).judge()
     except Exception as error:  # noqa: BLE001
         night.breaks(f"{type(error).__name__}: {error}")
+    except SystemExit:
+        night.end()
+        forget_template()
+        os._exit(1)  # the pool would go on waiting for the one that is gone
     finally:
         night.end()
         if told.broken:

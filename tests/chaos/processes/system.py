@@ -81,6 +81,12 @@ def template() -> tuple[Path, dict[str, Picture]]:
     return made, found
 
 
+def forget_template() -> None:
+    """Delete it, for a process that ends without being asked."""
+    if template.cache_info().currsize:
+        shutil.rmtree(template()[0], ignore_errors=True)
+
+
 def _started(directory: Path, name: str, version: str, port: int) -> manage.ServerInfo:
     """At that port from now on, unless somebody else has it."""
     try:

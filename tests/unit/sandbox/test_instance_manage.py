@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -186,18 +185,3 @@ def test_faults_from_outside(folder: Path) -> None:
         assert refused.value.hint
     with pytest.raises(manage.SandboxError):
         manage.fault(folder / "nowhere", "fail")
-
-
-def test_a_caller_that_stands_still_holds_up_nobody(folder: Path) -> None:
-    """It has the lock under which servers are started; whoever asks for one that runs is told where it is."""
-    first = manage.start(folder, "OLD", "2019")
-    handle = os.open(folder / manage.START_LOCK, os.O_RDWR | os.O_CREAT)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        found: list[manage.ServerInfo] = []
-        asking = threading.Thread(target=lambda: found.append(manage.start(folder, "OLD", "2019")), daemon=True)
-        asking.start()
-        asking.join(10)
-        assert found == [first]
-    finally:
-        os.close(handle)
