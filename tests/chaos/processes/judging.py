@@ -71,6 +71,10 @@ class Judge:
             self._same("fencing numbers", fences, sorted(set(fences)))
             written = [row.fence for row in self._record.rows[view.run_id] if row.fence]
             self._same("numbers of the rows", written, sorted(written))
+            typed = {str(command.pid) for command in self._night.commands}
+            began = self._record.all(view.run_id, "executor-started")
+            by_guards = [row for row in began if row.actor.rpartition("/")[2] not in typed]
+            self._night.told.tried["taken over by a guard"] += len(by_guards)
         for command in self._night.commands:
             if "Traceback" in command.said:
                 self._breaks(f"command {command.number} says: {command.said[-1500:]}")

@@ -150,10 +150,19 @@ class Night:
         if self.persons >= MENDED_AT or view.held:
             self._count_faults()
             self.system.mend()
+        if view.held:
+            self._judge_hold(view)
         (self.system.journal.parent / "ballast").unlink(missing_ok=True)
         self.told.tried["resumed by a person"] += 1
         self._people("resume", view.run_id)
         self._ought_since = self._idle_since = None
+
+    def _judge_hold(self, view: RunView) -> None:
+        """Something must have struck; after that a person is needed, and is told why."""
+        self.say(f"held: {view.held}")
+        if not self.told.tried and not (self.system.home / "struck").exists():
+            self.breaks(f"held for nothing: {view.held}")
+        self.told.tried["held, and mended by a person"] += 1
 
     def _end_who_keeps_the_journal(self) -> None:
         """Stopped while it wrote, under another machine's name: nobody but a person can tell that it must be ended."""
