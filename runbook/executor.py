@@ -17,9 +17,10 @@ from runbook.engine import Engine, Watcher
 from runbook.errors import AlreadyRunning, JournalError, JournalUnwritable, PlanChanged, Refused
 from runbook.events import Draft, Event, Kind
 from runbook.graph import makespan
-from runbook.journal.lease import BEAT, Lease, Process, acquire, end_process, watched
+from runbook.journal.lease import Lease, Process, acquire, end_process, watched
 from runbook.journal.log import RunLog
 from runbook.journal.store import LeaseRow, Store
+from runbook.journal.term import beat_every
 from runbook.plan.compile import Compiled, Fit, compile_plan, up_to_pivot, worst_way_back
 from runbook.plan.fingerprint import diff, fingerprint
 from runbook.plan.models import Plan
@@ -170,13 +171,14 @@ class Executor:
         behind = self.now.not_before(log.last_at)
         here = Process.here()
         before = how.lapsed or watched(self.store, run_id, here, self.clock, self.now)
+        killed = self.store.lease(run_id) == before and end_process(before, here)  # it may stand still while it writes
         lease = acquire(self.store, run_id, self.actor, here, self.now, lapsed=before)
         log.fence, log.confirm = lease.fence, lease.confirm
         log.refresh()
         if log.view.ending:  # by the one whose lease was watched until it was given back
             lease.release()
             return log.view.ending
-        if before and end_process(before, here):
+        if before and killed:
             log.buffer(Draft(Kind.NOTE, None, {"text": f"{before.owner} hung and was killed", "finding": True}))
         log.listeners.extend(self.listeners)
         world = self.world(plan)
@@ -257,7 +259,7 @@ def _refuse(log: RunLog, error: Refused) -> None:
 
 
 def _beat(lease: Lease, engine: Engine, over: threading.Event) -> None:
-    while not over.wait(BEAT):
+    while not over.wait(beat_every()):
         held = True
         with suppress(JournalError, OSError):  # a full disk here is felt by the engine itself at its next write
             failpoints.reach("lease.before-beat")

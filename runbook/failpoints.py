@@ -9,7 +9,11 @@ statement, a path); ``@N`` means the N-th time only (default: the first). ACTION
 - ``full``: the error of a full disk (ENOSPC), at ``journal.`` and ``lease.`` as the database under the journal says it;
 - ``sleep:SECONDS``: that much time passes.
 
-Without the variable a place costs one look at an empty dictionary.
+Without the variable a place costs one look at an empty dictionary. ``RUNBOOK_FAILPOINTS_LOG`` names a file to which
+each one adds a line as it acts, so that whoever attacks knows what struck: process, name, action, what the place says.
+
+Beside it, ``RUNBOOK_GUARD_FAILPOINTS`` arms the guard that a command starts, and ``RUNBOOK_LEASE`` (seconds, 1 to 600)
+makes leases last another time than 15 seconds.
 """
 
 from __future__ import annotations
@@ -25,9 +29,11 @@ from dataclasses import dataclass, field
 from runbook.errors import UsageError
 
 VARIABLE = "RUNBOOK_FAILPOINTS"
+LOG = "RUNBOOK_FAILPOINTS_LOG"
 
 POINTS: Mapping[str, str] = {
     "journal.before-append": "rows are about to be written (says: kinds and steps)",
+    "journal.before-commit": "they are written in a transaction that is about to be committed: others cannot write",
     "journal.after-append": "rows are durable, and nothing was done about them yet",
     "effect.before": "a statement or command with an effect is recorded and about to be sent (says: its text)",
     "effect.after": "it has answered, and its end is not recorded yet",
@@ -66,6 +72,7 @@ def reach(name: str, said: str = "") -> None:
         return
     for one in _armed.get(name, ()):
         if one.meet(said):
+            _note(name, one.action, said)
             _act(one.action)
 
 
@@ -107,6 +114,13 @@ def _parse(entry: str) -> tuple[str, _Armed]:
             f"{VARIABLE}: {found['pattern']!r} is no regular expression: {error}", hint="Escape what is meant as it is."
         ) from error
     return found["name"], _Armed(pattern, found["action"], int(found["nth"] or 1))
+
+
+def _note(name: str, action: str, said: str) -> None:
+    path = os.environ.get(LOG)
+    if path:
+        with open(path, "a", encoding="utf-8") as log:  # noqa: PTH123 - one write, which the system adds at the end
+            log.write(f"{os.getpid()} {name} {action} {' '.join(said.split())}\n")
 
 
 def _act(action: str) -> None:

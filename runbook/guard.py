@@ -25,9 +25,10 @@ from typing import Protocol
 from runbook import failpoints
 from runbook.errors import AlreadyRunning, Fenced, JournalCorrupt, JournalError, RunbookError
 from runbook.events import Draft, Kind
-from runbook.journal.lease import BEAT, Process, Vigil
+from runbook.journal.lease import Process, Vigil
 from runbook.journal.log import RunLog
 from runbook.journal.store import LeaseRow
+from runbook.journal.term import beat_every
 from runbook.plan.models import OnLoss
 from runbook.ports import Clock
 from runbook.runview import RunView
@@ -205,7 +206,7 @@ class Guard:
     def _begin_anew_after_a_gap(self) -> None:
         """Time in which this process stood still, or the journal did not answer, is no silence of the executor: it may
         have waited for the same."""
-        if self._clock.monotonic() - self._due > BEAT:
+        if self._clock.monotonic() - self._due > beat_every():
             self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -223,7 +224,7 @@ class Guard:
             note_jump(self._log, self._now, whose),
             note_behind(self._log, self._now.not_before(max(newest, beat) if beat else newest), whose),
         ]
-        if beat and lease and not self._compared and (self._now() - beat).total_seconds() > BEAT + CLOCK_STEP:
+        if beat and lease and not self._compared and (self._now() - beat).total_seconds() > beat_every() + CLOCK_STEP:
             self._compared = True
             texts.append(self._ahead(whose, lease, (self._now() - beat).total_seconds()))
         self._beat = lease

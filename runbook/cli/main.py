@@ -34,8 +34,10 @@ def cli(ctx: click.Context, journal: str | None) -> None:
     """
     from runbook.failpoints import arm_from_environment
     from runbook.home import Home
+    from runbook.journal.term import term
 
     arm_from_environment()
+    term()
     ctx.obj = Home.find(journal)
 
 

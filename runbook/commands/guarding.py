@@ -17,6 +17,7 @@ from runbook.errors import (
     AlreadyRunning,
     HostError,
     JournalError,
+    JournalUnwritable,
     NotPermitted,
     Refused,
     RunbookError,
@@ -183,7 +184,12 @@ class Watch:
 
 
 def _note(log: RunLog, text: str, *, finding: bool = False, **more: object) -> None:
-    log.append(Draft(Kind.NOTE, None, {"text": text, "finding": finding, **more}))
+    """Or later, when the journal cannot be written now: whoever keeps it from that may be what the guard is for."""
+    note = Draft(Kind.NOTE, None, {"text": text, "finding": finding, **more})
+    try:
+        log.append(note)
+    except JournalUnwritable:
+        log.buffer(note)
 
 
 def _self(*, watches: bool, unfit: str = "") -> dict[str, Any]:

@@ -21,6 +21,8 @@ WAL_PAGES = 100
 """Pages after which SQLite starts its log over. A short log is soon written over instead of growing, and growing is
 what costs: the file system then has a change of its own to make durable, as dear as the row itself."""
 
+LOCKED = 10.0
+"""Seconds for which a SQLite journal is waited for that another process is writing to: as long as on PostgreSQL."""
 SUPPORTED = ("sqlite", "postgresql", "mssql")
 _PACKAGES = {"psycopg2": "psycopg2-binary", "psycopg": "'psycopg[binary]'"}
 """What to install for a driver whose package has another name, or needs a library beside it."""
@@ -94,7 +96,7 @@ def _with_driver(url: URL) -> URL:
 
 def _arguments(url: URL) -> dict[str, Any]:
     if url.get_backend_name() == "sqlite":
-        return {"check_same_thread": False, "timeout": 30}
+        return {"check_same_thread": False, "timeout": LOCKED}
     if url.get_driver_name() in _PACKAGES:
         return {name: value for name, value in _LIBPQ.items() if name not in url.query}
     return {}
@@ -178,9 +180,12 @@ def cannot_be_opened(url: str, error: Exception) -> Refused:
 
 def unwritable(error: BaseException, *, on_server: bool) -> JournalUnwritable:
     """The run is interrupted; what to do before it is resumed."""
+    said = first_line(error)
     mend = "Bring its server back" if on_server else "Make room or mend the disk"
+    if "locked" in said and not on_server:
+        mend = "Another process stands still with it: end that one, or wait until its lease lapses"
     return JournalUnwritable(
-        f"the journal cannot be written: {first_line(error)}",
+        f"the journal cannot be written: {said}",
         hint=f"{mend}, then: runbook resume. Nothing is done that was not recorded.",
     )
 

@@ -25,12 +25,9 @@ from threading import Event
 from runbook.errors import AlreadyRunning, FencedOut
 from runbook.journal.reading import unknown
 from runbook.journal.store import LeaseRow, Store
+from runbook.journal.term import beat_every, term
 from runbook.ports import Clock
 
-TERM = 15.0
-"""Seconds without a heartbeat after which another executor may take over."""
-BEAT = TERM / 3
-"""Seconds between two heartbeats."""
 AHEAD = 2.0
 """Seconds by which a heartbeat may lie in the future before the clocks are taken to disagree."""
 HOST = "RUNBOOK_HOST"
@@ -130,7 +127,7 @@ def watched(store: Store, run_id: str, here: Process, clock: Clock, now: Callabl
     if seen is Life.LIVE and first is not None:
         raise _held(run_id, first)
     if first is not None and seen in (Life.SILENT, Life.UNSURE):
-        clock.wait(Event(), 2 * BEAT if seen is Life.SILENT else first.term_s)
+        clock.wait(Event(), 2 * beat_every() if seen is Life.SILENT else first.term_s)
         found = store.lease(run_id)
         if found is not None and found != first and not found.released and not _is_dead(found, here):
             raise _held(run_id, found)
@@ -174,7 +171,7 @@ class Lease:
         A process that was stopped, or a machine that slept, does not know that time went by. Asked right before an
         effect that no server can refuse to an older executor (a file, a command).
         """
-        if (self._now() - self._renewed_at).total_seconds() >= TERM / 2 and not self.beat():
+        if (self._now() - self._renewed_at).total_seconds() >= term() / 2 and not self.beat():
             raise FencedOut(
                 f"run {self._run_id} was taken over while this executor ({self.fence}) stood still",
                 hint="Leave it to that one; runbook status shows who it is.",
@@ -207,7 +204,7 @@ def acquire(
     if head is None:
         raise unknown(run_id)
     fence = max(head.fence, before.fence if before else 0) + 1
-    row = LeaseRow(run_id, owner, here.host, here.pid, here.token, fence, _stamp(now()), TERM, 0)
+    row = LeaseRow(run_id, owner, here.host, here.pid, here.token, fence, _stamp(now()), term(), 0)
     if not store.take_lease(row, before=before):
         raise AlreadyRunning(f"run {run_id} was taken up by another executor", hint="Watch it with: runbook status.")
     return Lease(store, run_id, fence, now)

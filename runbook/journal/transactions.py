@@ -58,6 +58,8 @@ class Transactions:
         if self._reading:
             return bool(schema.exists(self._engine))
         database.refuse_unfit(self._engine)
+        if self._is_made(schema):
+            return self._with_reserve()
         try:
             schema.create(self._engine)
         except DBAPIError as error:
@@ -65,6 +67,22 @@ class Transactions:
                 raise
             schema.create(self._engine)
             self._press()
+        return self._with_reserve()
+
+    def _is_made(self, schema: ModuleType) -> bool:
+        """Whether a file has every table. Found out by reading alone: a process that stands still in the middle of a
+        write must not keep out the one that is to end it."""
+        if not self._sqlite:
+            return False
+        asked = "SELECT name FROM sqlite_master WHERE type = 'table'"
+        try:
+            return set(schema.metadata.tables) <= {
+                row[0] for row in self._once(lambda at: at.execute(asked).fetchall())
+            }
+        except RunbookError:  # said by whoever makes them
+            return False
+
+    def _with_reserve(self) -> bool:
         if self._reserve and not self.pressed and not self._reserve.make():
             self._press("nearly full")
         return True
@@ -152,6 +170,8 @@ class Transactions:
                     connection.rollback()
                 else:
                     committing = writing
+                    if writing:
+                        failpoints.reach("journal.before-commit")
                     connection.commit()
             except BaseException as error:
                 self._give_up(connection, cursor, error, committing)

@@ -110,7 +110,7 @@ class SwitchServices:
         yield
 
     def _beat(self, log: RunLog) -> None:
-        from runbook.journal.lease import TERM
+        from runbook.journal.term import TERM
 
         def beat() -> None:
             lease = self.world.store.lease(log.view.run_id)

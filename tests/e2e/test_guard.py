@@ -122,6 +122,31 @@ def test_an_executor_that_hangs_on_this_machine_is_killed(sandbox: System) -> No
     assert any("hung and was killed" in note for note in sandbox.status()["findings"])
 
 
+def test_an_executor_that_hangs_while_it_writes_the_journal_is_killed(sandbox: System) -> None:
+    """Nobody else can write then, and the guard comes to its journal first: it ends the one that holds it."""
+    before, jobs = sandbox.content("old"), sandbox.jobs("old")
+    sandbox.guarded = True
+    sandbox.variables |= {"RUNBOOK_FAILPOINTS": "journal.before-commit=stop@90", "RUNBOOK_LEASE": "3"}
+    hung = sandbox.begin("execute", str(sandbox.plan), "--window", "10m", "--yes")
+    assert hung.wait(120) == -signal.SIGKILL
+    _assert_ended(sandbox, "upgraded", before, jobs)
+    assert any("hung and was killed" in note for note in sandbox.status()["findings"])
+
+
+def test_without_a_guard_resume_ends_the_one_that_hangs_while_it_writes(sandbox: System) -> None:
+    """Once its lease has lapsed; nobody has to find out which process it is."""
+    before, jobs = sandbox.content("old"), sandbox.jobs("old")
+    sandbox.variables |= {"RUNBOOK_FAILPOINTS": "journal.before-commit=stop@90", "RUNBOOK_LEASE": "3"}
+    hung = sandbox.begin("execute", str(sandbox.plan), "--window", "10m", "--yes")
+    wait_until(lambda: os.waitid(os.P_PID, hung.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None, 60)
+    sandbox.variables["RUNBOOK_FAILPOINTS"] = ""
+    wait_until(lambda: sandbox.status()["state"] == "interrupted", 30)
+    done = sandbox.runbook("resume")
+    assert done.code == 0, done.out + done.err
+    assert hung.wait(10) == -signal.SIGKILL
+    _assert_ended(sandbox, "upgraded", before, jobs)
+
+
 def test_stopped_on_purpose_it_is_left_alone_until_the_turn_back_point(sandbox: System) -> None:
     """SIGTERM: exit 40, and the guard waits for whoever did that; nobody comes, and the old setup is back in time."""
     before, jobs = sandbox.content("old"), sandbox.jobs("old")

@@ -62,6 +62,21 @@ def test_by_the_environment_of_a_process() -> None:
         assert done.returncode == code, text
 
 
+def test_what_struck_is_written_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line each, before it acts, also by a process that does not live to tell; nothing for what did not act."""
+    log = tmp_path / "struck"
+    monkeypatch.setenv(failpoints.LOG, str(log))
+    failpoints.arm("effect.after~LOG=full")
+    failpoints.reach("effect.after", "BACKUP DATABASE [a]")
+    with pytest.raises(OSError, match=re.escape(os.strerror(errno.ENOSPC))):
+        failpoints.reach("effect.after", "BACKUP LOG [a]\n  TO DISK")
+    program = "from runbook import failpoints as f; f.arm('lease.before-beat=kill'); f.reach('lease.before-beat')"
+    killed = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT)
+    assert killed.wait() == -signal.SIGKILL
+    expected = [f"{os.getpid()} effect.after full BACKUP LOG [a] TO DISK", f"{killed.pid} lease.before-beat kill "]
+    assert log.read_text(encoding="utf-8").splitlines() == expected
+
+
 def test_every_place_that_is_listed_is_somewhere_in_the_program() -> None:
     """And none is reached that is not listed."""
     calls = re.compile(r'failpoints\.reach\(\s*"([\w.-]+)"')

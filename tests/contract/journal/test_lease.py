@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from runbook.errors import AlreadyRunning, UsageError
-from runbook.journal.lease import TERM, Lease, Process, acquire, is_live
+from runbook.journal.lease import Lease, Process, acquire, is_live
+from runbook.journal.term import TERM, term
 from tests.contract.journal.books import RUN, Book
 
 HERE = Process("this-host", 4711, "")
@@ -157,3 +158,25 @@ def test_a_number_is_not_given_twice(book: Book) -> None:
 
 def _started_at(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[19]
+
+
+def test_tests_may_want_another_term(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lease carries the term it was taken with: whoever watches goes by that, not by an own one."""
+    monkeypatch.setenv("RUNBOOK_LEASE", "3")
+    first = take(book)
+    monkeypatch.delenv("RUNBOOK_LEASE")
+    book.clock.advance(2.9)
+    assert is_live(book.store.lease(RUN), book.clock.now(), THERE)
+    book.clock.advance(0.2)
+    assert take(book, THERE).fence == first.fence + 1
+
+
+@pytest.mark.parametrize("text", ["soon", "0.5", "601", "-3", "nan", "inf"])
+def test_a_term_that_is_none_is_refused(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not taken for the usual one, and said at the command line before anything is opened."""
+    monkeypatch.setenv("RUNBOOK_LEASE", text)
+    with pytest.raises(UsageError, match="RUNBOOK_LEASE") as caught:
+        term()
+    assert "1 to 600" in caught.value.hint
+    done = subprocess.run([sys.executable, "-m", "runbook", "runs"], capture_output=True, text=True, check=False)
+    assert (done.returncode, "RUNBOOK_LEASE" in done.stderr) == (2, True), done.stderr

@@ -11,8 +11,9 @@ import pytest
 from runbook.errors import AlreadyRunning, Refused
 from runbook.events import Draft, Kind
 from runbook.guard import LOOK, Alarm, Guard, Over, TakeOver, Wait, judge
-from runbook.journal.lease import TERM, LeaseRow, Process, Vigil
+from runbook.journal.lease import LeaseRow, Process, Vigil
 from runbook.journal.log import RunLog
+from runbook.journal.term import TERM
 from runbook.testing import FakeClock
 from runbook.testing.errors import PowerCut
 from runbook.window import SteadyNow
