@@ -30,7 +30,7 @@ NIGHTS = {
         Tale(
             strikes=(
                 Strike("failpoint", f"effect.after~{AT_THE_CUT}=kill", "command"),
-                Strike("failpoint", "effect.after=kill@12", "guard"),
+                Strike("failpoint", "file.after-replace~database.ini=kill", "guard"),
             )
         ),
         {"kill -9 of the executor", "kill -9 of the guard"},

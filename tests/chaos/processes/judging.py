@@ -47,7 +47,7 @@ class Judge:
         if ending is RunState.UPGRADED:
             self._new() if self._tale.strategy == "side-by-side" else self._upgraded_in_place()
         else:
-            self._old(touched=bool(meant))
+            self._old()
         if meant:
             self._deadline(meant[0])
 
@@ -134,18 +134,27 @@ class Judge:
             if set(more) - users.unclear[name]:
                 self._breaks(f"{role}: {name} has rows of nobody: {more}")
 
-    def _old(self, *, touched: bool) -> None:
+    def _old(self) -> None:
         """Exactly as before, with the rows of users on top."""
         self._same("clients go to", self._system.points_to, "old")
         found, before = self._system.picture("old"), self._system.before["old"]
-        for what in ("databases", "columns", "jobs", "logins", "msdb"):
+        for what in ("databases", "columns", "jobs", "logins"):
             self._same(f"old: {what}", found[what], before[what])
+        self._own_tables("old", found)
         self._rows("old", found)
         if "new" in self._system.roles:
             found, before = self._system.picture("new"), self._system.before["new"]
-            for what in ("databases", "jobs", "logins", "msdb"):
+            for what in ("databases", "jobs", "logins"):
                 self._same(f"new: {what}", found[what], before[what])
-        del touched
+            self._own_tables("new", found)
+
+    def _own_tables(self, role: str, found: dict[str, Any]) -> None:
+        """The program's own are gone, unless it was killed between the ending and that."""
+        last = [rows[-1].kind for rows in self._record.rows.values() if rows]
+        if "run-finished" in last and found["msdb"]:
+            self._night.told.tried["killed between the ending and giving the instances back"] += 1
+        else:
+            self._same(f"{role}: msdb", found["msdb"], self._system.before[role]["msdb"])
 
     def _new(self) -> None:
         """On the new server, as it was on the old one; the old one is fenced."""
