@@ -252,8 +252,10 @@ READING = (
     "RESTORE HEADERONLY",
     "IF OBJECT_ID(N'msdb.dbo.runbook_marker', N'U') IS NOT NULL\n    SELECT",
     f"INSERT INTO {COPY} ",
+    "EXEC @outcome = sys.sp_getapplock ",
+    "EXEC sys.sp_releaseapplock ",
 )
-"""How what changes nothing begins."""
+"""How what changes nothing begins; a lock of a session ends with it."""
 DATETIMEOFFSET = -155
 """ODBC's number of a type pyodbc does not read by itself."""
 WRITTEN_BY_JOBS = frozenset({"heartbeat", "agentheartbeat", "jobheartbeat"})
