@@ -336,6 +336,10 @@ class SqlServerReader(Protocol):
         """Backups of the log of this very database (by family) that end after ``lsn``, whoever took them, in the order
         in which they are restored; copy-only ones, which leave the chain alone, are left out."""
 
+    def restored_until(self, database: str) -> str:
+        """The end (LSN, decimal text) of what was restored last into this very database, from the server's history
+        (msdb); empty when nothing was."""
+
     def log_sequence(self, database: str) -> str:
         """A number that moves with every logged change of a database (for *nothing was written since*)."""
 

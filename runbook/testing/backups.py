@@ -266,7 +266,7 @@ def restore_differential(instance: Instance, name: str, path: str) -> Work:
     """Onto exactly the full backup it is based on."""
     backup = readable(instance, path, "differential")
     database, redo = _rolling(instance, name, backup)
-    if database.restored_base != backup.base or backup.last_lsn < redo:
+    if database.restored_base != backup.base or backup.last_lsn <= redo:
         raise refusal(3136)
     yield from _applied(database, backup)
 

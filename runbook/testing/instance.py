@@ -73,8 +73,8 @@ class Instance:
     """Run -> rows of its journal that are kept here a second time."""
     copies_refused: bool = False
     """Its msdb takes no rows; all else goes on."""
-    slot_held: bool = False
-    """This run's own connection sits in a single-user database: nobody else can take the slot."""
+    slots: set[str] = field(default_factory=set)
+    """Single-user databases (lower case) in which this run's own connection sits: nobody else can take the slot."""
     recover_resets_broker: bool = True
     """The harsher reading of the documents: recovery alone disables the broker too."""
     _serial: int = 50
@@ -228,7 +228,7 @@ class Instance:
     def die(self) -> None:
         """The server process is gone; who was connected waits for it to come back."""
         self.down = True
-        self.slot_held = False
+        self.slots.clear()
         self.waiting += [one for one in self.clients if one.reconnects]
         self.clients.clear()
         self.end_lock()
@@ -275,7 +275,9 @@ class Instance:
         access = database.settings.user_access
         if access is UserAccess.RESTRICTED_USER and not privileged:
             return 923
-        if access is UserAccess.SINGLE_USER and (self.slot_held or self.in_database(database.name)):
+        if access is UserAccess.SINGLE_USER and (
+            database.name.lower() in self.slots or self.in_database(database.name)
+        ):
             return 924
         return 0
 

@@ -159,6 +159,11 @@ class FakeReader(ServerHandle):
             if one.family_guid == family and one.last_lsn > int(lsn)
         )
 
+    def restored_until(self, database: str) -> str:
+        self.look("restored_until", f"SELECT msdb.dbo.restorehistory {database}", database)
+        found = self.instance.existing(database)
+        return "" if found.redo_lsn is None else str(found.redo_lsn)
+
     def log_sequence(self, database: str) -> str:
         self.look("log_sequence", f"SELECT log sequence {database}", database)
         return str(self.instance.opened(database).lsn)

@@ -36,7 +36,7 @@ class FakeSqlServer(Administration):
         order = backups.Order(database, path, name, "differential")
         self._refuse_existing(path)
         single = f"ALTER DATABASE {database} SET SINGLE_USER WITH ROLLBACK IMMEDIATE"
-        with self._in_the_slot():
+        with self._in_the_slot(database.lower()):
             change, check = self._access(database, UserAccess.SINGLE_USER)
             self._do("cut_differential.single_user", database, single, at_once(change, check))
             self._back_up("cut_differential", f"BACKUP DATABASE {database} WITH DIFFERENTIAL", order)
@@ -47,13 +47,13 @@ class FakeSqlServer(Administration):
         self.instance.get(database).state = DatabaseState.OFFLINE
 
     @contextmanager
-    def _in_the_slot(self) -> Iterator[None]:
+    def _in_the_slot(self, database: str) -> Iterator[None]:
         """The connection stays in the single-user database, so that nobody else can take the slot."""
-        self.instance.slot_held = True
+        self.instance.slots.add(database)
         try:
             yield
         finally:
-            self.instance.slot_held = False
+            self.instance.slots.discard(database)
             self.instance.door_moved()
 
     def _back_up(self, name: str, text: str, order: backups.Order) -> None:

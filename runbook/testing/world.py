@@ -196,7 +196,7 @@ class World:
         self.clock.forget_timers()
         for instance in self.servers.values():
             instance.end_lock()
-            instance.slot_held = False
+            instance.slots.clear()
 
     # -- time and faults
 

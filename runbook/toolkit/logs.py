@@ -11,14 +11,18 @@ from runbook.toolkit.proof import named_lines
 
 ALREADY_THERE = 4326
 """*The log in this backup set terminates ... too early*: it was applied before."""
+NOT_AFTER_THIS = 3136
+"""*This differential backup cannot be restored because the database has not been restored to the correct earlier
+state*: it belongs to another full backup, or it was applied before."""
 
 
-def applied_once(restore: Callable[[], None]) -> None:
-    """Carry a restore out; that the server had it already is success as well."""
+def applied_once(restore: Callable[[], None], is_there: Callable[[], bool] = lambda: False) -> None:
+    """Carry a restore out; that the server had it already is success as well. ``is_there`` looks whether it has, where
+    its error does not tell."""
     try:
         restore()
     except ServerError as error:
-        if error.number != ALREADY_THERE:
+        if error.number != ALREADY_THERE and not (error.number == NOT_AFTER_THIS and is_there()):
             raise
 
 

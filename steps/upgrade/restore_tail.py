@@ -62,6 +62,8 @@ class Goal:
     database: str
     path: str
     kind: Literal["log", "differential"]
+    until: str = ""
+    """The log position at which it ends."""
 
 
 class RestoreTail(WitnessedStep):
@@ -124,7 +126,7 @@ class RestoreTail(WitnessedStep):
             )
         kind: Literal["log", "differential"] = "log" if cut.kind == "log" else "differential"
         # Its way back is that of seed-restore: the database is dropped whole.
-        return Apply(Goal(facts.server, facts.info.name, facts.path, kind), undo=None)
+        return Apply(Goal(facts.server, facts.info.name, facts.path, kind, header.last_lsn), undo=None)
 
     def apply(self, ctx: Context, intent: Goal) -> None:
         try:
@@ -139,7 +141,10 @@ class RestoreTail(WitnessedStep):
     def _restore(self, ctx: Context, intent: Goal) -> None:
         server = ctx.server(intent.server)
         restore = server.restore_log if intent.kind == "log" else server.restore_differential
-        applied_once(lambda: restore(intent.database, intent.path))
+        applied_once(
+            lambda: restore(intent.database, intent.path),
+            is_there=lambda: server.restored_until(intent.database) == intent.until,
+        )
 
     def verify(self, ctx: ReadContext, intent: Goal) -> Outcome:
         return rolled_forward(ctx.reader(intent.server).database(intent.database), seen=self.has_seen(intent))

@@ -90,8 +90,12 @@ def test_killed_in_the_pivot(sandbox: System) -> None:
 
 
 def test_a_stopped_executor_that_wakes_after_the_takeover_does_nothing_more(sandbox: System) -> None:
-    """SIGSTOP in front of a statement, on another machine, where the guard cannot kill it; SIGCONT when all is over."""
+    """SIGSTOP in front of a statement, on another machine, where the guard cannot kill it; SIGCONT when all is over.
+
+    One worker: a file as journal is one machine's own, and another thread stopped in a write of it would keep it.
+    """
     before, jobs = sandbox.content("old"), sandbox.jobs("old")
+    sandbox.plan = sandbox.another_plan("one.yaml", ("limits: {workers: 8}", "limits: {workers: 1}"))
     sandbox.variables |= {
         "RUNBOOK_HOST": "elsewhere",
         "RUNBOOK_FAILPOINTS": r"effect.before~RESTORE LOG \[Billing\]=stop",

@@ -83,6 +83,11 @@ def _log_backup(rows: Sequence[Mapping[str, Any]]) -> LogBackup:
     )
 
 
+def restored_until(client: Client, database: str) -> str:
+    """What the history says; see the port."""
+    return optional(client.read(text.restored_until(database)).value())
+
+
 def running(client: Client) -> tuple[RunningBackup, ...]:
     """Backups and restores of anybody."""
     return tuple(

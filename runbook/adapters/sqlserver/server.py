@@ -115,6 +115,9 @@ class Reader:
     def log_backups_since(self, database: str, lsn: str) -> tuple[LogBackup, ...]:
         return backups.logs_since(self._client, database, lsn)
 
+    def restored_until(self, database: str) -> str:
+        return backups.restored_until(self._client, database)
+
     def log_sequence(self, database: str) -> str:
         """Empty where the server cannot tell (2016 before SP2)."""
         return catalog.log_sequence(self._client, database)

@@ -196,7 +196,13 @@ def test_moving_a_simple_database(bench):
     old.cut_differential(bench.simple, bench.path("diff.bak"), name="diff")
     assert old.database(bench.simple).state is DatabaseState.OFFLINE
     assert old.backup_header(bench.path("diff.bak")).kind == "differential"
+    until = old.backup_header(bench.path("diff.bak")).last_lsn
+    assert new.restored_until(bench.simple) not in ("", until)
     new.restore_differential(bench.simple, bench.path("diff.bak"))
+    assert new.restored_until(bench.simple) == until
+    with pytest.raises(ServerError) as twice:
+        new.restore_differential(bench.simple, bench.path("diff.bak"))
+    assert twice.value.number == 3136
     new.recover(bench.simple)
     new.set_user_access(bench.simple, UserAccess.MULTI_USER)
     assert inside(new, bench.simple) == before

@@ -112,6 +112,17 @@ def test_nobody_takes_the_slot_during_a_differential_cut(world, old):
     assert "old Archive dbo.Archive" not in written
 
 
+def test_the_slot_of_one_database_does_not_depend_on_another(world, old):
+    """Two cuts side by side: the end of one lets nobody into the other."""
+    with old._in_the_slot("archive"):
+        with old._in_the_slot("contacts"):
+            pass
+        old.set_user_access("Archive", UserAccess.SINGLE_USER)
+        archive = world.servers["old"].get("Archive")
+        assert world.servers["old"].admits(archive, privileged=True) == 924
+    assert world.servers["old"].admits(archive, privileged=True) == 0
+
+
 def test_log_backups_need_a_full_one_and_a_model(world, old):
     """4214 without a full, 4208 in SIMPLE; a copy-only full starts no chain."""
     world.servers["old"].get("Contacts").log_backup_lsn = None

@@ -73,6 +73,18 @@ def restore_differential(database: str, path: str, position: int = 1) -> str:
     return _restore("DATABASE", database, path, position, [])
 
 
+def restored_until(database: str) -> str:
+    """Where the backup ends that was restored last into a database, since that was made."""
+    return (
+        "SELECT TOP (1) CONVERT(nvarchar(40), b.last_lsn) AS last_lsn\n"
+        "FROM msdb.dbo.restorehistory AS h\n"
+        "JOIN msdb.dbo.backupset AS b ON b.backup_set_id = h.backup_set_id\n"
+        "JOIN sys.databases AS d ON d.name = h.destination_database_name\n"
+        f"WHERE d.name = {literal(database)} AND h.restore_date >= d.create_date\n"
+        "ORDER BY h.restore_history_id DESC"
+    )
+
+
 def restore_log(database: str, path: str, position: int = 1) -> str:
     """Apply a log backup and wait for more."""
     return _restore("LOG", database, path, position, [])

@@ -68,6 +68,7 @@ SAMPLES: dict[Callable[..., object], list[Call]] = {
     catalog.snapshots: [call(NASTY)],
     catalog.log_chain: [call(NASTY)],
     backup.logs_since: [call(NASTY, "37000000012300001")],
+    backup.restored_until: [call(NASTY)],
     catalog.log_end: [call(NASTY)],
     state.user_access: [call(NASTY, access) for access in UserAccess],
     state.online: [call(NASTY)],
