@@ -16,7 +16,8 @@ from tests.chaos.processes.telling import Night
 
 READING = re.compile(
     r"\s*(SELECT|SET |USE |RESTORE (HEADERONLY|FILELISTONLY|VERIFYONLY|LABELONLY)|EXEC sys\.sp_datatype"
-    r"|IF OBJECT_ID\(N'msdb\.dbo\.runbook_(marker|journal)', N'U'\) IS NOT NULL\s+SELECT)"
+    r"|IF OBJECT_ID\(N'msdb\.dbo\.runbook_(marker|journal)', N'U'\) IS NOT NULL\s+SELECT"
+    r"|EXEC @outcome = sys\.sp_getapplock |EXEC sys\.sp_releaseapplock )"  # a lock of a session ends with it
 )
 HARMLESS = re.compile(r"UPDATE msdb\.dbo\.runbook_marker .* fence <= \d+$", re.DOTALL)
 """Changes nothing once a newer executor has put its number there."""
