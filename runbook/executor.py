@@ -156,7 +156,8 @@ class Executor:
             if view.ending is None and mine & theirs:
                 raise Refused(
                     f"run {run_id} of plan {view.plan_name} has not ended, and it uses the same servers",
-                    hint=f"End it first: runbook resume {run_id}, or: runbook revert {run_id}, "
+                    hint=f"Where it stands: runbook status {run_id}. If nobody is at work on it, end it: "
+                    f"runbook resume {run_id}, or: runbook revert {run_id}, "
                     f"or, if it can no longer go on: runbook declare old {run_id} --reason TEXT",
                 )
 

@@ -66,7 +66,7 @@ def line_of(event: Event) -> str:
     elif event.kind is Kind.NOTE and data.get("finding"):
         text = f"note{f' ({event.step})' if event.step else ''}: {data['text']}"
     elif event.kind is Kind.REQUESTED:
-        text = f"{event.actor} asked: {data['what']} {data['reason']}".rstrip()
+        text = f"{event.actor} asked: {data['what']}" + (f" ({data['reason']})" if data["reason"] else "")
     elif event.kind is Kind.RUN_FINISHED:
         text = str(data["ending"])
     return f"{event.at:%H:%M:%S}  {text}" if text else ""

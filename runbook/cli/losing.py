@@ -27,7 +27,8 @@ def accepted(weighed: Weighed, given: int | None, more: int, *, yes: bool, as_js
     if yes or as_json or not sys.stdin.isatty():
         why = "--yes does not confirm a loss" if yes else "the loss must be confirmed"
         raise Refused(f"going back would lose {_rows(total)}: {why}", hint=_option(weighed, more))
-    answer = click.prompt("Type the number of rows to give them up (or the id of the run); anything else stops", "")
+    what = "Type the number of rows to give them up (or the id of the run); anything else stops"
+    answer = click.prompt(what, "", show_default=False)
     if str(answer).strip() not in (str(total), weighed.view.run_id):
         raise UsageError("not confirmed, nothing was done")
     return replace(weighed, more=more)

@@ -287,7 +287,7 @@ def main() -> NoReturn:
         message = error.format_message().rstrip(".")
         _fail(UsageError(message[:1].lower() + message[1:], hint=_help_for(error)))
     except click.Abort:
-        _fail(UsageError("stopped at the question, nothing was done"))
+        _fail(UsageError("stopped, nothing was touched", hint="runbook status shows whether a run is open."))
     except RunbookError as error:
         _fail(error)
     except Fenced as error:

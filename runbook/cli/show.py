@@ -117,7 +117,8 @@ def _guards(found: Status) -> None:
                 f"guard: {who} said at {one.since:%H:%M:%S} UTC that it watches; ask there whether it does{unfit}"
             )
     if not found.guards:
-        click.echo("guard: NONE watches; when the executor is lost, nobody brings the system back: runbook guard")
+        lost = "when the executor is lost" if found.live else "and no executor is at work"
+        click.echo(f"guard: NONE watches; {lost}, nobody brings the system back: runbook guard")
 
 
 def _when(at: datetime, now: datetime) -> str:
@@ -187,7 +188,12 @@ def ending(found: Status, last_hash: str) -> None:
     """How it ended, why, and the hash that seals the record."""
     view = found.view
     click.echo("")
-    said = _SAID.get(view.state, f"{found.state.value.upper()}: go on with runbook resume")
+    left = (
+        f"{found.owner} is at work and was asked; see runbook status --watch"
+        if found.live
+        else "go on with runbook resume"
+    )
+    said = _SAID.get(view.state, f"{found.state.value.upper()}: {left}")
     if view.state is RunState.REVERTED and not _proven(found):
         said = "REVERTED: the old setup is in service; its data was not touched yet, so there was nothing to compare"
     click.echo(said)

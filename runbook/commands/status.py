@@ -58,7 +58,10 @@ def find_run(reader: Reader, given: str | None) -> str:
     ids = reader.run_ids()
     if given is None:
         if not ids:
-            raise UsageError("there is no run yet", hint="Begin one with: runbook execute PLAN.")
+            raise UsageError(
+                "there is no run yet",
+                hint="Begin one with: runbook execute PLAN; one whose journal is lost: runbook recover.",
+            )
         meant = next((one for one in ids[: -LOOK_BACK - 1 : -1] if _ending(reader, one) != RunState.REFUSED), ids[-1])
         return ids[-1] if _ending(reader, meant) else meant
     found = [run_id for run_id in ids if run_id == given] or [run_id for run_id in ids if run_id.startswith(given)]

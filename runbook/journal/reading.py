@@ -74,7 +74,10 @@ class SqliteReader:
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
-            raise UsageError(f"there is no journal at {path}", hint="Nothing has been run with this RUNBOOK_HOME yet.")
+            raise UsageError(
+                f"there is no journal at {path}",
+                hint="Nothing has been run with this RUNBOOK_HOME yet; a journal that was lost: runbook recover.",
+            )
         self._path = path
         self._copy: TemporaryDirectory[str] | None = None
         with self._asking():
