@@ -137,7 +137,24 @@ class Executor:
         except Refused as error:
             _refuse(log, error)
             raise
+        self._note_upgraded(log, plan)
         return run_id
+
+    def _note_upgraded(self, log: RunLog, plan: Plan) -> None:
+        """Who begins the same night again must not take the traces of the first one for something to clear away."""
+        mine = {server.url.text for server in plan.servers.values()}
+        for run_id in reversed(self.store.run_ids()):
+            view = RunLog.load(self.store, run_id, actor=self.actor, now=self.now).view
+            theirs = {str(server.get("url")) for server in view.opening["servers"].values()}
+            if view.ending in (None, RunState.REFUSED) or not mine & theirs:
+                continue
+            if view.ending is RunState.UPGRADED:
+                text = (
+                    f"run {run_id} upgraded these servers at {view.ended_at:%Y-%m-%d %H:%M} UTC: if that system is in "
+                    f"use, nothing is left to do and no HINT here is meant for it; to go back: runbook revert {run_id}"
+                )
+                log.append(Draft(Kind.NOTE, None, {"text": text, "finding": True}))
+            return
 
     def _refuse_full_disk(self) -> None:
         """What room there is is for the record of a way back; a night that begins now would need it."""
@@ -179,8 +196,9 @@ class Executor:
         if log.view.ending:  # by the one whose lease was watched until it was given back
             lease.release()
             return log.view.ending
-        if before and killed:
-            log.buffer(Draft(Kind.NOTE, None, {"text": f"{before.owner} hung and was killed", "finding": True}))
+        if before:
+            by = "a guard" if how.lapsed else "a person's command"
+            _note_lost(log, before, f"{by} took over as executor {lease.fence} ({self.actor})", killed=killed)
         log.listeners.extend(self.listeners)
         world = self.world(plan)
         world.sizes = Sizes(log.view.opening["sizes"])
@@ -252,6 +270,13 @@ class Executor:
         finally:
             over.set()
             thread.join()
+
+
+def _note_lost(log: RunLog, before: LeaseRow, now: str, *, killed: bool) -> None:
+    """Who did what, as which fencing number."""
+    gone = "hung and was killed" if killed else "was lost"
+    text = f"executor {before.fence} ({before.owner}) {gone}; {now}"
+    log.buffer(Draft(Kind.NOTE, None, {"text": text, "finding": True}))
 
 
 def _refuse(log: RunLog, error: Refused) -> None:

@@ -29,6 +29,7 @@ from dataclasses import dataclass, field
 from runbook.errors import UsageError
 
 VARIABLE = "RUNBOOK_FAILPOINTS"
+GUARD_VARIABLE = "RUNBOOK_GUARD_FAILPOINTS"
 LOG = "RUNBOOK_FAILPOINTS_LOG"
 
 POINTS: Mapping[str, str] = {
@@ -83,14 +84,15 @@ def armed() -> bool:
 
 def arm(text: str) -> None:
     """Arm what the text names, in place of what was armed; UsageError for what is none."""
+    parsed = _parsed(text, VARIABLE)
     _armed.clear()
-    for entry in filter(None, (part.strip() for part in text.split(";"))):
-        name, one = _parse(entry)
+    for name, one in parsed:
         _armed.setdefault(name, []).append(one)
 
 
 def arm_from_environment() -> None:
-    """As the process was started."""
+    """As the process was started; UsageError also for what its guard would refuse where nobody reads it."""
+    _parsed(os.environ.get(GUARD_VARIABLE, ""), GUARD_VARIABLE)
     if os.environ.get(VARIABLE):
         arm(os.environ[VARIABLE])
 
@@ -100,18 +102,22 @@ _ENTRY = re.compile(
 )
 
 
-def _parse(entry: str) -> tuple[str, _Armed]:
+def _parsed(text: str, variable: str) -> list[tuple[str, _Armed]]:
+    return [_parse(entry, variable) for entry in filter(None, (part.strip() for part in text.split(";")))]
+
+
+def _parse(entry: str, variable: str) -> tuple[str, _Armed]:
     found = _ENTRY.fullmatch(entry)
     if found is None or found["name"] not in POINTS:
         raise UsageError(
-            f"{VARIABLE}: {entry!r} is no failpoint",
+            f"{variable}: {entry!r} is no failpoint",
             hint=f"Write NAME[~PATTERN]=kill|stop|full|sleep:SECONDS[@N]; names: {', '.join(POINTS)}.",
         )
     try:
         pattern = re.compile(found["pattern"] or "")
     except re.error as error:
         raise UsageError(
-            f"{VARIABLE}: {found['pattern']!r} is no regular expression: {error}", hint="Escape what is meant as it is."
+            f"{variable}: {found['pattern']!r} is no regular expression: {error}", hint="Escape what is meant as it is."
         ) from error
     return found["name"], _Armed(pattern, found["action"], int(found["nth"] or 1))
 

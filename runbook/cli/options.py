@@ -17,7 +17,7 @@ from runbook.errors import UsageError
 PLAN = click.argument("plan", type=click.Path(path_type=Path), default=Path("runbook.yaml"))
 RUN = click.argument("run", required=False)
 JSON = click.option("--json", "as_json", is_flag=True, help="Machine-readable output, see docs/json.md.")
-YES = click.option("--yes", is_flag=True, help="Answer every confirmation with yes.")
+YES = click.option("--yes", is_flag=True, help="Answer every confirmation with yes; never the one of a loss.")
 PLAN_FILE = click.option(
     "--plan",
     "plan_file",

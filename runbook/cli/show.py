@@ -89,6 +89,8 @@ def status(found: Status, now: datetime) -> None:
     if found.reason:
         click.echo(f"reason: {found.reason}")
     click.echo(f"gate: {view.gate}; executor: {found.owner if found.live else 'none'}")
+    if found.executors:
+        click.echo("driven by: " + ", then ".join(f"{owner} as executor {fence}" for fence, owner in found.executors))
     if not view.ending:
         _guards(found)
     click.echo(f"opened {view.opened_at:%Y-%m-%d %H:%M:%S} UTC, window closes {view.closes_at:%H:%M:%S} UTC "
@@ -153,11 +155,18 @@ _TROUBLE = (StepState.BLOCKED, StepState.FAILED, StepState.UNTOUCHED, StepState.
 
 
 def _troubles(found: Status, most: int | None = None) -> None:
+    if found.state is RunState.REFUSED:  # what puts the hints below in their place comes first
+        _notes(found, most)
     for identity, step in found.view.steps.items():
         if step.state in _TROUBLE:
             click.echo(f"{identity} {step.state.value}: {step.why}")
             if step.hint:
                 click.echo(f"HINT: {step.hint}")
+    if found.state is not RunState.REFUSED:
+        _notes(found, most)
+
+
+def _notes(found: Status, most: int | None) -> None:
     findings = list(dict.fromkeys(found.view.findings))
     hidden = len(findings) - most if most is not None else 0
     for finding in findings[-most:] if most else findings:

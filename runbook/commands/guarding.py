@@ -26,6 +26,7 @@ from runbook.errors import (
 )
 from runbook.events import Draft, Kind
 from runbook.executor import Executor, Takeover, World, refuse_changed
+from runbook.failpoints import GUARD_VARIABLE
 from runbook.failpoints import VARIABLE as FAILPOINTS
 from runbook.guard import Guard, TakeOver
 from runbook.home import Home
@@ -36,9 +37,6 @@ from runbook.plan.models import OnLoss, Plan
 from runbook.recording import Unrecorded
 from runbook.runview import RunView
 
-GUARD_FAILPOINTS = "RUNBOOK_GUARD_FAILPOINTS"
-"""Failpoints of the guard that a command starts; those of the command itself are not handed on."""
-
 
 def start_beside(home: Home) -> Callable[[str], str]:
     """What an executor calls once it has its run: starts a guard as a process of its own; see Executor.guard. Where one
@@ -46,8 +44,8 @@ def start_beside(home: Home) -> Callable[[str], str]:
 
     def start(run_id: str) -> str:
         environment = {name: value for name, value in os.environ.items() if name != FAILPOINTS}
-        if os.environ.get(GUARD_FAILPOINTS):
-            environment[FAILPOINTS] = os.environ[GUARD_FAILPOINTS]
+        if os.environ.get(GUARD_VARIABLE):
+            environment[FAILPOINTS] = os.environ[GUARD_VARIABLE]
         environment |= {"RUNBOOK_HOME": str(home.directory), "RUNBOOK_JOURNAL": home.journal_url}
         try:
             detached.start(["guard", run_id, "--beside"], log_of(home, run_id), environment)

@@ -90,6 +90,8 @@ class Status:
     owner: str
     guards: tuple[Seen, ...] = ()
     """Who watches; nobody does once it has ended."""
+    executors: tuple[tuple[int, str], ...] = ()
+    """Fencing number and owner of everybody who ever drove it, in their order."""
 
     @property
     def state(self) -> RunState:
@@ -121,6 +123,7 @@ class Status:
             "gate": view.gate,
             "accepted_loss": view.accepted,
             "executor": self.owner if self.live else None,
+            "executors": [{"fence": fence, "owner": owner} for fence, owner in self.executors],
             "guards": [guard.to_json() for guard in self.guards],
             "findings": view.findings,
             "steps": [self._step(identity, step) for identity, step in view.steps.items()],
@@ -173,7 +176,8 @@ def _status(home: Home, reader: Reader, run_id: str, now: datetime) -> Status:
     live = is_live(lease, now, Process.here())
     acting = (lease.host, lease.pid) if lease and live else None
     guards = () if view.ending else watching(home, run_id, rows, acting)
-    return Status(view, live, lease.owner if lease else "", guards)
+    executors = tuple((row.fence, row.actor) for row in rows if row.kind == Kind.EXECUTOR_STARTED)
+    return Status(view, live, lease.owner if lease else "", guards, executors)
 
 
 @contextmanager

@@ -55,6 +55,11 @@ def test_killed_going_forward(sandbox: System, phase: str) -> None:
     _assert_ended(sandbox, "upgraded", before, jobs)
     told = _rows(sandbox, "executor-started", "run-finished")
     assert told == [("executor-started", 1), ("executor-started", 2), ("run-finished", 2)]
+    found = sandbox.status()
+    assert [one["fence"] for one in found["executors"]] == [1, 2]
+    first, second = (one["owner"] for one in found["executors"])
+    assert f"executor 1 ({first}) was lost; a guard took over as executor 2 ({second})" in found["findings"]
+    assert f"driven by: {first} as executor 1, then {second} as executor 2" in sandbox.runbook("status").out
 
 
 def test_killed_on_the_way_back(sandbox: System) -> None:

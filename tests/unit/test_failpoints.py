@@ -82,3 +82,10 @@ def test_every_place_that_is_listed_is_somewhere_in_the_program() -> None:
     calls = re.compile(r'failpoints\.reach\(\s*"([\w.-]+)"')
     found = {name for path in (ROOT / "runbook").rglob("*.py") for name in calls.findall(path.read_text("utf-8"))}
     assert found == set(failpoints.POINTS)
+
+
+def test_a_failpoint_of_the_guard_that_is_none_is_refused_by_who_starts_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guard itself would say it to a file, and nobody would watch."""
+    monkeypatch.setenv("RUNBOOK_GUARD_FAILPOINTS", "xx=kill")
+    with pytest.raises(UsageError, match="RUNBOOK_GUARD_FAILPOINTS: 'xx=kill' is no failpoint"):
+        failpoints.arm_from_environment()
