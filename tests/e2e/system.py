@@ -25,6 +25,7 @@ from runbook.commands.status import status as read_status
 from runbook.errors import UsageError
 from runbook.home import Home
 from tests.e2e.servers import Servers, rows
+from tests.statements import COPY, changes_nothing, offers_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 DATABASES = ("Contacts", "Campaigns", "Tracking", "Surveys", "Billing", "Archive")
@@ -207,7 +208,8 @@ class System:
         started = [line["sql"] for line in lines if line["app"] == app and line["event"] == "start"]
         assert started, f"no server has heard of {app}"
         kept = self.sql("old", f"IF OBJECT_ID(N'{COPY}', N'U') IS NOT NULL SELECT MAX(k.last_n) FROM {COPY} AS k")
-        return Counter([sql for sql in started if not sql.startswith(READING)] + [f"row {row}" for row in kept])
+        sent = [sql for sql in started if not changes_nothing(sql) and not offers_rows(sql)]
+        return Counter(sent + [f"row {row}" for row in kept])
 
     def states(self, role: str) -> dict[str, tuple[str, str]]:
         """Database -> (state, user access)."""
@@ -244,18 +246,6 @@ def is_stopped(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] == "T"
 
 
-COPY = "msdb.dbo.runbook_journal"
-READING = (
-    "SELECT",
-    "SET ",
-    "USE ",
-    "RESTORE HEADERONLY",
-    "IF OBJECT_ID(N'msdb.dbo.runbook_marker', N'U') IS NOT NULL\n    SELECT",
-    f"INSERT INTO {COPY} ",
-    "EXEC @outcome = sys.sp_getapplock ",
-    "EXEC sys.sp_releaseapplock ",
-)
-"""How what changes nothing begins; a lock of a session ends with it."""
 DATETIMEOFFSET = -155
 """ODBC's number of a type pyodbc does not read by itself."""
 WRITTEN_BY_JOBS = frozenset({"heartbeat", "agentheartbeat", "jobheartbeat"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from datetime import datetime
 from typing import Any
@@ -13,14 +12,8 @@ from runbook.runview import RunView
 from runbook.states import RunState
 from tests.chaos.processes.record import body
 from tests.chaos.processes.telling import Night
+from tests.statements import changes_nothing
 
-READING = re.compile(
-    r"\s*(SELECT|SET |USE |RESTORE (HEADERONLY|FILELISTONLY|VERIFYONLY|LABELONLY)|EXEC sys\.sp_datatype"
-    r"|IF OBJECT_ID\(N'msdb\.dbo\.runbook_(marker|journal)', N'U'\) IS NOT NULL\s+SELECT"
-    r"|EXEC @outcome = sys\.sp_getapplock |EXEC sys\.sp_releaseapplock )"  # a lock of a session ends with it
-)
-HARMLESS = re.compile(r"UPDATE msdb\.dbo\.runbook_marker .* fence <= \d+$", re.DOTALL)
-"""Changes nothing once a newer executor has put its number there."""
 CODES = {0, 2, 10, 20, 30, 40, -9}
 
 
@@ -92,9 +85,9 @@ class Judge:
                 newest = 0
                 for entry in self._system.log(role):
                     name = entry.get("app", "").split()
-                    if entry["event"] != "start" or name[:2] != ["runbook", view.run_id] or READING.match(entry["sql"]):
+                    if entry["event"] != "start" or name[:2] != ["runbook", view.run_id]:
                         continue
-                    if HARMLESS.match(entry["sql"]):
+                    if changes_nothing(entry["sql"]):
                         continue
                     if int(name[2]) < newest:
                         self._breaks(
