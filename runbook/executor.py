@@ -196,7 +196,7 @@ class Executor:
         if log.view.ending:  # by the one whose lease was watched until it was given back
             lease.release()
             return log.view.ending
-        if before:
+        if before and not before.released:
             by = "a guard" if how.lapsed else "a person's command"
             _note_lost(log, before, f"{by} took over as executor {lease.fence} ({self.actor})", killed=killed)
         log.listeners.extend(self.listeners)

@@ -135,11 +135,14 @@ class Transactions:
         except OSError as error:
             full = self._as_driver_says(error)
 
-        def fail(_cursor: Any) -> T:
-            assert full is not None  # noqa: S101
-            raise full
+        if full is None:
+            return work
+        met = full
 
-        return fail if full else work
+        def fail(_cursor: Any) -> T:
+            raise met
+
+        return fail
 
     def reach_after(self, said: str) -> None:
         """The rows are there; a disk that is full from now on is met by the next ones."""

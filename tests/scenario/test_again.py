@@ -8,6 +8,7 @@ import pytest
 
 from runbook.cli import show
 from runbook.commands.status import Status
+from runbook.journal.lease import Process, acquire
 from runbook.states import RunState
 from tests.scenario.night import Night
 
@@ -40,3 +41,16 @@ def test_after_a_revert_nothing_of_that_is_said(tmp_path: Path) -> None:
     night.run_id = ""
     assert night.drive() is RunState.UPGRADED
     assert not [one for one in night.view.findings if "upgraded these servers" in one]
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+def test_only_an_executor_that_did_not_end_in_order_was_lost(tmp_path: Path, in_order: bool) -> None:
+    """One that was stopped and gave its lease back is no cause for alarm."""
+    night = Night(tmp_path)
+    night.open()
+    first = acquire(night.store, night.run_id, "somebody", Process.here(), night.world.clock.now)
+    if in_order:
+        first.release()
+    night.next_process()
+    assert night.drive() is RunState.UPGRADED
+    assert any("(somebody) was lost" in one for one in night.view.findings) is not in_order
