@@ -84,7 +84,7 @@ def _serve(directory: Path, options: argparse.Namespace) -> int:
     if not instance.upgrade.run(stop):
         listener.stop()
         instance.stop()
-        return 0 if stop.is_set() else 1
+        return _gave_up(stop)
     _keep(
         directory / manage.SERVER,
         {
@@ -106,6 +106,13 @@ def _serve(directory: Path, options: argparse.Namespace) -> int:
     listener.stop()
     instance.stop()
     return 0
+
+
+def _gave_up(stop: threading.Event) -> int:
+    if stop.is_set():
+        return 0
+    sys.stderr.write("script upgrade failed, the error log says which script, with 912 and 3417\n")
+    return 1
 
 
 def _listen(serve: Any, wanted: int, last: int) -> Any:

@@ -64,21 +64,11 @@ class Docker:
         """What ``docker ARGUMENTS`` prints."""
         return self.run(*arguments, timeout=timeout).stdout.decode().strip()
 
-    def popen(self, *arguments: str, stdin: int) -> subprocess.Popen[bytes]:
-        """``docker ARGUMENTS`` fed from a pipe."""
-        return subprocess.Popen(["docker", *arguments], env=self._environment, stdin=stdin, stdout=subprocess.PIPE)
-
     def answers(self) -> bool:
         """Is there an engine behind it?"""
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             return self.run("version", "--format", "{{.Server.Version}}", check=False, timeout=10).returncode == 0
         return False
-
-    def remove(self, session: str) -> None:
-        """Remove the containers of one session."""
-        found = self.text("ps", "-aq", "--filter", f"label={LABEL}={session}").split()
-        if found:
-            self.run("rm", "-f", "-v", *found, check=False)
 
 
 @contextlib.contextmanager
@@ -141,10 +131,18 @@ def locked(name: str, how: int) -> Iterator[None]:
 def sweep(docker: Docker) -> None:
     """Remove what sessions left that were killed: containers whose session holds its lock no more."""
     listed = docker.text("ps", "-a", "--filter", f"label={LABEL}", "--format", f'{{{{.Label "{LABEL}"}}}}').split()
-    for session in sorted(set(listed)):
+    for session in sorted({*listed, *(folder.name for folder in STATE.glob("[0-9a-f]" * 8))}):
         with contextlib.suppress(BlockingIOError), locked(session, fcntl.LOCK_EX | fcntl.LOCK_NB):
-            docker.remove(session)
-            (STATE / f"{session}.lock").unlink(missing_ok=True)
+            remove_session(docker, session)
+
+
+def remove_session(docker: Docker, session: str) -> None:
+    """Its containers, keys and lock."""
+    found = docker.text("ps", "-aq", "--filter", f"label={LABEL}={session}").split()
+    if found:
+        docker.run("rm", "-f", "-v", *found, check=False)
+    shutil.rmtree(STATE / session, ignore_errors=True)
+    (STATE / f"{session}.lock").unlink(missing_ok=True)
 
 
 def keep() -> int:

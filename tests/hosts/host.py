@@ -15,7 +15,6 @@ import secrets
 import socket
 import subprocess
 import tarfile
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.hosts import image, package
-from tests.hosts.engine import LABEL, Docker, held, locked, sweep
+from tests.hosts.engine import LABEL, STATE, Docker, held, locked, remove_session, sweep
 
 LOOPBACK = "127.0.0.1"
 ACCOUNTS = {"dba": 2001, "plain": 2002, "asks": 2003}
@@ -253,8 +252,9 @@ def fleet() -> Iterator[Fleet]:
         docker = stack.enter_context(held())
         stack.enter_context(locked(session, fcntl.LOCK_EX))
         sweep(docker)
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="runbook-hosts-")))
-        stack.callback(docker.remove, session)
+        folder = STATE / session
+        folder.mkdir(mode=0o700)
+        stack.callback(remove_session, docker, session)
         yield Fleet(docker, folder, session)
 
 
