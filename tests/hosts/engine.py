@@ -2,10 +2,10 @@
 
 ``held`` gives it for as long as somebody needs it. Everybody who holds it has a shared lock, which the system gives
 back for those who are killed; the keeper, a process of its own, waits for the last of them and then removes the
-containers, ends the engine and takes its bridge down. So nothing outlives the tests, also when they are killed.
+containers and networks and ends the engine. So nothing outlives the tests, also when they are killed.
 
-The engine that is started here changes nothing outside of itself: no iptables rule, no forwarding, a bridge of its
-own without a way out. Ports are published by Docker's proxy on 127.0.0.1. Its images stay, in ``IMAGES``.
+The engine that is started here changes nothing outside of itself: no iptables rule, no forwarding, no bridge but those
+of the sessions' networks. Ports are published by Docker's proxy on 127.0.0.1. Its images stay, in ``IMAGES``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ ROOT = os.getuid() == 0
 STATE = Path("/run/runbook-hosts") if ROOT else Path(tempfile.gettempdir()) / f"runbook-hosts-{os.getuid()}"
 IMAGES = Path("/var/lib/runbook-hosts")
 SOCKET = STATE / "docker.sock"
-BRIDGE, ADDRESS = "runbook0", "198.18.93.1/24"
+ADDRESSES = "base=198.18.0.0/16,size=24"
+"""For tests of networks (RFC 2544): in use nowhere else."""
 LABEL = "runbook.hosts"
 START_SECONDS = 30.0
 _keepers: list[subprocess.Popen[bytes]] = []
@@ -94,7 +95,7 @@ def _engine() -> Docker:
 def _start(docker: Docker) -> None:
     if not ROOT:
         raise Missing("no Docker engine answers, and only root can start one; start it, or run the tests as root")
-    for program, package in (("dockerd", "docker.io"), ("ip", "iproute2"), ("setpriv", "util-linux")):
+    for program, package in (("dockerd", "docker.io"), ("setpriv", "util-linux")):
         if shutil.which(program) is None:
             raise Missing(f"{program} is not installed; as root: apt-get install {package}, or: .ci/hosts")
     here = Path(__file__).parents[2]
@@ -113,8 +114,9 @@ def _start(docker: Docker) -> None:
 
 
 def _last_words() -> str:
-    lines = (STATE / "dockerd.log").read_text(errors="replace").strip().splitlines() or ["it said nothing"]
-    return next((line for line in reversed(lines) if "failed" in line or "error" in line), lines[-1])
+    logs = [log.read_text(errors="replace") for log in (STATE / "dockerd.log", STATE / "keeper.log") if log.exists()]
+    lines = "\n".join(logs).strip().splitlines() or ["it said nothing"]
+    return next((line for line in reversed(lines) if "failed" in line or "error" in line.lower()), lines[-1])
 
 
 @contextlib.contextmanager
@@ -129,28 +131,26 @@ def locked(name: str, how: int) -> Iterator[None]:
 
 
 def sweep(docker: Docker) -> None:
-    """Remove what sessions left that were killed: containers whose session holds its lock no more."""
-    listed = docker.text("ps", "-a", "--filter", f"label={LABEL}", "--format", f'{{{{.Label "{LABEL}"}}}}').split()
+    """Remove what sessions left that were killed: what belongs to one that holds its lock no more."""
+    which = ("--filter", f"label={LABEL}", "--format", f'{{{{.Label "{LABEL}"}}}}')
+    listed = docker.text("ps", "-a", *which).split() + docker.text("network", "ls", *which).split()
     for session in sorted({*listed, *(folder.name for folder in STATE.glob("[0-9a-f]" * 8))}):
         with contextlib.suppress(BlockingIOError), locked(session, fcntl.LOCK_EX | fcntl.LOCK_NB):
             remove_session(docker, session)
 
 
 def remove_session(docker: Docker, session: str) -> None:
-    """Its containers, keys and lock."""
-    found = docker.text("ps", "-aq", "--filter", f"label={LABEL}={session}").split()
-    if found:
-        docker.run("rm", "-f", "-v", *found, check=False)
+    """Its containers, network, keys and lock."""
+    for listing, removing in (("ps -aq", "rm -f -v"), ("network ls -q", "network rm")):
+        found = docker.text(*listing.split(), "--filter", f"label={LABEL}={session}").split()
+        if found:
+            docker.run(*removing.split(), *found, check=False)
     shutil.rmtree(STATE / session, ignore_errors=True)
     (STATE / f"{session}.lock").unlink(missing_ok=True)
 
 
 def keep() -> int:
     """The keeper: run dockerd until nobody holds it, then remove every container and end it."""
-    _take_bridge_down()
-    for command in (("add", BRIDGE, "type", "bridge"), ("set", BRIDGE, "up")):
-        subprocess.run(["ip", "link", *command], check=True)
-    subprocess.run(["ip", "address", "add", ADDRESS, "dev", BRIDGE], check=True)
     with (STATE / "dockerd.log").open("wb") as log:
         dockerd = subprocess.Popen(_command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
     try:
@@ -158,7 +158,6 @@ def keep() -> int:
     finally:
         dockerd.terminate()
         dockerd.wait(60)
-        _take_bridge_down()
     return 0
 
 
@@ -168,7 +167,8 @@ def _command() -> list[str]:
         "data-root": str(IMAGES),
         "exec-root": str(STATE / "exec"),
         "pidfile": str(STATE / "dockerd.pid"),
-        "bridge": BRIDGE,
+        "bridge": "none",
+        "default-address-pool": ADDRESSES,
         "iptables": "false",
         "ip6tables": "false",
         "ip-forward": "false",
@@ -183,17 +183,11 @@ def _until_unused(dockerd: subprocess.Popen[bytes]) -> None:
     """A blocking lock would not notice that dockerd has ended, so it is asked for again and again."""
     while dockerd.poll() is None:
         with contextlib.suppress(BlockingIOError), locked("users", fcntl.LOCK_EX | fcntl.LOCK_NB):
-            docker = Docker(f"unix://{SOCKET}")
-            docker.run("ps", check=False, timeout=10)
-            sweep(docker)
+            sweep(Docker(f"unix://{SOCKET}"))
             dockerd.terminate()
             dockerd.wait(60)
             return
         time.sleep(0.2)
-
-
-def _take_bridge_down() -> None:
-    subprocess.run(["ip", "link", "delete", BRIDGE], check=False, capture_output=True)
 
 
 if __name__ == "__main__":

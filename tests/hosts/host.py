@@ -1,7 +1,7 @@
 """A host in a container: it boots systemd, is reached over SSH on loopback, and can be stopped, killed and cut off.
 
-A host is looked at from inside through ``root`` and ``file``, past everything that is under test. Its ports on
-127.0.0.1 stay the same over a reboot. ``cut`` takes its network card down: connections neither end nor answer.
+A host is looked at from inside through ``root`` and ``read``, past everything that is under test. Its ports on
+127.0.0.1 stay the same over a reboot. The hosts of a session reach each other by name, and nothing else.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ RUN_OPTIONS = (
     "--tmpfs=/run:exec,mode=755",
     "--tmpfs=/run/lock",
     "--tmpfs=/tmp:exec,mode=1777",
-    "--dns=127.0.0.1",  # there is no name service, and that is known at once
+    "--dns=127.0.0.1",  # only hosts have names; that there are no others is known soon
+    "--dns-option=timeout:1",
+    "--dns-option=attempts:1",
 )
 
 
@@ -115,7 +117,7 @@ class Host:
         self.wait_until_up()
 
     def cut(self) -> None:
-        """From now on nothing reaches it and nothing leaves it; it goes on working."""
+        """Take its network card down: connections neither end nor answer, the host goes on working."""
         self.root("ip", "link", "set", "eth0", "down")
 
     def mend(self) -> None:
@@ -196,6 +198,8 @@ class Fleet:
         self._docker, self._folder, self._session = docker, folder, session
         self._image, self._repositories = image.ready(docker), package.repositories(docker)
         self.keys = Keys.make(folder)
+        self._network = f"runbook-{session}"
+        docker.run("network", "create", f"--label={LABEL}={session}", self._network)
 
     def create(self, name: str, *, ports: Sequence[int] = (), options: Sequence[str] = ()) -> Host:
         """A host that is not switched on. ``ports`` are published besides 22; ``options`` are for ``docker create``."""
@@ -203,6 +207,7 @@ class Fleet:
         publish = [f"--publish={LOOPBACK}:{outside}:{inside}" for inside, outside in chosen.items()]
         container = self._docker.text(
             *("create", f"--name=runbook-{self._session}-{name}", f"--hostname={name}"),
+            *(f"--network={self._network}", f"--network-alias={name}"),
             *(f"--label={LABEL}={self._session}", f"--volume={self._repositories}:{package.MOUNT}:ro"),
             *(*RUN_OPTIONS, *publish, *options, self._image),
         )
@@ -214,6 +219,12 @@ class Fleet:
         host = self.create(name, ports=ports, options=options)
         host.start()
         return host
+
+    def start_all(self, hosts: Sequence[Host]) -> None:
+        """Switch several on at once and wait until all are up."""
+        self._docker.run("start", *(host.container for host in hosts))
+        for host in hosts:
+            host.wait_until_up()
 
     def remove(self, host: Host) -> None:
         """Take it away, whatever it does."""

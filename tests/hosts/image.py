@@ -32,6 +32,7 @@ PACKAGES = (
     "openssl",
     "procps",
     "python3",
+    "socat",
     "sudo",
     "systemd",
     "systemd-sysv",

@@ -13,21 +13,26 @@ import pytest
 
 from runbook.adapters.sqlserver.driver import find_driver, odbc
 from tests.hosts import package
-from tests.hosts.host import LOOPBACK, Host, greets
+from tests.hosts.host import LOOPBACK, Fleet, Host, greets
 
 PASSWORD = "Aa1.of-the-tests"
 
 
 def ssh(host: Host, account: str, *command: str, known: str | None = None) -> subprocess.CompletedProcess[str]:
     """A command through OpenSSH's client, as a person would."""
+    line = ssh_line(host, account, *command, known=known)
+    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL)
+
+
+def ssh_line(host: Host, account: str, *command: str, known: str | None = None) -> list[str]:
+    """What a person would type."""
     file = host.keys.folder / "known_hosts"
     file.write_text(host.known_hosts if known is None else known, encoding="ascii")
     options = ["BatchMode=yes", "StrictHostKeyChecking=yes", f"UserKnownHostsFile={file}", "IdentitiesOnly=yes"]
     line = ["ssh", "-F", "none", "-i", str(host.keys.private), "-p", str(host.ssh_port)]
     for option in options:
         line += ["-o", option]
-    line += [f"{account}@{LOOPBACK}", shlex.join(command)]
-    return subprocess.run(line, capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL)
+    return [*line, f"{account}@{LOOPBACK}", shlex.join(command)]
 
 
 def connect(host: Host) -> pyodbc.Connection:
@@ -151,7 +156,13 @@ def test_long_work_outlives_its_connection(database_host: Host) -> None:
         *("sh", "-c", f"until [ -e {go} ]; do sleep 0.05; done; echo finished"),
     )
     assert done(started)
-    database_host.hang_up()
+    line = ssh_line(database_host, "dba", "sh", "-c", "echo here; exec sleep 600")
+    with subprocess.Popen(line, stdout=subprocess.PIPE) as connected:
+        assert connected.stdout is not None
+        assert connected.stdout.readline() == b"here\n"
+        database_host.hang_up()
+        assert connected.wait(20) == 255
+    assert database_host.text("pgrep", "-fx", "sleep 600"), "a dropped channel kills nothing"
     assert database_host.state("long") == "active"
     database_host.write(go, "")
     shown = ("systemctl", "show", "long", "-p", "SubState", "-p", "ExecMainStatus", "--value")
@@ -172,6 +183,19 @@ def test_nginx_is_a_unit_that_serves_the_outside(database_host: Host) -> None:
     assert database_host.boot_id != before
     assert database_host.state("nginx") == "active"
     assert urllib.request.urlopen(address, timeout=5).read() == b"open\n"
+
+
+def test_hosts_know_each_other_by_name_and_nobody_else(hosts: Fleet, database_host: Host) -> None:
+    """Several boot side by side; the database host answers to ``db``; there is no way out of their network."""
+    web = [hosts.create(name) for name in ("web1", "web2")]
+    hosts.start_all(web)
+    greeting = ("bash", "-c", "read -n 4 -t 5 said </dev/tcp/db/22; echo $said")
+    assert [host.text(*greeting) for host in web] == ["SSH-", "SSH-"]
+    assert web[0].known_hosts.split()[2] != web[1].known_hosts.split()[2]
+    outside = web[0].root("bash", "-c", "exec 3</dev/tcp/192.0.2.1/80", check=False, timeout=5)
+    assert "unreachable" in outside.stderr
+    for host in web:
+        hosts.remove(host)
 
 
 def test_a_cut_network_answers_nothing_and_comes_back(database_host: Host) -> None:
