@@ -77,24 +77,25 @@ def generate(path: Path, comment: str) -> None:
 
 @dataclass
 class Host:
-    """One host; made by :class:`Fleet`. ``ports`` says where on 127.0.0.1 a port of the host is."""
+    """One host; made by :class:`Fleet`. ``ports`` says where on 127.0.0.1 a port of the host is, ``doors`` its sshd."""
 
     name: str
     container: str
     docker: Docker = field(repr=False)
     keys: Keys = field(repr=False)
     ports: Mapping[int, int]
+    doors: Sequence[int]
     host_key: str = field(repr=False)
 
     @property
     def ssh_port(self) -> int:
-        """Where its sshd is."""
-        return self.ports[22]
+        """Where its sshd is; the first of its doors."""
+        return self.doors[0]
 
     @property
     def known_hosts(self) -> str:
-        """The line of known_hosts that knows it."""
-        return f"[{LOOPBACK}]:{self.ssh_port} {self.host_key}\n"
+        """The lines of known_hosts that know it."""
+        return "".join(f"[{LOOPBACK}]:{door} {self.host_key}\n" for door in self.doors)
 
     # --- power and network ---------------------------------------------------------------------------------
 
@@ -201,10 +202,16 @@ class Fleet:
         self._network = f"runbook-{session}"
         docker.run("network", "create", f"--label={LABEL}={session}", self._network)
 
-    def create(self, name: str, *, ports: Sequence[int] = (), options: Sequence[str] = ()) -> Host:
-        """A host that is not switched on. ``ports`` are published besides 22; ``options`` are for ``docker create``."""
-        chosen = {port: free_port() for port in (22, *ports)}
-        publish = [f"--publish={LOOPBACK}:{outside}:{inside}" for inside, outside in chosen.items()]
+    def create(self, name: str, *, ports: Sequence[int] = (), doors: int = 1, options: Sequence[str] = ()) -> Host:
+        """A host that is not switched on.
+
+        ``ports`` are published besides that of sshd, which gets ``doors`` of them, as if there were so many hosts (one
+        sshd listens on 16 sockets at most). ``options`` are for ``docker create``.
+        """
+        chosen = {port: free_port() for port in ports}
+        entries = [free_port() for _ in range(doors)]
+        published = [*chosen.items(), *((22, door) for door in entries)]
+        publish = [f"--publish={LOOPBACK}:{outside}:{inside}" for inside, outside in published]
         container = self._docker.text(
             *("create", f"--name=runbook-{self._session}-{name}", f"--hostname={name}"),
             *(f"--network={self._network}", f"--network-alias={name}"),
@@ -212,11 +219,11 @@ class Fleet:
             *(*RUN_OPTIONS, *publish, *options, self._image),
         )
         host_key = self._give_keys(name, container)
-        return Host(name, container, self._docker, self.keys, chosen, host_key)
+        return Host(name, container, self._docker, self.keys, chosen, entries, host_key)
 
-    def start(self, name: str, *, ports: Sequence[int] = (), options: Sequence[str] = ()) -> Host:
+    def start(self, name: str, *, ports: Sequence[int] = (), doors: int = 1, options: Sequence[str] = ()) -> Host:
         """The same, up."""
-        host = self.create(name, ports=ports, options=options)
+        host = self.create(name, ports=ports, doors=doors, options=options)
         host.start()
         return host
 

@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import importlib.metadata
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,8 @@ from tests.hosts import image
 from tests.hosts.engine import Docker, Missing, locked
 
 MOUNT = "/srv/repo"
+KEY = f"{MOUNT}/key.gpg"
+"""What signs the repositories; a host that does not name it refuses them."""
 YEARS = ("2019", "2022")
 LIBRARIES = ("apsw", "sqlglot")
 """What the sandbox imports besides the standard library."""
@@ -39,13 +42,14 @@ def version(year: str) -> str:
 
 def source(year: str) -> str:
     """The line for ``/etc/apt/sources.list.d``."""
-    return f"deb [trusted=yes] file:{MOUNT}/mssql-server-{year} ./"
+    return f"deb [arch=amd64 signed-by={KEY}] file:{MOUNT}/mssql-server-{year} ./"
 
 
 def repositories(docker: Docker) -> Path:
     """The directory with one repository a version, built anew when the sandbox or the packaging has changed."""
-    if shutil.which("dpkg-deb") is None:
-        raise Missing("dpkg-deb is not installed; this tier needs Debian or Ubuntu")
+    for program in ("dpkg-deb", "gpg", "gpg-agent"):
+        if shutil.which(program) is None:
+            raise Missing(f"{program} is not installed; as root: apt-get install {program}, or: .ci/hosts")
     place = _cache() / _stamp()
     with locked("packages", fcntl.LOCK_EX):
         if not place.exists():
@@ -99,7 +103,9 @@ def _build(docker: Docker, folder: Path) -> None:
         repository.mkdir(parents=True)
         _package(tree, year, repository)
         _index(repository)
-    folder.chmod(0o755)
+    _sign(folder / "keys", done)
+    for place in (done, *done.rglob("*")):
+        place.chmod(0o755 if place.is_dir() else 0o644)  # apt reads them as account _apt
 
 
 def _libraries(lib: Path) -> None:
@@ -143,7 +149,7 @@ def _package(tree: Path, year: str, repository: Path) -> None:
     control = tree / "DEBIAN" / "control"
     control.write_text(_control(year), encoding="utf-8")
     command = ["dpkg-deb", "--root-owner-group", "-Znone", "--build", str(tree), str(repository)]
-    subprocess.run(command, check=True, capture_output=True)
+    _said(command)
 
 
 def _control(year: str) -> str:
@@ -163,8 +169,7 @@ def _control(year: str) -> str:
 def _index(repository: Path) -> None:
     entries = []
     for package in sorted(repository.glob("*.deb")):
-        command = ["dpkg-deb", "--field", str(package)]
-        fields = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+        fields = _said(["dpkg-deb", "--field", str(package)])
         content = package.read_bytes()
         digest = hashlib.sha256(content).hexdigest()
         entries.append(f"{fields}\nFilename: ./{package.name}\nSize: {len(content)}\nSHA256: {digest}\n")
@@ -172,3 +177,22 @@ def _index(repository: Path) -> None:
     (repository / "Packages").write_text(index, encoding="utf-8")
     said = f" {hashlib.sha256(index.encode()).hexdigest()} {len(index)} Packages"
     (repository / "Release").write_text(f"Origin: tests\nSHA256:\n{said}\n", encoding="utf-8")
+
+
+def _sign(keys: Path, done: Path) -> None:
+    """With a key that is forgotten afterwards."""
+    keys.mkdir(mode=0o700)
+    gpg = ["gpg", "--homedir", str(keys), "--batch", "--quiet", "--pinentry-mode", "loopback", "--passphrase", ""]
+    try:
+        _said([*gpg, "--quick-generate-key", "tests <nobody@example.invalid>", "ed25519", "sign", "never"])
+        _said([*gpg, "--output", str(done / "key.gpg"), "--export"])
+        for release in done.glob("*/Release"):
+            _said([*gpg, "--output", str(release.with_name("InRelease")), "--clear-sign", str(release)])
+    finally:
+        subprocess.run(["gpgconf", "--homedir", str(keys), "--kill", "all"], check=False, capture_output=True)
+
+
+def _said(command: list[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, f"{shlex.join(command)} failed ({done.returncode}): {done.stderr.strip()}"
+    return done.stdout.strip()

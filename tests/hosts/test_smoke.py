@@ -161,7 +161,10 @@ def test_long_work_outlives_its_connection(database_host: Host) -> None:
         assert connected.stdout is not None
         assert connected.stdout.readline() == b"here\n"
         database_host.hang_up()
-        assert connected.wait(20) == 255
+        try:
+            assert connected.wait(20) == 255
+        finally:
+            connected.kill()
     assert database_host.text("pgrep", "-fx", "sleep 600"), "a dropped channel kills nothing"
     assert database_host.state("long") == "active"
     database_host.write(go, "")
@@ -187,10 +190,11 @@ def test_nginx_is_a_unit_that_serves_the_outside(database_host: Host) -> None:
 
 def test_hosts_know_each_other_by_name_and_nobody_else(hosts: Fleet, database_host: Host) -> None:
     """Several boot side by side; the database host answers to ``db``; there is no way out of their network."""
-    web = [hosts.create(name) for name in ("web1", "web2")]
+    web = [hosts.create("web1", doors=2), hosts.create("web2")]
     hosts.start_all(web)
     greeting = ("bash", "-c", "read -n 4 -t 5 said </dev/tcp/db/22; echo $said")
     assert [host.text(*greeting) for host in web] == ["SSH-", "SSH-"]
+    assert [greets(door) for door in web[0].doors] == [True, True]
     assert web[0].known_hosts.split()[2] != web[1].known_hosts.split()[2]
     outside = web[0].root("bash", "-c", "exec 3</dev/tcp/192.0.2.1/80", check=False, timeout=5)
     assert "unreachable" in outside.stderr
@@ -225,6 +229,16 @@ def rebooted(host: Host, before: str) -> bool:
     """Is it another boot? While it is down nothing can be read."""
     after = host.text("cat", "/proc/sys/kernel/random/boot_id")
     return len(after) == 36 and after != before
+
+
+def test_a_repository_that_nobody_vouches_for_is_refused(installed: Host) -> None:
+    """The repositories are signed, and apt checks it: without their key it will not read them."""
+    unknown = package.source("2022").replace(f"signed-by={package.KEY}", "")
+    installed.write("/etc/apt/sources.list.d/unknown.list", unknown + "\n")
+    refused = ssh(installed, "dba", "sudo", "apt-get", "update", "-q")
+    installed.root("rm", "/etc/apt/sources.list.d/unknown.list")
+    assert refused.returncode == 100
+    assert "NO_PUBKEY" in refused.stderr
 
 
 def test_the_package_is_an_engine_that_answers(installed: Host) -> None:
