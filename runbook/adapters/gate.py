@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from runbook.adapters import files
-from runbook.adapters.commands import CommandResult
+from runbook.hosting import CommandResult
 from runbook.errors import HostError
 from runbook.ports import Cancellation, GateState, Recorded, Recorder
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runbook.adapters.commands import CommandResult
+from runbook.hosting import CommandResult
 from runbook.errors import HostError
 from runbook.ports import GateState, WebAnswer
 from runbook.testing.errors import ImpossibleWorld

@@ -1,0 +1,56 @@
+"""What a call to a shell looks like, whoever carries it: this machine's commands, or an SSH connection."""
+
+from __future__ import annotations
+
+import secrets as tokens
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from runbook.adapters.commands import OUTPUT_LIMIT
+from runbook.hosting import CommandResult
+from runbook.secrets import HIDDEN, Secret
+
+BRIEFLY = 30.0
+"""Seconds for what takes a moment: a look, a small file."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """Something a shell does: a program with its arguments, or a script with them.
+
+    ``token`` marks everything that it starts, so that all of it can be ended; no two calls have the same.
+    """
+
+    name: str
+    """What messages call it."""
+    argv: tuple[str, ...]
+    script: str = ""
+    """Text for the shell, with ``argv`` as its arguments; empty: ``argv`` is the program."""
+    stdin: bytes = b""
+    timeout: float = BRIEFLY
+    effect: bool = False
+    root: bool = False
+    limit: int = OUTPUT_LIMIT
+    token: str = field(default_factory=lambda: tokens.token_hex(8))
+
+
+class Shell(Protocol):
+    """Carries calls to a host and brings back how they ended."""
+
+    def call(self, call: Call) -> CommandResult:
+        """Raises as :mod:`runbook.hosting` says."""
+
+
+def masked(text: str, secrets: Sequence[Secret]) -> str:
+    """The text without what must not be seen."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret.reveal(), HIDDEN)
+    return text
+
+
+def refuse_shown(argv: Sequence[str], secrets: Sequence[Secret]) -> None:
+    """ValueError when a secret stands in an argument list, where everybody on the host can read it."""
+    if any(secret and secret.reveal() in argument for secret in secrets for argument in argv):
+        raise ValueError("a secret stands in the argument list; hand it over through stdin")
