@@ -23,8 +23,8 @@ from runbook.secrets import Secret
 
 @dataclass(frozen=True)
 class CommandResult:
-    """How a command ended. After a signal ``exit_code`` is negative on this machine without ``root``, else 128 and more,
-    as shells have it."""
+    """How a command ended. After a signal ``exit_code`` is negative where this program started it itself, and 128 and
+    more on hosts, as shells have it."""
 
     exit_code: int
     stdout: str

@@ -7,9 +7,8 @@ from threading import Event
 
 from runbook.adapters.clock import SystemClock
 from runbook.adapters.commands import Commands
-from runbook.adapters.host.posix import BEGIN_ARGV, Heard, spoken, understood
-from runbook.adapters.host.posixhost import end_call
-from runbook.adapters.host.shell import Call
+from runbook.adapters.host.posix import BEGIN_ARGV, Posix
+from runbook.adapters.host.shell import Call, Heard
 from runbook.cancel import CancelToken
 from runbook.errors import HostError
 from runbook.hosting import CommandResult
@@ -25,7 +24,7 @@ class LocalShell:
 
     def __init__(self, name: str, cancellation: Cancellation, *, sudo: bool = True) -> None:
         self._name = name
-        self._sudo = sudo
+        self._dialect = Posix(sudo=sudo)
         self._cancellation = cancellation
         self._clock = SystemClock()
 
@@ -40,7 +39,7 @@ class LocalShell:
         late = Event()
 
         def end() -> None:
-            self._carry(end_call(call.token, root=True), CancelToken(self._clock), BRIEF)
+            self._carry(self._dialect.end(call), CancelToken(self._clock), BRIEF)
 
         def end_late() -> None:
             late.set()
@@ -64,9 +63,9 @@ class LocalShell:
 
     def _carry(self, call: Call, cancellation: Cancellation, timeout: float) -> CommandResult:
         commands = Commands(cancellation, Unrecorded(), host=self._name)
-        given = spoken(call, sudo=self._sudo)
+        given = self._dialect.spoken(call)
         ended = commands.run(
             BEGIN_ARGV, timeout=timeout, effect=call.effect, stdin=given, limit=call.limit, name=call.name
         )
         heard = Heard(ended.exit_code, ended.stdout, ended.stderr, ended.truncated)
-        return understood(call, heard, self._name)
+        return self._dialect.understood(call, heard, self._name)

@@ -9,9 +9,10 @@ import shlex
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from runbook.adapters.commands import OUTPUT_LIMIT
 from runbook.adapters.host import scripts
-from runbook.adapters.host.posix import END
 from runbook.adapters.host.shell import BRIEFLY, Call, Shell, masked, refuse_shown
+from runbook.adapters.host.unitstate import read_state
 from runbook.errors import HostError
 from runbook.hosting import (
     CommandResult,
@@ -22,7 +23,6 @@ from runbook.hosting import (
     UnitState,
     last_line,
 )
-from runbook.adapters.host.unitstate import read_state
 from runbook.ports import Recorder, Volume
 from runbook.secrets import Secret
 
@@ -31,6 +31,8 @@ MAX_FILE = 16 * 1024 * 1024
 MAX_TAIL = 256 * 1024
 STOPPING = 40.0
 """Seconds a unit gets to end, killing included."""
+ANOTHER = 90
+"""Exit code: another command has the name of this unit."""
 UNITS = "/var/lib/runbook/units"
 KINDS = {
     "regular file": FileKind.FILE,
@@ -149,14 +151,12 @@ class PosixHost:
         files = [text.format(command=shlex.join(argv), **known) for text in scripts.UNIT_FILES]
         digest = hashlib.sha256("\n".join((files[0], *argv)).encode()).hexdigest()
         text = f"start unit {unit}: {shlex.join(argv)}"
-        answer = self._do(
-            text, scripts.START, place, unit, digest, *files, stdin=stdin or b"", effect=True, root=True
-        )
+        answer = self._do(text, scripts.START, place, unit, digest, *files, stdin=stdin or b"", effect=True, root=True)
         if answer.exit_code != 0:
             raise HostError(
                 f"the unit {unit} was not started on {self.name}: {last_line(answer.stderr) or 'nothing was said'}",
                 host=self.name,
-                in_doubt=True,
+                in_doubt=answer.exit_code != ANOTHER,
                 hint="Look what became of it before anything else: its record is in " + place,
             )
         return read_state(answer.stdout)
@@ -212,13 +212,10 @@ class PosixHost:
         stdin: bytes = b"",
         effect: bool = False,
         root: bool = False,
-        limit: int | None = None,
+        limit: int = OUTPUT_LIMIT,
         timeout: float = BRIEFLY,
     ) -> CommandResult:
-        more = {} if limit is None else {"limit": limit}
-        call = Call(
-            text, arguments, script, stdin=stdin, effect=effect, root=root, timeout=timeout, **more
-        )
+        call = Call(text, arguments, script, stdin=stdin, effect=effect, root=root, timeout=timeout, limit=limit)
         with self._recorder.statement(self.name, text, effect=effect) as recorded:
             answer = self._shell.call(call)
             if answer.exit_code:
@@ -239,16 +236,10 @@ class PosixHost:
                 hint=f"Make room there; df {shlex.quote(path or UNITS)} shows the disk it is on. Nothing was replaced.",
             )
         hint = f"Look at {path} there: its permissions, its owner, its directory." if path else "Look there by hand."
-        if "ermi" in reason and "ssion denied" in reason or "not permitted" in reason:
+        if ("ermi" in reason and "ssion denied" in reason) or "not permitted" in reason:
             hint = f"Let this account {verb or 'do it'}, or let it become root (become: sudo)."
         raise HostError(f"{what}: {reason[0].lower()}{reason[1:]}", host=self.name, hint=hint)
 
 
-def end_call(token: str, *, root: bool) -> Call:
-    """The call that ends all that another one started."""
-    return Call("end what was started", (token,), END, timeout=5.0, effect=True, root=root)
-
-
 def _is_absent(answer: CommandResult) -> bool:
     return answer.exit_code != 0 and last_line(answer.stderr).endswith("No such file or directory")
-

@@ -51,7 +51,12 @@ d=$(dirname -- "$1")
 STAT = "stat -c '%F|%a|%U|%G|%s' -- \"$1\""
 SPACE = 'df -P -B1 -- "$1"'
 
-_BOOT = """boot() { read -r i </proc/sys/kernel/random/boot_id; read -r w </proc/1/stat; set -- ${w##*) }; echo "$i-${20}"; }
+_BOOT = """boot() {
+    read -r i </proc/sys/kernel/random/boot_id
+    read -r w </proc/1/stat
+    set -- ${w##*) }
+    echo "$i-${20}"
+}
 """
 
 FACTS = (
@@ -109,8 +114,8 @@ UNIT = _UNIT + "tell"
 
 ENDED = """umask 077
 d={directory}
-printf '%s %s %s %s\\n' "${{EXIT_CODE:-killed}}" "${{EXIT_STATUS:--}}" "${{SERVICE_RESULT:--}}" "$(date +%s)" >"$d/exit.new" &&
-sync -- "$d/exit.new" && mv -f -- "$d/exit.new" "$d/exit" && sync -- "$d"
+set -- "${{EXIT_CODE:-killed}}" "${{EXIT_STATUS:--}}" "${{SERVICE_RESULT:--}}" "$(date +%s)"
+echo "$*" >"$d/exit.new" && sync -- "$d/exit.new" && mv -f -- "$d/exit.new" "$d/exit" && sync -- "$d"
 """
 """Who keeps the unit runs this at its end, however it ended; the variables are systemd's."""
 
@@ -153,7 +158,7 @@ if [ ! -d "$d" ]; then
     mv -T -- "$w" "$d" 2>/dev/null || [ -d "$d" ]
     sync -- "${d%/*}"
 fi
-[ "$(cat "$d/digest")" = "$3" ] || fail "another command has this name"
+[ "$(cat "$d/digest")" = "$3" ] || { echo "another command has this name" >&2; exit 90; }
 if [ "$(phase)" = absent ]; then
     boot >"$d/boot"
     date +%s >"$d/at"
@@ -161,7 +166,7 @@ if [ "$(phase)" = absent ]; then
         echo systemd >"$d/keeper"
         systemd-run --quiet --collect --unit="$u" --description="runbook: $u" --property=KillMode=control-group \\
             --property=TimeoutStopSec=10 --property="ExecStopPost=/bin/sh $d/ended" \\
-            --setenv=LC_ALL=C.UTF-8 --setenv="RUNBOOK_CALL=$u" /bin/sh "$d/command" || runs || exit 90
+            --setenv=LC_ALL=C.UTF-8 --setenv="RUNBOOK_CALL=$u" /bin/sh "$d/command" || runs || exit 91
     else
         echo session >"$d/keeper"
         RUNBOOK_CALL=$u setsid /bin/sh "$d/session" </dev/null >/dev/null 2>&1 &

@@ -35,6 +35,33 @@ class Call:
     token: str = field(default_factory=lambda: tokens.token_hex(8))
 
 
+@dataclass(frozen=True)
+class Heard:
+    """The answer to a call, as it came over the wire."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    truncated: bool = False
+
+
+class Dialect(Protocol):
+    """How a kind of host is spoken to."""
+
+    begin: str
+    """What the login shell is told: take the rest from the input."""
+
+    def spoken(self, call: Call) -> bytes:
+        """The input. ValueError for what cannot be said."""
+
+    def understood(self, call: Call, heard: Heard, host: str) -> CommandResult:
+        """The answer without the noise before it. HostError when the program did not begin, NotPermitted when the
+        account may not become root: neither is in doubt."""
+
+    def end(self, call: Call) -> Call:
+        """The call that ends all that another one started; exit code 0 when nothing is left."""
+
+
 class Shell(Protocol):
     """Carries calls to a host and brings back how they ended."""
 
