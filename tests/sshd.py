@@ -45,6 +45,7 @@ class Sshd:
         (self.directory / "authorized").write_text(self.identity.with_suffix(".pub").read_text())
         self.know(self.host_key)
         self._process: subprocess.Popen[bytes] | None = None
+        self._changed = False
         self.settings = settings
         if os.getuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd insists on it
@@ -64,10 +65,10 @@ class Sshd:
     def start(self, *settings: str) -> None:
         """Start it and wait until it answers."""
         lines = [
+            *settings, *self.settings,  # sshd takes the first it reads
             f"Port {self.port}", "ListenAddress 127.0.0.1", f"HostKey {self.host_key}", "PidFile none",
             f"AuthorizedKeysFile {self.directory}/authorized", "StrictModes no", "UsePAM no", "UseDNS no",
             "PasswordAuthentication no", "KbdInteractiveAuthentication no", "PermitRootLogin yes", "MaxStartups 200",
-            *settings, *self.settings,
         ]  # fmt: skip
         config = self.directory / "sshd_config"
         config.write_text("\n".join(lines) + "\n")
@@ -109,8 +110,22 @@ class Sshd:
                 with suppress(ProcessLookupError):
                     os.kill(pid, number)
 
+    def put_right(self) -> None:
+        """As it was in the beginning."""
+        self.know(self.host_key)
+        self.ssh_config.write_text("")
+        if self._changed:
+            self.restart()
+            self._changed = False
+
+    def restart(self, *settings: str) -> None:
+        """With other settings; its connections are gone."""
+        self.stop()
+        self.start(*settings)
+
     def stop(self) -> None:
         """End it and its connections."""
+        self._changed = True
         if self._process is not None:
             self.signal_children(signal.SIGKILL)
             self._process.kill()

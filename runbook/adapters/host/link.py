@@ -12,16 +12,17 @@ import logging
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import BoundedSemaphore, Event, Lock
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from runbook.adapters.clock import SystemClock
-from runbook.adapters.host.refusing import RefuseUnknown, refusal, silent
+from runbook.adapters.host.refusing import RefuseUnknown, methods, refusal, silent
+from runbook.adapters.host.room import Room
 from runbook.adapters.host.target import SshTarget
 from runbook.adapters.host.waiting import patiently
-from runbook.errors import HostError, RunbookError
+from runbook.errors import HostError, NotPermitted, RunbookError
 from runbook.patience import within
 from runbook.ports import Cancellation
 
@@ -34,19 +35,27 @@ PAUSE = 0.05
 KNOWN_HOSTS = (Path("~/.ssh/known_hosts"), Path("/etc/ssh/ssh_known_hosts"))
 
 
+def _nothing() -> None:
+    """Nothing was taken."""
+
+
 @dataclass(frozen=True)
 class Session:
     """A shell that waits for its script."""
 
     channel: Channel
     transport: Transport
-    release: Callable[[], None]
+    release: Callable[[], None] = _nothing
 
     def close(self) -> None:
         """Whatever still runs in it goes on."""
         with suppress(Exception):
             self.channel.close()
         self.release()
+
+
+class _Refused(Exception):
+    """The host has no session left."""
 
 
 class Link:
@@ -57,7 +66,7 @@ class Link:
         self._clock = SystemClock()
         self._turn = Lock()
         self._asking = Lock()
-        self._room = BoundedSemaphore(target.sessions)
+        self._room = Room(target.sessions)
         self._connection: Connection | None = None
         self._where = target.host
 
@@ -67,13 +76,7 @@ class Link:
     ) -> Iterator[Session]:
         """A session in which ``line`` was given to the login shell, within so many seconds; ``urgent`` takes one of
         those kept in reserve. Unreachable, WrongTarget, NotPermitted or HostError: nothing was run."""
-        limit = min(seconds, self.target.connect)
-        try:
-            opened = patiently(lambda: self._open(line, limit, urgent), Session.close, limit, cancellation)
-        except TimeoutError:
-            if limit == self.target.connect:  # it had all the time there is
-                self.drop()
-            raise silent(self.target, self._where) from None
+        opened = self._opened(line, self._clock.monotonic() + seconds, cancellation, urgent=urgent)
         try:
             yield opened
         finally:
@@ -100,39 +103,54 @@ class Link:
 
     close = drop
 
-    def _open(self, line: str, seconds: float, urgent: bool) -> Session:
-        deadline = self._clock.monotonic() + seconds
-        if not urgent and not self._room.acquire(timeout=seconds):
-            raise HostError(
-                f"{self.target.name} is busy with {self.target.sessions} other calls", host=self.target.name
-            )
-        release: Callable[[], None] = _nothing if urgent else self._room.release
+    def _opened(self, line: str, deadline: float, cancellation: Cancellation, *, urgent: bool) -> Session:
+        """Waits for its turn as long as the call may take, for the host as long as connecting may."""
+        while True:
+            if not urgent and not self._room.take(deadline, cancellation):
+                raise self._full()
+            limit = min(max(deadline - self._clock.monotonic(), PAUSE), self.target.connect)
+            try:
+                return self._attempted(line, limit, cancellation, _nothing if urgent else self._room.give)
+            except _Refused as error:
+                if self._clock.monotonic() + PAUSE > deadline:
+                    raise self._full() from error
+                if urgent or not self._room.refused():
+                    cancellation.sleep(PAUSE)
+
+    def _attempted(self, line: str, limit: float, cancellation: Cancellation, release: Callable[[], None]) -> Session:
+        """A session, or _Refused with its place still taken, or any other error with its place given back."""
         try:
-            return self._attempt(line, deadline, release)
+            opened = patiently(lambda: self._open(line, limit), Session.close, limit, cancellation)
+        except _Refused:
+            raise
+        except TimeoutError:
+            release()
+            if limit == self.target.connect:  # it had all the time there is
+                self.drop()
+            raise silent(self.target, self._where) from None
         except BaseException:
             release()
             raise
+        return replace(opened, release=release)
 
-    def _attempt(self, line: str, deadline: float, release: Callable[[], None]) -> Session:
-        from paramiko import ChannelException, SSHException  # noqa: PLC0415 - heavy: only for who speaks to a host
+    def _open(self, line: str, limit: float) -> Session:
+        from paramiko import SSHException  # noqa: PLC0415 - heavy: only for who speaks to a host
 
+        deadline = self._clock.monotonic() + limit
         while True:
             transport, is_new = self._transport(deadline)
-            left = deadline - self._clock.monotonic()
             try:
-                channel = transport.open_session(timeout=max(left, PAUSE))
+                channel = transport.open_session(timeout=max(deadline - self._clock.monotonic(), PAUSE))
                 channel.exec_command(line)
-            except ChannelException as error:
-                if left < PAUSE:
-                    raise self._full() from error
-                self._clock.wait(Event(), PAUSE)
             except (SSHException, EOFError, OSError) as error:
+                if transport.is_active() and "Timeout" not in str(error):
+                    raise _Refused from error
                 self.drop()
-                if is_new or left < PAUSE:
+                if is_new or self._clock.monotonic() + PAUSE > deadline:
                     raise refusal(self.target, self._where, error, self._known_hosts()[0]) from error
                 # It was lost while nobody used it: nothing was run, and once more is no risk.
             else:
-                return Session(channel, transport, release)
+                return Session(channel, transport)
 
     def _full(self) -> HostError:
         return HostError(
@@ -161,11 +179,14 @@ class Link:
             self._turn.release()
 
     def _connected(self, seconds: float) -> Connection:
-        import paramiko  # noqa: F401, PLC0415 - heavy: only for who speaks to a host
+        from paramiko import SSHException  # noqa: PLC0415 - heavy: only for who speaks to a host
 
         logging.getLogger("paramiko").addHandler(logging.NullHandler())
         logging.getLogger("paramiko").propagate = False
-        connection = self._made(max(seconds, PAUSE))
+        try:
+            connection = self._made(max(seconds, PAUSE))
+        except (OSError, SSHException) as error:
+            raise refusal(self.target, self._where, error, self._known_hosts()[0]) from error
         self._where = f"{connection.user}@{connection.host}:{connection.port}"
         try:
             connection.open()
@@ -173,8 +194,9 @@ class Link:
             _close(connection)
             raise
         except Exception as error:
+            wants = methods(connection.client.get_transport(), connection.user)
             _close(connection)
-            raise refusal(self.target, self._where, error, self._known_hosts(connection)[0]) from error
+            raise refusal(self.target, self._where, error, self._known_hosts(connection)[0], wants) from error
         with suppress(OSError, AttributeError):  # through a jump host it is no socket
             connection.transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.transport.set_keepalive(max(1, int(self.target.quiet)))
@@ -187,21 +209,34 @@ class Link:
         given = {"runtime_ssh_path": str(target.ssh_config)} if target.ssh_config else {}
         config = Config(lazy=True, **given)  # lazy: no fabric.yaml of anybody, no FABRIC_* variables
         config.load_ssh_config()
-        gateway = None
-        if target.jump:
-            gateway = Connection(target.jump, config=config.clone(), connect_kwargs=self._keys())
+        password = target.password().reveal() if target.password is not None else None
+        keys = self._keys(password)
+        jump = Connection(target.jump, config=config.clone(), connect_kwargs=dict(keys)) if target.jump else None
         connection = Connection(
-            target.host, user=target.user, port=target.port, config=config, gateway=gateway, connect_kwargs=self._keys()
+            target.host, user=target.user, port=target.port, config=config, gateway=jump, connect_kwargs=dict(keys)
         )
-        if target.password is not None:
-            connection.connect_kwargs["password"] = target.password().reveal()
+        if password is not None:
+            connection.connect_kwargs["password"] = password
         for one in _chain(connection):
             self._tighten(one, seconds)
         return connection
 
-    def _keys(self) -> dict[str, Any]:
+    def _keys(self, password: str | None = None) -> dict[str, Any]:
+        """The key is loaded here: given its file, paramiko tries it as every kind of key and tells of the last."""
+        from paramiko import PasswordRequiredException, PKey, UnknownKeyType  # noqa: PLC0415 - as above
+
         own = self.target.identity_file
-        return {"key_filename": [str(own)]} if own else {}
+        if own is None:
+            return {}
+        try:
+            return {"pkey": PKey.from_path(own, password.encode() if password else None)}
+        except TypeError:
+            raise PasswordRequiredException from None
+        except (ValueError, UnknownKeyType) as error:
+            raise NotPermitted(
+                f"{self.target.name}: {own} is no private key that can be used",
+                hint="Correct identity_file in the plan; it names the private half, of type ed25519, ECDSA or RSA.",
+            ) from error
 
     def _tighten(self, connection: Connection, seconds: float) -> None:
         connection.client.set_missing_host_key_policy(RefuseUnknown())
@@ -209,11 +244,10 @@ class Link:
             if file.is_file():
                 connection.client.load_system_host_keys(str(file))
         keys = connection.connect_kwargs.get("key_filename", [])
-        own = str(self.target.identity_file)
         connection.connect_timeout = None  # whole seconds, and 0 means for ever
         connection.connect_kwargs = {
             **connection.connect_kwargs,
-            "key_filename": [key for key in keys if key == own or Path(key).is_file()],
+            "key_filename": [key for key in keys if Path(key).is_file()],
             "allow_agent": self.target.agent,
             "look_for_keys": self.target.agent,
             **dict.fromkeys(("timeout", "banner_timeout", "auth_timeout", "channel_timeout"), seconds),
@@ -227,10 +261,6 @@ class Link:
         return [Path(one).expanduser() for one in (named or KNOWN_HOSTS)]
 
 
-def _nothing() -> None:
-    """Nothing was taken."""
-
-
 def _chain(connection: Any) -> Iterator[Connection]:
     """The connection and the hosts it goes through."""
     while connection is not None and not isinstance(connection, str):
@@ -242,9 +272,21 @@ def _close(connection: Connection) -> None:
     for one in _chain(connection):
         transport = one.client.get_transport()
         if transport is not None:
-            with suppress(OSError):  # what hangs is not waited for
-                transport.sock.settimeout(0)
-            with suppress(OSError, AttributeError):
-                transport.sock.shutdown(socket.SHUT_RDWR)
+            _cut(transport.sock)
         with suppress(Exception):
             one.client.close()
+
+
+def _cut(sock: Any) -> None:
+    """What hangs is not waited for. A socket, a session through a jump host, or a ProxyCommand with its process."""
+    with suppress(OSError):
+        sock.settimeout(0)
+    with suppress(OSError, AttributeError):
+        sock.shutdown(socket.SHUT_RDWR)
+    process = getattr(sock, "process", None)
+    if process is not None:
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            with suppress(OSError):
+                stream.close()

@@ -23,6 +23,7 @@ class LocalShell:
     """Implements :class:`runbook.adapters.host.shell.Shell`; what it is given is recorded by who gives it."""
 
     def __init__(self, name: str, cancellation: Cancellation, *, sudo: bool = True) -> None:
+        self.sudo = sudo
         self._name = name
         self._dialect = Posix(sudo=sudo)
         self._cancellation = cancellation

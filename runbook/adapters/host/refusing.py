@@ -39,12 +39,29 @@ class RefuseUnknown:
         raise UnknownKey(hostname, key)
 
 
-def refusal(target: SshTarget, where: str, error: Exception, known_hosts: Path) -> RunbookError:
-    """The error to raise instead of what the library raised. ``where`` is user, host and port as they were used."""
+def methods(transport: Any, user: str) -> frozenset[str]:
+    """The ways in that the host offers, as far as it can still be asked."""
+    from paramiko import BadAuthenticationType, SSHException  # noqa: PLC0415 - heavy, and loaded by now
+
+    try:
+        if transport is not None and transport.is_active():
+            transport.auth_none(user)
+    except BadAuthenticationType as told:
+        return frozenset(told.allowed_types)
+    except (SSHException, OSError, EOFError):
+        pass
+    return frozenset()
+
+
+def refusal(
+    target: SshTarget, where: str, error: Exception, known_hosts: Path, wants: frozenset[str] = frozenset()
+) -> RunbookError:
+    """The error to raise instead of what the library raised. ``where`` is user, host and port as they were used,
+    ``wants`` the ways in that the host offers."""
     text = str(error)
     if isinstance(error, TimeoutError | EOFError) or any(word in text for word in SILENT):
         return silent(target, where)
-    return _about_keys(target, error, known_hosts) or _about_the_way(target, where, error)
+    return _about_keys(target, error, known_hosts) or _about_the_way(target, where, error, wants)
 
 
 SILENT = ("banner", "Timeout", "timed out", "No existing session")
@@ -66,11 +83,11 @@ def _about_keys(target: SshTarget, error: Exception, known_hosts: Path) -> Runbo
     return None
 
 
-def _about_the_way(target: SshTarget, where: str, error: Exception) -> RunbookError:
+def _about_the_way(target: SshTarget, where: str, error: Exception, wants: frozenset[str]) -> RunbookError:
     from paramiko.ssh_exception import AuthenticationException, NoValidConnectionsError  # noqa: PLC0415 - as above
 
     if isinstance(error, AuthenticationException) or "No authentication methods" in str(error):
-        return _not_let_in(target, where, error)
+        return _not_let_in(target, where, wants)
     if isinstance(error, NoValidConnectionsError | ConnectionError):
         return Unreachable(
             f"{target.name}: nobody answers at {where}",
@@ -117,11 +134,10 @@ def _changed(target: SshTarget, error: Any, known_hosts: Path) -> WrongTarget:
     )
 
 
-def _not_let_in(target: SshTarget, where: str, error: Exception) -> NotPermitted:
-    allowed = ", ".join(getattr(error, "allowed_types", ())) or "nothing that was offered"
+def _not_let_in(target: SshTarget, where: str, wants: frozenset[str]) -> NotPermitted:
     tried = ["a key" if target.identity_file or target.agent else "", "a password" if target.password else ""]
     offered = " and ".join(filter(None, tried)) or "nothing"
-    if target.password is None and ("password" in allowed or "keyboard-interactive" in allowed):
+    if target.password is None and wants & {"password", "keyboard-interactive"}:
         return NotPermitted(
             f"{target.name}: {where} asks for a password (offered: {offered})",
             hint="Nobody is there to answer: put a key there (ssh-copy-id) and name it as identity_file, or refer to "

@@ -14,7 +14,11 @@ is another one. A boot is the kernel's boot id and the start of process 1, so th
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
+
 from runbook.adapters.host.posix import END
+from runbook.adapters.host.shell import Scripts
 
 READ = 'base64 -- "$1"'
 
@@ -136,9 +140,6 @@ EXIT_CODE=exited EXIT_STATUS=$? SERVICE_RESULT=- exec /bin/sh "$d/ended"
 """
 """Keeps a unit where there is no systemd: a session of its own."""
 
-UNIT_FILES = (COMMAND, ENDED, SESSION)
-"""With ``{directory}``; the first also with ``{where}``, ``{become}`` and ``{command}``."""
-
 START = (
     _UNIT
     + """set -e
@@ -204,4 +205,27 @@ TAIL = (
     + """was=$(phase)
 echo "$was"
 [ "$was" = absent ] || tail -c "+$(($3 + 1))" -- "$d/output" | head -c "$4" | base64"""
+)
+
+
+def _files(place: str, argv: Sequence[str], directory: str, user: str) -> Sequence[str]:
+    become = "" if user in {"", "root"} else f"runuser -u {shlex.quote(user)} -- "
+    known = {"directory": shlex.quote(place), "where": shlex.quote(directory), "become": become}
+    return [text.format(command=shlex.join(argv), **known) for text in (COMMAND, ENDED, SESSION)]
+
+
+POSIX = Scripts(
+    read=READ,
+    write=WRITE,
+    remove=REMOVE,
+    stat=STAT,
+    space=SPACE,
+    facts=FACTS,
+    unit=UNIT,
+    start=START,
+    stop=STOP,
+    forget=FORGET,
+    tail=TAIL,
+    units="/var/lib/runbook/units",
+    files=_files,
 )

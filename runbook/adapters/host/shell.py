@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets as tokens
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -65,8 +65,42 @@ class Dialect(Protocol):
 class Shell(Protocol):
     """Carries calls to a host and brings back how they ended."""
 
+    sudo: bool
+    """The account may become root when it is asked to."""
+
     def call(self, call: Call) -> CommandResult:
         """Raises as :mod:`runbook.hosting` says."""
+
+
+@dataclass(frozen=True)
+class Scripts:
+    """What a kind of host is given to do, as texts for its shell; all kinds answer in the same form.
+
+    ``read``: the content in base64. ``stat``: kind, mode, owner, group and size between ``|``. ``space``: as ``df -P``
+    has it. ``facts``: ``key=value`` lines. ``unit`` and whatever starts or ends one: see
+    :mod:`runbook.adapters.host.unitstate`. What is not there is told on standard error, with NOT_THERE at its end.
+    """
+
+    read: str
+    write: str
+    remove: str
+    stat: str
+    space: str
+    facts: str
+    unit: str
+    start: str
+    stop: str
+    forget: str
+    tail: str
+    units: str
+    """The directory of the units."""
+    files: Callable[[str, Sequence[str], str, str], Sequence[str]]
+    """Of a place, an argument list, the directory it runs in and the user it runs as (empty: root): the files that
+    belong to the unit, as text, the command first."""
+
+
+NOT_THERE = "No such file or directory"
+NO_SPACE = ("No space left on device", "Disk quota exceeded")
 
 
 def masked(text: str, secrets: Sequence[Secret]) -> str:

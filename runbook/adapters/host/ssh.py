@@ -34,6 +34,7 @@ class SshShell:
     """Implements :class:`runbook.adapters.host.shell.Shell`. One a step: it feels that step's end."""
 
     def __init__(self, link: Link, cancellation: Cancellation, dialect: Dialect) -> None:
+        self.sudo = link.target.sudo
         self._link = link
         self._cancellation = cancellation
         self._dialect = dialect

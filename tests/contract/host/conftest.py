@@ -17,7 +17,8 @@ from runbook.adapters.clock import SystemClock
 from runbook.adapters.host.link import Link
 from runbook.adapters.host.local import LocalShell
 from runbook.adapters.host.posix import Posix
-from runbook.adapters.host.posixhost import PosixHost
+from runbook.adapters.host.scripts import POSIX
+from runbook.adapters.host.shellhost import ShellHost
 from runbook.adapters.host.ssh import SshShell
 from runbook.adapters.host.target import SshTarget
 from runbook.hosting import Host, UnitState
@@ -132,7 +133,7 @@ class LocalHosts(RealHosts):
     kind = "local"
 
     def host(self, run_id: str = "r1") -> Host:
-        return PosixHost("web", LocalShell("web", self.stop), self.log, run_id, units=str(self.units))
+        return ShellHost("web", LocalShell("web", self.stop), self.log, run_id, POSIX, units=str(self.units))
 
     def switch_off(self) -> None:
         pytest.skip("this machine is always there")
@@ -167,7 +168,7 @@ class SshHosts(RealHosts):
     def host(self, run_id: str = "r1", link: Link | None = None) -> Host:
         link = link or self.link
         shell = SshShell(link, self.stop, Posix(sudo=link.target.sudo))
-        return PosixHost("web", shell, self.log, run_id, units=str(self.units))
+        return ShellHost("web", shell, self.log, run_id, POSIX, units=str(self.units))
 
     def reached(self, **changes: Any) -> Host:
         """A host that is reached in another way."""
@@ -208,12 +209,9 @@ def running_sshd() -> Iterator[Sshd]:
 
 @pytest.fixture
 def sshd(running_sshd: Sshd) -> Iterator[Sshd]:
-    """The server of this worker, put right again after each test."""
+    """The server of this worker, put right again after a test that changed it."""
     yield running_sshd
-    running_sshd.stop()
-    running_sshd.know(running_sshd.host_key)
-    running_sshd.ssh_config.write_text("")
-    running_sshd.start()
+    running_sshd.put_right()
 
 
 @pytest.fixture

@@ -55,9 +55,9 @@ def test_what_takes_too_long_is_ended(hosts, tmp_path, effect):
     """It does not go on behind anybody's back; an effect is in doubt then."""
     late = tmp_path / "late"
     with pytest.raises(HostError, match=r"did not end within 1 s.* was stopped") as caught:
-        hosts.host().run(hosts.program(seconds=4, leaves=late), timeout=1, effect=effect)
+        hosts.host().run(hosts.program(seconds=3, leaves=late), timeout=1, effect=effect)
     assert caught.value.in_doubt is effect
-    hosts.host().run(hosts.program(seconds=4), timeout=20, effect=False)
+    hosts.host().run(hosts.program(seconds=2.5), timeout=20, effect=False)
     assert not late.exists()
 
 
@@ -66,11 +66,11 @@ def test_told_to_stop_it_ends_there(hosts, tmp_path):
     late = tmp_path / "late"
     hosts.stop_after(0.8)
     with pytest.raises(Cancelled):
-        hosts.host().run(hosts.program(seconds=4, leaves=late), timeout=60, effect=True)
+        hosts.host().run(hosts.program(seconds=3, leaves=late), timeout=60, effect=True)
     assert hosts.log.entries[-1].said in {"Cancelled", "cancelled"}
     fresh = type(hosts.stop)(hosts.stop._clock)
     hosts.stop = fresh
-    hosts.host().run(hosts.program(seconds=4), timeout=20, effect=False)
+    hosts.host().run(hosts.program(seconds=2.5), timeout=20, effect=False)
     assert not late.exists()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 
 import pytest
 
@@ -48,7 +48,7 @@ def test_leaves_nothing_beside_it(hosts, tmp_path):
     hosts.host().write(str(tmp_path / "page.html"), b"x")
     if hosts.kind == "fake":
         pytest.skip("the fake has no file beside it")
-    assert [one for one in os.listdir(tmp_path) if one != "units"] == ["page.html"]
+    assert [one.name for one in tmp_path.iterdir()] == ["page.html"]
 
 
 def test_a_link_keeps_pointing_where_it_does(hosts, tmp_path):
@@ -58,7 +58,7 @@ def test_a_link_keeps_pointing_where_it_does(hosts, tmp_path):
     if hosts.kind == "fake":
         hosts.machine.links[link] = path
     else:
-        os.symlink(path, link)
+        Path(link).symlink_to(path)
     assert host.stat(link).kind is FileKind.LINK
     host.write(link, b"new")
     assert (host.read(path), host.read(link)) == (b"new", b"new")
@@ -74,7 +74,7 @@ def test_taking_away_what_is_not_there_is_no_error(hosts, tmp_path):
 
 def test_a_directory_that_is_missing_is_not_made(hosts, tmp_path):
     """A typo would go unnoticed."""
-    with pytest.raises(HostError, match="cannot write .*/no-such/x on web: no such directory"):
+    with pytest.raises(HostError, match=r"cannot write .*/no-such/x on web: no such directory"):
         hosts.host().write(str(tmp_path / "no-such" / "x"), b"x")
     assert not (tmp_path / "no-such").exists()
 
@@ -89,7 +89,7 @@ def test_a_full_disk_is_named_and_nothing_is_lost(hosts):
         host.write(path, b"x" * 40_000)
     if hosts.kind != "fake":
         assert host.read(path) == b"old"
-        assert sorted(os.listdir(directory)) == ["filler", "page.html"]
+        assert sorted(one.name for one in directory.iterdir()) == ["filler", "page.html"]
 
 
 def test_knows_the_space(hosts, tmp_path):

@@ -69,15 +69,15 @@ def test_stopping_ends_it_with_all_it_started(hosts, tmp_path):
     """And says so; a second stop changes nothing."""
     late = tmp_path / "late"
     host = hosts.host()
-    argv = hosts.program(output="go\n", seconds=4, leaves=late)
+    argv = hosts.program(output="go\n", seconds=3, leaves=late)
     if hosts.kind != "fake":
-        argv = ["sh", "-c", f"echo go; (sleep 4; touch '{late}') & trap '' TERM; wait; sleep 60"]
+        argv = ["sh", "-c", f"echo go; (sleep 3; touch '{late}') & trap '' TERM; wait; sleep 60"]
     host.start_unit("pack", argv)
     hosts.wait_for("pack", lambda state: state.last_output == "go\n")
     state = host.stop_unit("pack")
     assert (state.phase, state.reason) == (UnitPhase.KILLED, "it was stopped")
     assert host.stop_unit("pack") == state
-    host.run(hosts.program(seconds=4), timeout=20, effect=False)
+    host.run(hosts.program(seconds=2.5), timeout=20, effect=False)
     assert not late.exists()
 
 

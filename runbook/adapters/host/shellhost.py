@@ -1,4 +1,4 @@
-"""A POSIX host: commands, files and units, as scripts that a shell carries there."""
+"""A host that is told everything through its shell: commands, files and units, as scripts."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from runbook.adapters.commands import OUTPUT_LIMIT
-from runbook.adapters.host import scripts
-from runbook.adapters.host.shell import BRIEFLY, Call, Shell, masked, refuse_shown
+from runbook.adapters.host.shell import BRIEFLY, NO_SPACE, NOT_THERE, Call, Scripts, Shell, masked, refuse_shown
 from runbook.adapters.host.unitstate import read_state
 from runbook.errors import HostError
 from runbook.hosting import (
@@ -33,7 +32,6 @@ STOPPING = 40.0
 """Seconds a unit gets to end, killing included."""
 ANOTHER = 90
 """Exit code: another command has the name of this unit."""
-UNITS = "/var/lib/runbook/units"
 KINDS = {
     "regular file": FileKind.FILE,
     "regular empty file": FileKind.FILE,
@@ -42,18 +40,18 @@ KINDS = {
 }
 
 
-class PosixHost:
+class ShellHost:
     """Implements :class:`runbook.hosting.Host`. One a step: it carries that step's record."""
 
     def __init__(
-        self, name: str, shell: Shell, recorder: Recorder, run_id: str, *, sudo: bool = True, units: str = UNITS
+        self, name: str, shell: Shell, recorder: Recorder, run_id: str, scripts: Scripts, *, units: str = ""
     ) -> None:
         self.name = name
         self._shell = shell
         self._recorder = recorder
         self._run_id = run_id
-        self._sudo = sudo
-        self._units = units
+        self._scripts = scripts
+        self._units = units or scripts.units
 
     # --- commands ----------------------------------------------------------------------------------------------
 
@@ -81,7 +79,7 @@ class PosixHost:
 
     def facts(self) -> HostFacts:
         """Who it is, one look."""
-        answer = self._ask("who it is", scripts.FACTS, "sudo" if self._sudo else "none")
+        answer = self._ask("who it is", self._scripts.facts, "sudo" if self._shell.sudo else "none")
         found = dict(line.partition("=")[::2] for line in answer.stdout.splitlines())
         return HostFacts(
             machine_id=found["machine"],
@@ -98,7 +96,7 @@ class PosixHost:
 
     def read(self, path: str, *, root: bool = False) -> bytes | None:
         """Content of a file."""
-        answer = self._do(f"read {path}", scripts.READ, path, root=root, limit=MAX_FILE * 3 // 2)
+        answer = self._do(f"read {path}", self._scripts.read, path, root=root, limit=MAX_FILE * 3 // 2)
         if answer.truncated:
             raise HostError(f"{path} on {self.name} is larger than {MAX_FILE} bytes", host=self.name)
         return None if _is_absent(answer) else base64.b64decode(self._good(answer, "read", path).stdout)
@@ -110,7 +108,7 @@ class PosixHost:
         bits = "" if mode is None else f"{mode:o}"
         answer = self._do(
             f"write {path} ({len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()[:16]})",
-            scripts.WRITE,
+            self._scripts.write,
             path,
             str(len(content)),
             bits,
@@ -123,11 +121,11 @@ class PosixHost:
 
     def remove(self, path: str, *, root: bool = False) -> None:
         """Take a file away."""
-        self._good(self._do(f"remove {path}", scripts.REMOVE, path, effect=True, root=root), "remove", path)
+        self._good(self._do(f"remove {path}", self._scripts.remove, path, effect=True, root=root), "remove", path)
 
     def stat(self, path: str, *, root: bool = False) -> FileInfo | None:
         """What stands there."""
-        answer = self._do(f"look at {path}", scripts.STAT, path, root=root)
+        answer = self._do(f"look at {path}", self._scripts.stat, path, root=root)
         if _is_absent(answer):
             return None
         kind, mode, owner, group, size = self._good(answer, "look at", path).stdout.strip().split("|")
@@ -135,7 +133,7 @@ class PosixHost:
 
     def space(self, path: str) -> Volume:
         """The volume a path lives on."""
-        answer = self._good(self._do(f"look at the space of {path}", scripts.SPACE, path), "look at", path)
+        answer = self._good(self._do(f"look at the space of {path}", self._scripts.space, path), "look at", path)
         _, total, _, available, _, mount = answer.stdout.splitlines()[-1].split(None, 5)
         return Volume(mount, int(total), int(available))
 
@@ -146,12 +144,12 @@ class PosixHost:
     ) -> UnitState:
         """Start it, or find it."""
         unit, place = self._unit(name)
-        become = "" if root else self._runuser()
-        known = {"directory": shlex.quote(place), "where": shlex.quote(directory), "become": become}
-        files = [text.format(command=shlex.join(argv), **known) for text in scripts.UNIT_FILES]
+        files = self._scripts.files(place, argv, directory, "" if root else self.facts().user)
         digest = hashlib.sha256("\n".join((files[0], *argv)).encode()).hexdigest()
         text = f"start unit {unit}: {shlex.join(argv)}"
-        answer = self._do(text, scripts.START, place, unit, digest, *files, stdin=stdin or b"", effect=True, root=True)
+        answer = self._do(
+            text, self._scripts.start, place, unit, digest, *files, stdin=stdin or b"", effect=True, root=True
+        )
         if answer.exit_code != 0:
             raise HostError(
                 f"the unit {unit} was not started on {self.name}: {last_line(answer.stderr) or 'nothing was said'}",
@@ -164,13 +162,15 @@ class PosixHost:
     def unit(self, name: str) -> UnitState:
         """Where it stands."""
         unit, place = self._unit(name)
-        return read_state(self._good(self._do(f"look at unit {unit}", scripts.UNIT, place, unit, root=True)).stdout)
+        return read_state(
+            self._good(self._do(f"look at unit {unit}", self._scripts.unit, place, unit, root=True)).stdout
+        )
 
     def tail_unit(self, name: str, since: int = 0) -> Tail:
         """What it wrote."""
         unit, place = self._unit(name)
         arguments = (place, unit, str(since), str(MAX_TAIL))
-        answer = self._do(f"tail unit {unit}", scripts.TAIL, *arguments, root=True, limit=2 * MAX_TAIL)
+        answer = self._do(f"tail unit {unit}", self._scripts.tail, *arguments, root=True, limit=2 * MAX_TAIL)
         phase, _, coded = self._good(answer).stdout.partition("\n")
         data = base64.b64decode(coded)
         if phase == "running" and len(data) < MAX_TAIL:
@@ -181,23 +181,19 @@ class PosixHost:
         """End it with all it started."""
         unit, place = self._unit(name)
         text = f"stop unit {unit}"
-        answer = self._do(text, scripts.STOP, place, unit, effect=True, root=True, timeout=STOPPING)
+        answer = self._do(text, self._scripts.stop, place, unit, effect=True, root=True, timeout=STOPPING)
         return read_state(self._good(answer).stdout)
 
     def forget_unit(self, name: str) -> None:
         """Remove its record."""
         unit, place = self._unit(name)
-        self._good(self._do(f"forget unit {unit}", scripts.FORGET, place, unit, effect=True, root=True))
+        self._good(self._do(f"forget unit {unit}", self._scripts.forget, place, unit, effect=True, root=True))
 
     def _unit(self, name: str) -> tuple[str, str]:
         unit = f"runbook-{self._run_id}-{name}"
         if not re.fullmatch(r"[a-zA-Z0-9-]{1,150}", unit):
             raise ValueError(f"a unit's name has letters, digits and hyphens: {name}")
         return unit, f"{self._units}/{unit}"
-
-    def _runuser(self) -> str:
-        user = self.facts().user
-        return "" if user == "root" else f"runuser -u {shlex.quote(user)} -- "
 
     # --- pieces ------------------------------------------------------------------------------------------------
 
@@ -229,11 +225,11 @@ class PosixHost:
         said = last_line(answer.stderr)
         reason = said.rpartition(": ")[2] or f"exit {answer.exit_code}"
         what = f"cannot {verb} {path} on {self.name}" if verb else f"{self.name} did not do what it was told"
-        if "No space left on device" in answer.stderr or "Disk quota exceeded" in answer.stderr:
+        if any(words in answer.stderr for words in NO_SPACE):
             raise HostError(
-                f"no space left on {self.name}:{path or UNITS}",
+                f"no space left on {self.name}:{path or self._units}",
                 host=self.name,
-                hint=f"Make room there; df {shlex.quote(path or UNITS)} shows the disk it is on. Nothing was replaced.",
+                hint="Make room there. Nothing was replaced.",
             )
         hint = f"Look at {path} there: its permissions, its owner, its directory." if path else "Look there by hand."
         if ("ermi" in reason and "ssion denied" in reason) or "not permitted" in reason:
@@ -242,4 +238,4 @@ class PosixHost:
 
 
 def _is_absent(answer: CommandResult) -> bool:
-    return answer.exit_code != 0 and last_line(answer.stderr).endswith("No such file or directory")
+    return answer.exit_code != 0 and last_line(answer.stderr).endswith(NOT_THERE)
