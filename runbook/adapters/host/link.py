@@ -275,6 +275,8 @@ def _close(connection: Connection) -> None:
             _cut(transport.sock)
         with suppress(Exception):
             one.client.close()
+        if transport is not None:
+            _reap(getattr(transport.sock, "process", None))
 
 
 def _cut(sock: Any) -> None:
@@ -283,9 +285,13 @@ def _cut(sock: Any) -> None:
         sock.settimeout(0)
     with suppress(OSError, AttributeError):
         sock.shutdown(socket.SHUT_RDWR)
-    process = getattr(sock, "process", None)
+    with suppress(OSError, AttributeError):
+        sock.process.kill()
+
+
+def _reap(process: Any) -> None:
+    """After paramiko has signalled it as well, which it does without asking whether it is there."""
     if process is not None:
-        process.kill()
         process.wait()
         for stream in (process.stdin, process.stdout, process.stderr):
             with suppress(OSError):
