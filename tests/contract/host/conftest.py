@@ -21,8 +21,10 @@ from runbook.adapters.host.scripts import POSIX
 from runbook.adapters.host.shellhost import ShellHost
 from runbook.adapters.host.ssh import SshShell
 from runbook.adapters.host.target import SshTarget
+from runbook.adapters.host.windows import WINDOWS
 from runbook.hosting import Host, UnitState
 from runbook.testing import FakeHost, Program, StatementLog, Stoppable, World
+from tests.contract.host.scripted import ScriptedPowerShell
 from tests.sshd import Sshd
 
 
@@ -70,6 +72,16 @@ class FakeHosts:
 
     def switch_off(self) -> None:
         self.machine.down = True
+
+
+class WindowsHosts(FakeHosts):
+    """PowerShell's words, on a host that is played."""
+
+    kind = "powershell"
+
+    def host(self, run_id: str = "r1") -> Host:
+        shell = ScriptedPowerShell(self.world, "web", self.stop)
+        return ShellHost("web", shell, self.log, run_id, WINDOWS)
 
 
 class RealHosts:
@@ -222,11 +234,11 @@ def ssh(sshd: Sshd, tmp_path: Path) -> Iterator[SshHosts]:
     bench.close()
 
 
-@pytest.fixture(params=["fake", "local", "ssh"])
+@pytest.fixture(params=["fake", "powershell", "local", "ssh"])
 def hosts(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     """A host of each kind."""
-    if request.param == "fake":
-        yield FakeHosts(tmp_path)
+    if request.param in {"fake", "powershell"}:
+        yield (FakeHosts if request.param == "fake" else WindowsHosts)(tmp_path)
         return
     if shutil.which("setsid") is None or not Path("/proc").exists():
         pytest.skip("a POSIX host with util-linux and /proc is needed")
