@@ -21,10 +21,9 @@ class FakeHost(Handle):
 
     run_id: str = "run"
 
-    @property
-    def name(self) -> str:
-        """The plan's own name of it."""
-        return self.where
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.name = self.where
 
     @property
     def machine(self) -> Machine:

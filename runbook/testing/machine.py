@@ -66,7 +66,7 @@ class Machine:
     clock: FakeClock
     name: str
     files: dict[str, FakeFile] = field(default_factory=dict)
-    directories: set[str] = field(default_factory=lambda: {"/", "/etc", "/srv", "/tmp"})  # noqa: S108 - not this machine
+    directories: set[str] = field(default_factory=lambda: {"/", "/etc", "/srv", "/tmp", "/var"})  # noqa: S108 - not this machine
     links: dict[str, str] = field(default_factory=dict)
     programs: dict[tuple[str, ...], Program] = field(default_factory=dict)
     """Argument list -> what it does; ``true``, ``false``, ``cat`` and ``printf %s TEXT`` are known."""
