@@ -69,6 +69,7 @@ class Sshd:
             f"Port {self.port}", "ListenAddress 127.0.0.1", f"HostKey {self.host_key}", "PidFile none",
             f"AuthorizedKeysFile {self.directory}/authorized", "StrictModes no", "UsePAM no", "UseDNS no",
             "PasswordAuthentication no", "KbdInteractiveAuthentication no", "PermitRootLogin yes", "MaxStartups 200",
+            "SetEnv SHLVL=2",  # bash then leaves the account's own profile alone, which may be slow
         ]  # fmt: skip
         config = self.directory / "sshd_config"
         config.write_text("\n".join(lines) + "\n")

@@ -13,6 +13,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 PAUSE = 0.05
 """Seconds between two attempts to get a session from a host that has no more to give."""
+SSH_CONFIGS = (Path("~/.ssh/config").expanduser(), Path("/etc/ssh/ssh_config"))
 KNOWN_HOSTS = (Path("~/.ssh/known_hosts"), Path("/etc/ssh/ssh_known_hosts"))
 
 
@@ -203,15 +205,13 @@ class Link:
         return connection
 
     def _made(self, seconds: float) -> Connection:
-        from fabric import Config, Connection  # noqa: PLC0415 - 0.26 s: only for who speaks to a host
+        from fabric import Connection  # noqa: PLC0415 - 0.26 s: only for who speaks to a host
 
         target = self.target
-        given = {"runtime_ssh_path": str(target.ssh_config)} if target.ssh_config else {}
-        config = Config(lazy=True, **given)  # lazy: no fabric.yaml of anybody, no FABRIC_* variables
-        config.load_ssh_config()
+        config = _settings(target.ssh_config)
         password = target.password().reveal() if target.password is not None else None
         keys = self._keys(password)
-        jump = Connection(target.jump, config=config.clone(), connect_kwargs=dict(keys)) if target.jump else None
+        jump = Connection(target.jump, config=config, connect_kwargs=dict(keys)) if target.jump else None
         connection = Connection(
             target.host, user=target.user, port=target.port, config=config, gateway=jump, connect_kwargs=dict(keys)
         )
@@ -251,6 +251,7 @@ class Link:
             "allow_agent": self.target.agent,
             "look_for_keys": self.target.agent,
             **dict.fromkeys(("timeout", "banner_timeout", "auth_timeout", "channel_timeout"), seconds),
+            "transport_factory": _light_transport,
         }
 
     def _known_hosts(self, connection: Connection | None = None) -> list[Path]:
@@ -259,6 +260,33 @@ class Link:
         settings = connection.ssh_config if connection is not None else {}
         named = settings.get("userknownhostsfile", "").split() + settings.get("globalknownhostsfile", "").split()
         return [Path(one).expanduser() for one in (named or KNOWN_HOSTS)]
+
+
+def _light_transport(sock: Any, **options: Any) -> Transport:
+    """Prefers a cipher that needs no checksum of its own: that one is compared byte by byte in Python."""
+    from paramiko import Transport as Plain  # noqa: PLC0415 - see above
+
+    transport = Plain(sock, **options)
+    security = transport.get_security_options()
+    security.ciphers = sorted(security.ciphers, key=lambda name: "gcm" not in name)
+    return transport
+
+
+def _settings(path: Path | None) -> Any:
+    """The configuration of ssh as it is now; read once for all hosts, and again when it was changed."""
+    files = [path] if path else SSH_CONFIGS
+    return _settings_as_of(path, tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files))
+
+
+@lru_cache(maxsize=8)
+def _settings_as_of(path: Path | None, changed_at: tuple[int, ...]) -> Any:
+    del changed_at
+    from fabric import Config  # noqa: PLC0415 - see above
+
+    given = {"runtime_ssh_path": str(path)} if path else {}
+    config = Config(lazy=True, **given)  # lazy: no fabric.yaml of anybody, no FABRIC_* variables
+    config.load_ssh_config()
+    return config
 
 
 def _chain(connection: Any) -> Iterator[Connection]:

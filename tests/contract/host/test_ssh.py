@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from runbook.adapters.host.opening import Hosts
 from runbook.errors import Cancelled, HostError, NotPermitted, Unreachable, WrongTarget
-from tests.sshd import free_port
+from runbook.plan.hosts import Host, name_hosts
 
 # --- who is there -------------------------------------------------------------------------------------------------
 
@@ -43,12 +44,10 @@ def test_a_changed_host_key_is_refused_with_both(ssh, sshd):
 
 def test_a_jump_hosts_key_is_looked_at_as_well(ssh, sshd):
     """fabric would accept any key of a host on the way."""
-    port = free_port()
     alias = f"Host inner\n HostName 127.0.0.1\n Port {sshd.port}\n"
     sshd.ssh_config.write_text(f"{alias}Host outer\n HostName localhost\n Port {sshd.port}\n")
     with pytest.raises(WrongTarget, match=r"the host key of \[localhost\]:\d+ is not known"):
         ssh.reached(host="inner", port=None, jump="outer").run(["true"], timeout=20, effect=True)
-    assert port
 
 
 # --- who is asked for ---------------------------------------------------------------------------------------------
@@ -135,6 +134,7 @@ class Account:
     def __init__(self) -> None:
         self.name = f"runbook-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
         self.rule = Path("/etc/sudoers.d") / self.name
+        subprocess.run(["userdel", "--force", self.name], check=False, capture_output=True)  # of a run that was killed
         make = ["useradd", "--no-create-home", "--home-dir", "/", "--shell", "/bin/sh", "--password", "*", self.name]
         subprocess.run(make, check=True)
 
@@ -148,7 +148,7 @@ class Account:
     def remove(self) -> None:
         self.rule.unlink(missing_ok=True)
         subprocess.run(["pkill", "-KILL", "-u", self.name], check=False)
-        subprocess.run(["userdel", self.name], check=True)
+        subprocess.run(["userdel", "--force", self.name], check=True, capture_output=True)
 
 
 @pytest.fixture
@@ -251,6 +251,24 @@ def test_goes_through_a_jump_host(ssh, sshd, how):
     host = ssh.reached(host="inner", port=None, jump=jump)
     assert host.run(["printf", "%s", "x"], timeout=20, effect=False).stdout == "x"
     assert len(sshd.children()) >= 2
+
+
+def test_hosts_are_reached_as_the_plan_says(ssh, sshd):
+    """The keys of the plan lead there; this machine is a host as well; connections end with the run."""
+    over_ssh = {"address": f"ssh://{sshd.user}@127.0.0.1:{sshd.port}", "identity_file": str(sshd.identity)}
+    files = {"known_hosts": str(sshd.known_hosts), "ssh_config": str(sshd.ssh_config), "agent": False}
+    planned = name_hosts(
+        {"web": Host.model_validate({**over_ssh, **files}), "here": Host.model_validate({"address": "local"})}
+    )
+    hosts = Hosts(planned)
+    facts = [hosts.open(name, ssh.stop, ssh.log, "r1").facts() for name in planned]
+    assert facts[0].machine_id == facts[1].machine_id
+    assert len(sshd.children()) == 1
+    hosts.close()
+    give_up_at = time.monotonic() + 10
+    while sshd.children():
+        assert time.monotonic() < give_up_at
+        time.sleep(0.02)
 
 
 def test_calls_side_by_side_share_one_connection(ssh, sshd):
