@@ -73,7 +73,9 @@ class Sshd:
         ]  # fmt: skip
         config = self.directory / "sshd_config"
         config.write_text("\n".join(lines) + "\n")
-        command = [self._program, "-D", "-f", str(config), "-E", str(self.directory / "log")]
+        # It must not outlive who started it; sshd itself is named by its whole path.
+        switch = ["setpriv", "--pdeathsig", "KILL", "--"] if shutil.which("setpriv") else []
+        command = [*switch, self._program, "-D", "-f", str(config), "-E", str(self.directory / "log")]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
         give_up_at = time.monotonic() + 20
         while not self._answers():
