@@ -1,7 +1,7 @@
 """``python -m benchmarks``: every target in one table; exit 1 when one is missed, unless ``--lenient``.
 
 All numbers are ratios of what was measured in turns within this run (medians), apart from seconds to turn back and
-mebibytes. ``--only a,b,c,d`` measures a part.
+mebibytes. ``--only a,b,c,d,e`` measures a part.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
-from benchmarks import journal, scale, starting, turning
+from benchmarks import fanout, journal, scale, starting, turning
 from benchmarks.measure import Line, Samples
+from tests.sshd import PROGRAM
 
 
 def part_a() -> list[Line]:
@@ -92,7 +94,24 @@ def part_d() -> list[Line]:
     return lines
 
 
-PARTS: dict[str, Callable[[], list[Line]]] = {"a": part_a, "b": part_b, "c": part_c, "d": part_d}
+def part_e() -> list[Line]:
+    """Many hosts."""
+    if not Path(PROGRAM).exists():
+        print("e  skipped: sshd is not installed; as root: apt-get install openssh-server")
+        return []
+    samples = Samples()
+    fanout.against_others(samples, 60)
+    what = f"{len(fanout.WORDS)} commands on each of {fanout.HOSTS} hosts"
+    return [
+        *(
+            Line(f"e  {name} / this, {what}", samples.ratio(name), 2.0, "x", _both(samples, name), at_least=True)
+            for name in ("ansible", "pyinfra")
+        ),
+        Line("e  this / bare ssh, the same", samples.ratio("bare"), None, "x", _both(samples, "bare")),
+    ]
+
+
+PARTS: dict[str, Callable[[], list[Line]]] = {"a": part_a, "b": part_b, "c": part_c, "d": part_d, "e": part_e}
 
 
 def _us(seconds: float) -> str:

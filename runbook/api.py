@@ -4,7 +4,18 @@ Everything a file in ``steps/`` or ``rollback/`` needs comes from here; nothing 
 imported by them (import-linter checks it).
 """
 
-from runbook.errors import NotSupported, ServerError, StepFailed, Unreachable, WrongTarget
+from runbook.errors import HostError, NotSupported, ServerError, StepFailed, Unreachable, WrongTarget
+from runbook.hosting import (
+    CommandResult,
+    FileInfo,
+    FileKind,
+    Host,
+    HostFacts,
+    HostReader,
+    Tail,
+    UnitPhase,
+    UnitState,
+)
 from runbook.plan.batches import Batch, BatchError, split_batches
 from runbook.plan.models import Plan
 from runbook.plan.sections import HttpCheck, QueryCheck
@@ -84,6 +95,7 @@ from runbook.toolkit.files import (
     upgraded_of,
 )
 from runbook.toolkit.findings import Finding, judged, noted
+from runbook.toolkit.fleet import FromHost, on_all
 from runbook.toolkit.identity import YEARS, DatabasePin, PinnedIdentities, build_of, version_text
 from runbook.toolkit.kept import (
     AccessBefore,
@@ -172,6 +184,7 @@ __all__ = [
     "BatchError",
     "Block",
     "Budget",
+    "CommandResult",
     "Context",
     "DatabaseBefore",
     "DatabaseFile",
@@ -182,10 +195,17 @@ __all__ = [
     "Decision",
     "Difference",
     "ExchangePlaces",
+    "FileInfo",
+    "FileKind",
     "Finding",
+    "FromHost",
     "GateBefore",
     "GateOpened",
     "GateState",
+    "Host",
+    "HostError",
+    "HostFacts",
+    "HostReader",
     "HttpCheck",
     "JobDefinition",
     "JobFacts",
@@ -234,8 +254,11 @@ __all__ = [
     "TableInfo",
     "TableLoss",
     "TableProof",
+    "Tail",
     "ToSnapshot",
     "Undo",
+    "UnitPhase",
+    "UnitState",
     "Unreachable",
     "UserAccess",
     "Volume",
@@ -290,6 +313,7 @@ __all__ = [
     "named_logs",
     "next_free",
     "noted",
+    "on_all",
     "own_directory",
     "preview_path",
     "prove",

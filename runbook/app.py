@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from runbook.adapters.clock import SystemClock
 from runbook.adapters.commands import Commands
 from runbook.adapters.gate import CommandGate, FileGate, NoGate
+from runbook.adapters.host.opening import Hosts
 from runbook.adapters.pointer import CommandPointer, FilePointer, Replacement
 from runbook.adapters.sqlserver import Idle, Server, ServerTarget, open_copies, open_server
 from runbook.adapters.web import HttpWeb
@@ -21,6 +22,7 @@ from runbook.codec import from_json
 from runbook.errors import NotSupported, RunbookError, WrongTarget
 from runbook.executor import Executor, Kinds, actor
 from runbook.home import Home
+from runbook.hosting import Host
 from runbook.journal.copying import Copier, Directory, Place
 from runbook.journal.log import RunLog
 from runbook.journal.store import open_store
@@ -45,6 +47,7 @@ class Surroundings:
         self.plan = plan
         self.sizes = Sizes()
         self._home = home
+        self._hosts = Hosts(plan.hosts)
         self._log: RunLog | None = None
         self._fence = 0
         self._idle: dict[str, Idle] = {}
@@ -59,6 +62,10 @@ class Surroundings:
             server.claimed_by(partial(self._claims.hold, name))
         self._pin(name, server)
         return server
+
+    def host(self, name: str, cancellation: Cancellation, recorder: Recorder) -> Host:
+        """A handle on one host of the plan."""
+        return self._hosts.open(name, cancellation, self._guarded(recorder), self._run_id)
 
     def gate(self, cancellation: Cancellation, recorder: Recorder) -> Gate:
         """The plan's gate."""
@@ -145,6 +152,7 @@ class Surroundings:
     def _attached(self, log: RunLog, over: ExitStack) -> dict[str, Callable[[], Server]]:
         """How to reach each instance, as long as the block is not over."""
         self.attach(log)
+        over.callback(self._hosts.close)
         for idle in self._idle.values():
             over.callback(idle.close)
         known = log.view.opening["servers"]

@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 from runbook.cancel import CancelToken
 from runbook.codec import from_json
 from runbook.events import Draft, Kind
+from runbook.hosting import Host, HostReader
 from runbook.journal.log import RunLog
 from runbook.plan.models import Plan
 from runbook.ports import Cancellation, Gate, Pointer, Recorder, SqlServer, SqlServerReader, Web
@@ -29,6 +30,7 @@ class Services(Protocol):
 
     def web(self, cancellation: Cancellation) -> Web: ...
     def server(self, name: str, cancellation: Cancellation, recorder: Recorder) -> SqlServer: ...
+    def host(self, name: str, cancellation: Cancellation, recorder: Recorder) -> Host: ...
     def gate(self, cancellation: Cancellation, recorder: Recorder) -> Gate: ...
     def pointer(self, cancellation: Cancellation, recorder: Recorder) -> Pointer: ...
     def together(self, work: Callable[[R], T], items: Sequence[R], limit: int) -> list[T]: ...
@@ -56,6 +58,7 @@ def _names(protocol: type) -> frozenset[str]:
 
 
 _SERVER = _names(SqlServerReader)
+_HOST = _names(HostReader)
 _GATE = _names(GateReader)
 _POINTER = _names(PointerReader)
 
@@ -118,6 +121,9 @@ class StepReadContext:
     def reader(self, server: str) -> Any:
         return ReadOnly(self._services.server(server, self._token, self._recorder), _SERVER)
 
+    def host_reader(self, host: str) -> Any:
+        return ReadOnly(self._services.host(host, self._token, self._recorder), _HOST)
+
     def kept(self, step_id: str, shape: type[T]) -> T:
         found = self.find_kept(step_id, shape)
         if found is None:
@@ -153,6 +159,9 @@ class StepContext(StepReadContext):
 
     def server(self, server: str) -> SqlServer:
         return self._services.server(server, self._token, self._recorder)
+
+    def host(self, host: str) -> Host:
+        return self._services.host(host, self._token, self._recorder)
 
     def public_text(self) -> str:
         return public_text(self._log.view, self.now(), self._services.plan)

@@ -24,6 +24,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol, TypeVar
 
+from runbook.hosting import Host, HostReader
 from runbook.plan.models import Plan
 from runbook.ports import Gate, GateState, Pointer, SqlServer, SqlServerReader, Web
 
@@ -147,6 +148,9 @@ class ReadContext(Protocol):
     def reader(self, server: str) -> SqlServerReader:
         """A read-only handle on a server of the plan, by the plan's name for it."""
 
+    def host_reader(self, host: str) -> HostReader:
+        """A read-only handle on a host of the plan, by the plan's name for it."""
+
     def kept(self, step_id: str, shape: type[T]) -> T:
         """What an earlier step kept; KeyError when it kept nothing."""
 
@@ -185,6 +189,9 @@ class Context(ReadContext, Protocol):
     def server(self, server: str) -> SqlServer:
         """A handle that can change the server: its identity is re-read before each destructive call, and every
         statement is recorded before it is sent."""
+
+    def host(self, host: str) -> Host:
+        """A handle that can change the host; every command is recorded before it is sent."""
 
     def public_text(self) -> str:
         """The text for the public, true to the journal's state: planned, overrunning, reverting."""

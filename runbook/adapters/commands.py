@@ -8,31 +8,17 @@ from __future__ import annotations
 import shlex
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 from typing import IO
 
 from runbook.adapters.lifeline import GRACE, Ended, Supervised
 from runbook.errors import HostError
+from runbook.hosting import CommandResult, last_line
 from runbook.ports import Cancellation, Recorder
 
 OUTPUT_LIMIT = 64 * 1024
 """Bytes kept of each stream: the end counts, that is where errors are."""
-
-
-@dataclass(frozen=True)
-class CommandResult:
-    """How a command ended; ``exit_code`` is negative for a signal (POSIX)."""
-
-    exit_code: int
-    stdout: str
-    stderr: str
-    truncated: bool = False
-
-    def said(self) -> str:
-        """The last line it wrote, for messages."""
-        return _last_line(self.stderr) or _last_line(self.stdout)
 
 
 class Commands:
@@ -46,34 +32,43 @@ class Commands:
         self._host = host
         self._directory = directory
 
-    def run(self, argv: Sequence[str], *, timeout: float, effect: bool) -> CommandResult:
-        """Run it to its end, whatever its exit code.
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout: float,
+        effect: bool,
+        stdin: bytes | None = None,
+        limit: int = OUTPUT_LIMIT,
+        name: str = "",
+    ) -> CommandResult:
+        """Run it to its end, whatever its exit code; ``limit`` bytes of each stream are kept, ``name`` is for messages.
 
         Raises HostError when it cannot be started (not in doubt) or does not end within ``timeout`` seconds (in
         doubt when it has an ``effect``), Cancelled when told to stop; its whole process group is ended then.
         """
         self._cancellation.checkpoint()
         with self._recorder.statement(self._host, shlex.join(argv), effect=effect) as recorded:
-            process = self._start(argv)
-            collectors = [_Collector(stream) for stream in process.streams]
+            process = self._start(argv, stdin)
+            collectors = [_Collector(stream, limit) for stream in process.streams]
             try:
                 with self._cancellation.interrupting(process.end):
-                    ended = self._wait(process, argv, timeout, effect=effect)
+                    ended = self._wait(process, name or argv[0], timeout, effect=effect)
             finally:
                 process.end()
             self._cancellation.checkpoint()
             out, err = (collector.text() for collector in collectors)
-            exit_code = self._exit_code(ended, argv, err, effect=effect)
+            exit_code = self._exit_code(ended, name or argv[0], err, effect=effect)
             recorded.outcome(f"exit {exit_code}")
             return CommandResult(exit_code, out, err, any(one.truncated for one in collectors))
 
-    def _start(self, argv: Sequence[str]) -> Supervised:
+    def _start(self, argv: Sequence[str], stdin: bytes | None) -> Supervised:
         try:
-            return Supervised(argv, self._directory)
+            return Supervised(argv, self._directory, stdin)
         except (OSError, ValueError) as error:
-            raise self._not_started(argv, error) from error
+            raise self._not_started(argv[0], error) from error
 
-    def _wait(self, process: Supervised, argv: Sequence[str], timeout: float, *, effect: bool) -> Ended:
+    def _wait(self, process: Supervised, name: str, timeout: float, *, effect: bool) -> Ended:
         try:
             return process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -81,28 +76,28 @@ class Commands:
             # Cancelled wins over timed out: the caller asked for the end.
             self._cancellation.checkpoint()
             raise HostError(
-                f"{argv[0]} did not end within {timeout:g} s and was stopped",
+                f"{name} did not end within {timeout:g} s and was stopped",
                 host=self._host,
                 in_doubt=effect,
                 hint="Raise its timeout in the plan, or find out what it waits for.",
             ) from None
 
-    def _exit_code(self, ended: Ended, argv: Sequence[str], stderr: str, *, effect: bool) -> int:
+    def _exit_code(self, ended: Ended, name: str, stderr: str, *, effect: bool) -> int:
         if ended.refused is not None:
-            raise self._not_started(argv, ended.refused)
+            raise self._not_started(name, ended.refused)
         if ended.exit_code is None:
             begun = ended.pid is not None
             raise HostError(
-                f"{argv[0]} was {'stopped' if begun else 'not started'}: its supervisor ended too early",
+                f"{name} was {'stopped' if begun else 'not started'}: its supervisor ended too early",
                 host=self._host,
                 in_doubt=effect and begun,
-                hint=f"Find out what ended it. The last it wrote: {_last_line(stderr) or 'nothing'}.",
+                hint=f"Find out what ended it. The last it wrote: {last_line(stderr) or 'nothing'}.",
             )
         return ended.exit_code
 
-    def _not_started(self, argv: Sequence[str], error: Exception) -> HostError:
+    def _not_started(self, name: str, error: Exception) -> HostError:
         return HostError(
-            f"cannot start {argv[0]}: {_reason(error)}",
+            f"cannot start {name}: {_reason(error)}",
             host=self._host,
             hint="Check the path and that it may be executed; a command is an argument list, not a shell line.",
         )
@@ -111,8 +106,9 @@ class Commands:
 class _Collector:
     """Drains a pipe on a thread of its own and keeps the end of what came."""
 
-    def __init__(self, pipe: IO[bytes] | None) -> None:
+    def __init__(self, pipe: IO[bytes] | None, limit: int) -> None:
         self.truncated = False
+        self._limit = limit
         self._kept = bytearray()
         self._pipe = pipe
         self._thread = Thread(target=self._drain, name="output", daemon=True)
@@ -121,7 +117,7 @@ class _Collector:
     def text(self) -> str:
         """What came. Waits a moment only: a daemon left behind by the command may hold the pipe open."""
         self._thread.join(GRACE)
-        return bytes(self._kept[-OUTPUT_LIMIT:]).decode("utf-8", "replace")
+        return bytes(self._kept[-self._limit :]).decode("utf-8", "replace")
 
     def _drain(self) -> None:
         if self._pipe is None:
@@ -129,14 +125,9 @@ class _Collector:
         with self._pipe as pipe:
             while chunk := pipe.read1(8192):  # type: ignore[attr-defined]
                 self._kept += chunk
-                if len(self._kept) > OUTPUT_LIMIT:
+                if len(self._kept) > self._limit:
                     self.truncated = True
-                    del self._kept[:-OUTPUT_LIMIT]
-
-
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1].strip() if lines else ""
+                    del self._kept[: -self._limit]
 
 
 def _reason(error: Exception) -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from runbook.adapters import files
-from runbook.adapters.commands import CommandResult
 from runbook.errors import HostError
+from runbook.hosting import CommandResult
 from runbook.ports import Cancellation, GateState, Recorded, Recorder
 
 WHERE = "gate"

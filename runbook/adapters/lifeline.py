@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import RLock
+from threading import RLock, Thread
 from typing import IO, Any
 
 from runbook.adapters import supervisor
@@ -36,25 +36,35 @@ class Supervised:
     whatever is started beside it, by Python or by a library, loses it on the way.
     """
 
-    def __init__(self, argv: Sequence[str], directory: Path | None = None) -> None:
-        """OSError or ValueError when not even the supervisor can be started; see :meth:`ended` for the command."""
+    def __init__(self, argv: Sequence[str], directory: Path | None = None, stdin: bytes | None = None) -> None:
+        """OSError or ValueError when not even the supervisor can be started; see :meth:`ended` for the command.
+
+        The command reads ``stdin`` through a pipe, not from a file: it may be a secret.
+        """
         self._turn = RLock()
         self._ended: Ended | None = None
         self._report, writing = os.pipe()
+        given, feeding = _input(stdin)
         try:
             self._process = subprocess.Popen(  # noqa: S603 - an argument list from the plan, no shell
-                _under_supervision(argv, writing),
+                _under_supervision(argv, writing, given),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 cwd=directory,
-                **_apart(writing),
+                **_apart(writing, *([given] if given >= 0 else [])),
             )
         except BaseException:
             os.close(self._report)
+            if feeding >= 0:
+                os.close(feeding)
             raise
         finally:
             os.close(writing)
+            if given >= 0:
+                os.close(given)
+        if stdin is not None:
+            Thread(target=_feed, args=(feeding, stdin), name="input", daemon=True).start()
 
     @property
     def streams(self) -> list[IO[bytes] | None]:
@@ -119,17 +129,35 @@ def _by_exit_code(pid: int, code: int) -> Ended:
     return Ended(pid, code)
 
 
-def _under_supervision(argv: Sequence[str], report: int) -> list[str]:
+def _input(stdin: bytes | None) -> tuple[int, int]:
+    """Both ends of the pipe that a command reads; -1 where it reads nothing."""
+    if stdin is None:
+        return -1, -1
+    if sys.platform == "win32":
+        raise ValueError("a command on this Windows machine cannot be given input")
+    return os.pipe()
+
+
+def _feed(pipe: int, data: bytes) -> None:
+    """Until all is read, or nobody reads any more."""
+    view = memoryview(data)
+    with suppress(BrokenPipeError):
+        while view:
+            view = view[os.write(pipe, view) :]
+    os.close(pipe)
+
+
+def _under_supervision(argv: Sequence[str], report: int, given: int) -> list[str]:
     """UTF-8 mode keeps arguments as they are, to the byte."""
     python = [sys.executable, "-I", "-S", "-X", "utf8", supervisor.__file__]
-    return [*python, str(report), os.environ.get("LC_CTYPE", ""), *argv]
+    return [*python, str(report), str(given), os.environ.get("LC_CTYPE", ""), *argv]
 
 
-def _apart(report: int) -> dict[str, Any]:
+def _apart(*passed: int) -> dict[str, Any]:
     """A session of its own: what ends this process by its group or its terminal leaves the supervisor standing."""
     if sys.platform == "win32":
         return {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-    return {"start_new_session": True, "pass_fds": (report,)}
+    return {"start_new_session": True, "pass_fds": passed}
 
 
 def _number(stream: IO[bytes] | None) -> int:

@@ -27,12 +27,13 @@ DEATH_SIGNAL = 1
 
 
 def main(arguments: list[str]) -> int:
-    """``REPORT LC_CTYPE COMMAND...``: the number of the pipe to report on, the locale the program was started with.
+    """``REPORT INPUT LC_CTYPE COMMAND...``: the numbers of the pipe to report on and of the one that the command reads
+    (-1: it reads nothing), the locale the program was started with.
 
     What is reported: ``pid N`` before the command is started, ``errno N`` when it cannot be, ``exit N`` at its end,
     negative for a signal. No ``exit``: nobody saw the end. On Windows the exit code is the report.
     """
-    report, locale, argv = int(arguments[0]), arguments[1], arguments[2:]
+    report, given, locale, argv = int(arguments[0]), int(arguments[1]), arguments[2], arguments[3:]
     # Python may have set it to get at UTF-8 (PEP 538): no business of the command.
     os.environ.pop("LC_CTYPE", None)
     if locale:
@@ -46,7 +47,9 @@ def main(arguments: list[str]) -> int:
     try:
         child = os.fork()
         if child == 0:
-            _become(argv, report)
+            _become(argv, report, given)
+        if given >= 0:
+            os.close(given)
     except OSError as error:
         _say(report, "errno", error.errno or 0)
         return 0
@@ -101,13 +104,14 @@ def _ready(*descriptors: int, timeout: float | None = None) -> list[int]:
     return select.select(descriptors, [], [], timeout)[0]
 
 
-def _become(argv: list[str], report: int) -> None:
-    """The child turns into the command: a session of its own, empty standard input, signals as they were."""
+def _become(argv: list[str], report: int, given: int) -> None:
+    """The child turns into the command: a session of its own, its own standard input, signals as they were."""
     try:
         os.setsid()
         _die_with(os.getppid())
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(nothing, LIFELINE)
+        os.dup2(given if given >= 0 else os.open(os.devnull, os.O_RDONLY), LIFELINE)
+        if given >= 0:
+            os.close(given)
         # Without a reader this fails: nobody is there any more who wants it started.
         _say(report, "pid", os.getpid())
         for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them

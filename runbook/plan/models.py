@@ -18,6 +18,7 @@ from pydantic import (
 
 from runbook.errors import UsageError
 from runbook.plan.durations import Duration
+from runbook.plan.hosts import Host, HostName, name_hosts
 from runbook.plan.sections import Carry, Checks, Gate, Jobs, Model, QueryCheck, Repoint, Scripts, Sessions
 from runbook.plan.types import (
     Address,
@@ -220,6 +221,11 @@ class Plan(Model):
     gate: Gate = Field(
         description="What keeps users out.",
         examples=[{"kind": "file", "path": "app/offline.html", "text": "Planned work"}],
+    )
+    hosts: Annotated[dict[HostName, Host], AfterValidator(name_hosts)] = Field(
+        default={},
+        description="Machines that are no SQL Server: web servers, workers, front ends, by names of your own.",
+        examples=[{"web1": {"address": "ssh://deploy@web1"}}],
     )
     jobs: Jobs = Field(default=Jobs(), description="What happens to SQL Agent jobs that are running.")
     sessions: Sessions = Field(default=Sessions(), description="What happens to connected sessions.")

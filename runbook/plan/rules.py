@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 from runbook.plan.document import Finding, Node, Part
 from runbook.plan.durations import format_duration, parse_duration
 from runbook.plan.findings import nearest
+from runbook.plan.hosts import check_hosts
 from runbook.plan.types import SYSTEM_DATABASES, VERSIONS, ServerUrl, TableName, quote
 
 SIDE_BY_SIDE_ONLY = ("target", "exchange", "repoint", "carry")
@@ -294,6 +295,7 @@ _RULES: tuple[Callable[[Node], Iterator[Finding]], ...] = (
     _proofs,
     _gate,
     _repoint,
+    check_hosts,
     _checks,
     _window,
 )

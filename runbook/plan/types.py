@@ -55,7 +55,8 @@ def place_of(info: ValidationInfo) -> Place:
     return info.context if isinstance(info.context, Place) else Place(Path.cwd() / "runbook.yaml")
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """Return a value that must be text, and not empty."""
     if not isinstance(value, str):
         raise PydanticCustomError("string_type", "expected text")
     if "\0" in value:
@@ -68,7 +69,7 @@ def _text(value: Any) -> str:
 def _duration(value: Any) -> Duration:
     if isinstance(value, int | float) and not isinstance(value, bool):
         raise reject(f"{value} has no unit", f"Write {value}s for seconds, or 10m, 4h, 1h30m, 7d.")
-    text = _text(value)
+    text = text_of(value)
     try:
         return parse_duration(text)
     except (ValueError, OverflowError):
@@ -82,7 +83,7 @@ def _positive(value: Duration) -> Duration:
 
 
 def _path(value: Any, info: ValidationInfo) -> Path:
-    text = _text(value)
+    text = text_of(value)
     if text.startswith("~"):
         raise reject("a path that begins with ~", "Write it relative to the plan file, or in full.")
     return Path(place_of(info).directory, text)
@@ -176,15 +177,15 @@ class TableName:
 
 
 def _server_url(value: Any) -> ServerUrl:
-    return ServerUrl.parse(_text(value))
+    return ServerUrl.parse(text_of(value))
 
 
 def _table(value: Any) -> TableName:
-    return TableName.parse(_text(value))
+    return TableName.parse(text_of(value))
 
 
 def _http_url(value: Any) -> str:
-    text = _text(value)
+    text = text_of(value)
     try:
         parts = urlsplit(text)
         good = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
@@ -198,21 +199,21 @@ def _http_url(value: Any) -> str:
 
 
 def _kebab(value: Any) -> str:
-    text = _text(value)
+    text = text_of(value)
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", text) or len(text) > 60:
         raise reject(f"{quote(text)} is not kebab-case", "Use up to 60 lowercase letters and digits, joined by -.")
     return text
 
 
 def _server_name(value: Any) -> str:
-    text = _text(value)
+    text = text_of(value)
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,29}", text):
         raise reject(f"{quote(text)} cannot name a server here", "Use a short word of your own, such as old.")
     return text
 
 
 def _database(value: Any) -> str:
-    text = _text(value)
+    text = text_of(value)
     if text.lower() in SYSTEM_DATABASES:
         raise reject(f"{quote(text)} is a system database", "List user databases only; logins and jobs are carried.")
     if len(text) > 128 or not text.isprintable() or text != text.strip():
@@ -222,7 +223,7 @@ def _database(value: Any) -> str:
 
 
 def _step_key(value: Any) -> str:
-    text = _text(value)
+    text = text_of(value)
     if not re.fullmatch(r"[a-z][a-z0-9-]*(\[.+\])?", text):
         raise reject(f"{quote(text)} is no step", "Use a step's name, or its id as `runbook plan` prints it.")
     return text
@@ -251,7 +252,7 @@ def _schema(example: str, **more: Any) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "examples": [example], **more})
 
 
-Text = Annotated[str, PlainValidator(_text), _schema("text", minLength=1)]
+Text = Annotated[str, PlainValidator(text_of), _schema("text", minLength=1)]
 _SHOWN = PlainSerializer(format_duration, when_used="json")
 Span = Annotated[Duration, PlainValidator(_duration), _SHOWN, _schema("10m", pattern=DURATION_PATTERN)]
 PositiveSpan = Annotated[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import functools
 import json
 import os
 import secrets
@@ -50,6 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--version", choices=sorted(VERSIONS), default="2019")
     serve.add_argument("--edition", choices=sorted(EDITIONS), default="Developer")
     serve.add_argument("--port", type=int, default=0, help="0: the port of the last time if it is free, else any")
+    serve.add_argument("--host", default=HOST, help=f"the address to listen on, {HOST} unless said otherwise")
+    serve.add_argument("--errorlog", type=Path, help="in place of DIR/errorlog")
+    serve.add_argument("--catalog", type=Path, help="logins, jobs, list of databases; in place of DIR/instance.db")
     serve.add_argument("--until-stdin-closes", action="store_true", help="stop when the parent is gone")
     return parser
 
@@ -61,18 +65,31 @@ def _serve(directory: Path, options: argparse.Namespace) -> int:
 
     (directory / manage.SERVER).unlink(missing_ok=True)
     kept = _kept(directory)
-    instance = open_instance(directory, options.name, options.version, options.edition, kept["password"])
+    instance = open_instance(
+        directory,
+        options.name,
+        options.version,
+        options.edition,
+        kept["password"],
+        errorlog=options.errorlog,
+        catalog=options.catalog,
+    )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    listener = _listen(serve, instance, options.port, kept.get("port", 0))
+    instance.upgrade.begin()
+    listener = _listen(functools.partial(serve, instance, options.host), options.port, kept.get("port", 0))
     instance.port = listener.port
     _keep(directory / manage.SETTINGS, {**kept, "port": listener.port})
+    if not instance.upgrade.run(stop):
+        listener.stop()
+        instance.stop()
+        return _gave_up(stop)
     _keep(
         directory / manage.SERVER,
         {
             "pid": os.getpid(),
-            "host": HOST,
+            "host": options.host,
             "port": listener.port,
             "name": options.name,
             "version": options.version,
@@ -91,14 +108,21 @@ def _serve(directory: Path, options: argparse.Namespace) -> int:
     return 0
 
 
-def _listen(serve: Any, instance: Any, wanted: int, last: int) -> Any:
+def _gave_up(stop: threading.Event) -> int:
+    if stop.is_set():
+        return 0
+    sys.stderr.write("script upgrade failed, the error log says which script, with 912 and 3417\n")
+    return 1
+
+
+def _listen(serve: Any, wanted: int, last: int) -> Any:
     """The wanted port, or the one of the last time so that clients find a restarted server, or any."""
     if wanted or not last:
-        return serve(instance, HOST, wanted)
+        return serve(wanted)
     try:
-        return serve(instance, HOST, last)
+        return serve(last)
     except OSError:
-        return serve(instance, HOST, 0)
+        return serve(0)
 
 
 def _kept(directory: Path) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from runbook.testing.clock import START, FakeClock
 from runbook.testing.control import StatementLog, Stoppable, Unstoppable
 from runbook.testing.errors import ImpossibleWorld, PowerCut
 from runbook.testing.faults import Fault, Kind
+from runbook.testing.host import FakeHost
+from runbook.testing.machine import Machine, Program
 from runbook.testing.plans import mailer_plan
 from runbook.testing.services import FakeServices
 from runbook.testing.sqlserver import FakeSqlServer
@@ -22,6 +24,7 @@ __all__ = [
     "FakeClock",
     "FakeCommands",
     "FakeGate",
+    "FakeHost",
     "FakePointer",
     "FakeServices",
     "FakeSqlServer",
@@ -29,8 +32,10 @@ __all__ = [
     "Fault",
     "ImpossibleWorld",
     "Kind",
+    "Machine",
     "Moment",
     "PowerCut",
+    "Program",
     "StatementLog",
     "StepBench",
     "Stoppable",

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from runbook.cancel import CancelToken
 from runbook.codec import from_json, to_json
 from runbook.context import ReadOnly
+from runbook.hosting import Host, HostReader
 from runbook.plan.models import Plan
 from runbook.ports import Gate, Pointer, SqlServer, SqlServerReader, Web
 from runbook.step import Apply, Decision, GateReader, Outcome, Pass, PointerReader, Sizes, Step, Undo
@@ -82,6 +83,12 @@ class BenchContext:
 
     def reader(self, server: str) -> Any:
         return ReadOnly(self.server(server), _names(SqlServerReader))
+
+    def host(self, host: str) -> Host:
+        return self.services.host(host, self.token, self.log)
+
+    def host_reader(self, host: str) -> Any:
+        return ReadOnly(self.host(host), _names(HostReader))
 
     def kept(self, step_id: str, shape: type[T]) -> T:
         found = self.find_kept(step_id, shape)

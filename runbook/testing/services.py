@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from runbook.claiming import Claims, Guarded, claimed, give_back
 from runbook.codec import from_json
+from runbook.hosting import Host
 from runbook.journal.copying import Copier, Directory, Place
 from runbook.journal.log import RunLog
 from runbook.marker import Instance
@@ -17,6 +18,7 @@ from runbook.plan.models import Plan
 from runbook.ports import Cancellation, Gate, Pointer, Recorder, ServerIdentity, SqlServer, Web
 from runbook.step import Sizes
 from runbook.testing.copies import FakeCopies
+from runbook.testing.host import FakeHost
 from runbook.testing.sqlserver import FakeSqlServer
 from runbook.testing.surroundings import FakeGate, FakePointer, FakeWeb
 from runbook.testing.world import World
@@ -56,6 +58,10 @@ class FakeServices:
             identity = from_json(ServerIdentity, step.keep["servers"][name])
             server.pin(identity, pins if name == self.plan.source else {})
         return server
+
+    def host(self, name: str, cancellation: Cancellation, recorder: Recorder) -> Host:
+        """A handle on a host of the plan."""
+        return FakeHost(self.world, name, cancellation, self._guarded(recorder), self.run_id)
 
     def gate(self, cancellation: Cancellation, recorder: Recorder) -> Gate:
         """The gate."""

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runbook.adapters.commands import CommandResult
 from runbook.errors import HostError
+from runbook.hosting import CommandResult
 from runbook.ports import GateState, WebAnswer
 from runbook.testing.errors import ImpossibleWorld
 from runbook.testing.faults import Kind

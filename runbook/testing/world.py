@@ -18,6 +18,7 @@ from runbook.testing.disk import FakeDisk, Settings
 from runbook.testing.errors import ImpossibleWorld, PowerCut
 from runbook.testing.faults import Fault, Kind
 from runbook.testing.instance import Instance
+from runbook.testing.machine import Machine
 from runbook.testing.model import sample_job
 from runbook.testing.refusals import INJECTED
 
@@ -80,6 +81,7 @@ class World:
         self.clock = FakeClock()
         self.disk = FakeDisk()
         self.servers: dict[str, Instance] = {}
+        self.hosts: dict[str, Machine] = {}
         self.site = Site()
         self.trace: list[str] = []
         """What was sent, in order: ``old: BACKUP LOG Contacts WITH NORECOVERY``; what was refused or cut off ends in
@@ -128,6 +130,11 @@ class World:
         }
         self.servers[role] = instance
         return instance
+
+    def add_host(self, name: str) -> Machine:
+        """A host with nothing on it."""
+        self.hosts[name] = Machine(self.clock, name)
+        return self.hosts[name]
 
     def _fill(self, instance: Instance) -> None:
         for name, sid in (("mailer_app", "0x0A01"), ("report_reader", "0x0A02"), ("old_admin", "0x0A03")):

@@ -225,6 +225,8 @@ def start_up(instance: SandboxInstance) -> None:
     """Create system databases, recover, convert and tidy; called once before the first login."""
     _move_house(instance)
     instance.book.empty_trash()
+    master = instance.book.find("master")
+    instance.upgrade.look(instance.version.internal if master is None else master.version)
     for name, database_id in SYSTEM.items():
         _ensure_system(instance, name, database_id)
     for record in instance.book.all():

@@ -34,6 +34,7 @@ from runbook.sandbox.instance.sessions import Entry, Registry
 from runbook.sandbox.instance.statements import StatementScope
 from runbook.sandbox.instance.storage import Members, Storage
 from runbook.sandbox.instance.store import Store
+from runbook.sandbox.instance.upgrade import ScriptUpgrade
 from runbook.sandbox.instance.versions import EDITIONS, VERSIONS
 
 LOGIN_SECONDS = 15.0
@@ -53,6 +54,8 @@ class SandboxInstance:
         *,
         storage: Storage | None = None,
         new_session: NewSession | None = None,
+        errorlog: Path | None = None,
+        catalog: Path | None = None,
     ) -> None:
         self.directory = directory.resolve()
         self.name = name
@@ -68,10 +71,11 @@ class SandboxInstance:
         self.started = clock.now()
         self.port = 0
         self.stopping = threading.Event()
-        self.errorlog = ErrorLog(self.directory / "errorlog")
+        self.errorlog = ErrorLog(errorlog or self.directory / "errorlog")
         self.statement_log = StatementLog(self.directory / "statements.log")
         self.faults = Faults(self.directory)
-        self.store = Store(str(self.directory / "instance.db"))
+        self.store = Store(str(catalog or self.directory / "instance.db"))
+        self.upgrade = ScriptUpgrade(self)
         self.logins = Logins(self.store, self.version.major)
         self.configuration = Configuration(self.store)
         self.registry = Registry()
@@ -219,6 +223,7 @@ class SandboxInstance:
 
     def login(self, request: LoginRequest, cut: Callable[[], None]) -> LoginReply:
         """Open a session or raise SqlError."""
+        self.upgrade.admit(request.user)
         login = access.authenticate(self, request)
         database = request.database or login.default_database
         session = self.open_session(login, database, request, cut)
@@ -323,10 +328,17 @@ def _part(name: str) -> Any:
 
 
 def open_instance(
-    directory: str | Path, name: str, version: str = "2019", edition: str = "Developer", password: str | None = None
+    directory: str | Path,
+    name: str,
+    version: str = "2019",
+    edition: str = "Developer",
+    password: str | None = None,
+    *,
+    errorlog: Path | None = None,
+    catalog: Path | None = None,
 ) -> SandboxInstance:
     """Open or create the instance of a directory and bring it up. Raises SqlError 3417 for an older engine."""
-    instance = SandboxInstance(Path(directory), name, version, edition)
+    instance = SandboxInstance(Path(directory), name, version, edition, errorlog=errorlog, catalog=catalog)
     instance.start(password)
     return instance
 

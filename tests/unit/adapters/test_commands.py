@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import threading
@@ -50,6 +51,18 @@ def test_arguments_are_not_read_by_a_shell(commands, tmp_path):
 def test_standard_input_is_empty(commands):
     """A command that asks gets no answer instead of waiting for one."""
     assert commands.run(["cat"], timeout=5, effect=False).exit_code == 0
+
+
+def test_reads_what_it_is_given(commands):
+    """To the last byte, also more than a pipe holds, and then the end of it."""
+    given = bytes(range(256)) * 4000
+    result = commands.run(["sha256sum"], timeout=5, effect=False, stdin=given)
+    assert result.stdout.split()[0] == hashlib.sha256(given).hexdigest()
+
+
+def test_a_command_that_reads_nothing_of_what_it_is_given_ends_all_the_same(commands):
+    """Nobody waits for a reader that does not come."""
+    assert commands.run(["true"], timeout=5, effect=False, stdin=b"x" * 1_000_000).exit_code == 0
 
 
 def test_output_is_bounded_and_the_end_is_kept(commands):

@@ -148,7 +148,7 @@ def test_a_program_that_is_gone_before_the_command_began_starts_nothing(tmp_path
     """The lifeline is looked at first."""
     effect = tmp_path / "effect"
     reading, writing = os.pipe()
-    command = [sys.executable, "-I", "-S", supervisor.__file__, str(writing), "", "touch", str(effect)]
+    command = [sys.executable, "-I", "-S", supervisor.__file__, str(writing), "-1", "", "touch", str(effect)]
     subprocess.run(command, stdin=subprocess.DEVNULL, pass_fds=(writing,), check=True, timeout=20)
     os.close(writing)
     assert os.read(reading, 100) == b""

@@ -64,7 +64,9 @@ def test_there_are_enough_cases() -> None:
     assert all((CASES / name / "expected.yaml").is_file() for name in NAMES)
 
 
-@pytest.mark.parametrize("name", ["plain-text-password", "password-in-address", "many-at-once"])
+@pytest.mark.parametrize(
+    "name", ["plain-text-password", "password-in-address", "host-password-in-address", "many-at-once"]
+)
 def test_secret_written_out_is_not_repeated(name: str) -> None:
     """What may be a password appears in no line of the refusal."""
     errors = refused(CASES / name / "runbook.yaml")

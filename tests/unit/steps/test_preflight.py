@@ -21,6 +21,7 @@ from runbook.api import (
     Step,
     UserAccess,
 )
+from runbook.plan.hosts import Host, name_hosts
 from runbook.registry import step_kinds
 from runbook.testing import World
 from runbook.testing.bench import BenchContext, StepBench
@@ -33,6 +34,7 @@ from steps.preflight.check_checks import CheckChecks
 from steps.preflight.check_clock import CheckClock
 from steps.preflight.check_features import CheckFeatures
 from steps.preflight.check_front import CheckFront
+from steps.preflight.check_hosts import CheckHosts
 from steps.preflight.check_jobs import CheckJobs
 from steps.preflight.check_path import CheckPath
 from steps.preflight.check_permissions import CheckPermissions
@@ -51,7 +53,11 @@ CHECKS = (
     CheckClock,
     CheckFront,
     CheckChecks,
+    CheckHosts,
 )
+
+
+WEB = Host.model_validate({"address": "ssh://deploy@web"})
 
 
 class Afternoon:
@@ -60,6 +66,9 @@ class Afternoon:
     def __init__(self, directory: Path, strategy: str = "side-by-side", **options: str) -> None:
         self.world = World.mailer()
         self.plan = mailer_plan(directory, strategy, databases=("Contacts", "Archive"), **options)  # type: ignore[arg-type]
+        self.plan = self.plan.model_copy(update={"hosts": name_hosts({"web1": WEB, "web2": WEB})})
+        self.world.add_host("web1")
+        self.world.add_host("web2")
         self.bench = StepBench(BenchContext(self.world, self.plan))
 
     def ask(self, kind: type[Step]) -> Decision:
@@ -100,6 +109,31 @@ def test_the_usual_world_passes_untouched(tmp_path: Path, strategy: str) -> None
 def test_no_check_is_forgotten() -> None:
     """Every step of the phase is in this file."""
     assert {kind.name for kind in step_kinds() if kind.phase == "preflight"} == {kind.name for kind in CHECKS}
+
+
+def test_a_host_that_does_not_answer_is_one_finding(afternoon: Afternoon) -> None:
+    """The others are looked at all the same; what is wrong with them is said in the same breath."""
+    afternoon.world.hosts["web1"].down = True
+    afternoon.world.hosts["web2"].may_become_root = False
+    reason = afternoon.blocked(CheckHosts)
+    assert "web1: nobody answers" in reason
+    assert "runbook may not become root on web2" in reason
+
+
+def test_the_clock_of_a_host_is_looked_at(afternoon: Afternoon) -> None:
+    """Its log and the record of the night are to be read side by side."""
+    afternoon.world.hosts["web2"].skew = timedelta(seconds=60)
+    assert "the clock of web2 is 60.0 s ahead" in afternoon.blocked(CheckHosts)
+
+
+def test_a_host_is_pinned_by_the_id_that_check_prints(afternoon: Afternoon) -> None:
+    """As servers are by their names."""
+    assert isinstance(afternoon.ask(CheckHosts), Pass)
+    assert "web1 is machine machine-web1" in afternoon.notes
+    pinned = WEB.model_validate({"address": "ssh://web", "expect": {"machine_id": "another"}})
+    hosts = name_hosts({"web1": pinned, "web2": WEB})
+    afternoon.bench.ctx.plan = afternoon.plan = afternoon.plan.model_copy(update={"hosts": hosts})
+    assert "web1 is machine machine-web1, the plan expects another" in afternoon.blocked(CheckHosts)
 
 
 def test_pins_are_kept(afternoon: Afternoon) -> None:

@@ -1,0 +1,59 @@
+"""The hosts of a plan as they are reached: one connection each, made when it is first needed, for all steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from runbook.adapters.host.link import Link
+from runbook.adapters.host.local import LocalShell
+from runbook.adapters.host.posix import Posix
+from runbook.adapters.host.powershell import PowerShell
+from runbook.adapters.host.scripts import POSIX
+from runbook.adapters.host.shellhost import ShellHost
+from runbook.adapters.host.ssh import SshShell
+from runbook.adapters.host.target import SshTarget
+from runbook.adapters.host.windows import WINDOWS
+from runbook.hosting import Host
+from runbook.plan.hosts import Host as PlanHost
+from runbook.ports import Cancellation, Recorder
+
+
+class Hosts:
+    """Handles on hosts; every method is for every thread."""
+
+    def __init__(self, planned: Mapping[str, PlanHost]) -> None:
+        self._planned = dict(planned)
+        self._links = {name: Link(target_of(name, host)) for name, host in planned.items() if not host.address.is_local}
+
+    def open(self, name: str, cancellation: Cancellation, recorder: Recorder, run_id: str) -> Host:
+        """A handle for one step: it feels that step's end and carries its record. Nothing is sent yet."""
+        planned = self._planned[name]
+        sudo = planned.become == "sudo"
+        if planned.address.is_local:
+            return ShellHost(name, LocalShell(name, cancellation, sudo=sudo), recorder, run_id, POSIX)
+        link = self._links[name]
+        if planned.shell == "powershell":
+            return ShellHost(name, SshShell(link, cancellation, PowerShell()), recorder, run_id, WINDOWS)
+        return ShellHost(name, SshShell(link, cancellation, Posix(sudo=sudo)), recorder, run_id, POSIX)
+
+    def close(self) -> None:
+        """Let all connections go; whatever still runs over there goes on."""
+        for link in self._links.values():
+            link.close()
+
+
+def target_of(name: str, host: PlanHost) -> SshTarget:
+    """How the plan says a host is reached."""
+    return SshTarget(
+        name,
+        host.address.host,
+        user=host.address.user,
+        port=host.address.port,
+        identity_file=host.identity_file,
+        known_hosts=host.known_hosts,
+        ssh_config=host.ssh_config,
+        jump=host.jump,
+        password=host.password.resolve if host.password else None,
+        agent=host.agent,
+        sudo=host.become == "sudo",
+    )

@@ -1,0 +1,115 @@
+"""How a call is put to a POSIX shell, and how its answer is read.
+
+The account's login shell may be anything (bash, fish, csh) and may say anything before it obeys. It is told one
+constant line, :data:`BEGIN`, that reads the same in all of them: become ``/bin/sh`` and take the first line of the
+input as a script. So nothing that varies needs quoting for a shell that is not known, and no argument stands on a
+command line that others can read before the program itself has it. What the script says after its marker is the
+answer; what was said before is noise. The rest of the input is the program's.
+
+As root the script becomes root first (``sudo -n``, which never asks) and takes a second line there.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+from runbook.adapters.host.shell import Call, Heard
+from runbook.errors import HostError, NotPermitted
+from runbook.hosting import CommandResult, last_line
+
+BEGIN = """exec /bin/sh -c 'n=${IFS#??}; IFS= read -r s; eval "$s"'"""
+"""``n`` is a line feed: the third of the characters that every shell begins to split words with."""
+BEGIN_ARGV = ("/bin/sh", "-c", 'n=${IFS#??}; IFS= read -r s; eval "$s"')
+ENDING = 5.0
+"""Seconds that ending what runs on a host may take."""
+MARK = "RUNBOOK_CALL"
+"""The variable that marks what a call started."""
+ENGLISH = "unset LANGUAGE; LC_ALL=C.UTF-8; export LC_ALL"
+"""Texts that can be read, and bytes that stay as they are, whatever the account is set to."""
+
+BECOME_ROOT = """echo login-{token} >&2
+if [ "$(id -u)" = 0 ]; then exec {begin}; else {otherwise}; fi"""
+NEVER = "echo 'the plan says become: none' >&2; exit 1"
+RUN = """command -v "$1" >/dev/null 2>&1 || {{ echo absent-{token} >&2; exit 127; }}
+echo begin-{token}; echo begin-{token} >&2
+"$@"
+exit $?"""
+DO = """echo begin-{token}; echo begin-{token} >&2
+{script}"""
+
+END = f"""marked() {{ grep -slzxF -- "{MARK}=$1" /proc/[0-9]*/environ; }}
+tell() {{ for f in $(marked "$1"); do f=${{f%/environ}}; kill -"$2" "${{f#/proc/}}" 2>/dev/null; done; }}
+tell "$1" TERM
+for i in 1 2 3 4 5 6 7 8 9 10; do [ -n "$(marked "$1")" ] || exit 0; sleep 0.05; done
+for i in 1 2 3 4 5; do tell "$1" KILL; [ -n "$(marked "$1")" ] || exit 0; sleep 0.1; done
+exit 1"""
+"""Ends everything that a call started (Linux): asked first, then killed. Exit 1: something is left."""
+
+
+def quote(text: str) -> str:
+    """One word of one line: line feeds are written as ``$n``."""
+    return '"$n"'.join(shlex.quote(part) for part in text.split("\n"))
+
+
+class Posix:
+    """Implements :class:`runbook.adapters.host.shell.Dialect`."""
+
+    begin = BEGIN
+
+    def __init__(self, *, sudo: bool = True) -> None:
+        self._sudo = sudo
+
+    def spoken(self, call: Call) -> bytes:
+        """The script, one line (as root two), then the input of the program."""
+        if any("\0" in text for text in (*call.argv, call.script)):
+            raise ValueError("a NUL character in a command")
+        ask = (DO if call.script else RUN).format(token=call.token, script=call.script)
+        lines = [_line(call, f"set -- {' '.join(map(quote, call.argv))}", ask)]
+        if call.root:
+            begin = shlex.join(BEGIN_ARGV)
+            otherwise = f"exec sudo -n -- {begin}" if self._sudo else NEVER
+            lines.insert(0, _line(call, ":", BECOME_ROOT.format(token=call.token, begin=begin, otherwise=otherwise)))
+        return "".join(lines).encode("utf-8", "surrogateescape") + call.stdin
+
+    def understood(self, call: Call, heard: Heard, host: str) -> CommandResult:
+        """What was said after the marker."""
+        begin = f"begin-{call.token}\n"
+        # Noise is short; an answer of which the beginning was dropped has begun.
+        if begin in heard.stderr or begin in heard.stdout or heard.truncated:
+            out, err = heard.stdout.rpartition(begin)[2], heard.stderr.rpartition(begin)[2]
+            return CommandResult(heard.exit_code, out, err, heard.truncated)
+        if f"absent-{call.token}" in heard.stderr:
+            raise HostError(
+                f"cannot start {call.name} on {host}: no such file, or it may not be executed",
+                host=host,
+                hint="Check the path and the account's rights there; a command is an argument list, not a shell line.",
+            )
+        if f"login-{call.token}\n" in heard.stderr:
+            raise _no_root(heard.stderr.partition(f"login-{call.token}\n")[2], host)
+        said = last_line(heard.stderr) or last_line(heard.stdout) or "nothing"
+        raise HostError(
+            f"the login shell of {host} ended with {heard.exit_code} before {call.name} began, saying: {said}",
+            host=host,
+            hint="The account needs a login shell that obeys commands, and a profile that leaves its input alone.",
+        )
+
+    def end(self, call: Call) -> Call:
+        """By the mark that all of it carries."""
+        return Call("end what was started", (call.token,), END, timeout=ENDING, effect=True, root=call.root)
+
+
+def _line(call: Call, arguments: str, script: str) -> str:
+    return f"{ENGLISH}; {MARK}={call.token}; export {MARK}; {arguments}; eval {quote(script)}\n"
+
+
+def _no_root(said: str, host: str) -> NotPermitted:
+    if "password is required" in said or "terminal is required" in said:
+        return NotPermitted(
+            f"sudo on {host} asks for a password",
+            hint="Nobody is there to answer: give this account a rule with NOPASSWD (visudo -f "
+            "/etc/sudoers.d/runbook), or log in as root.",
+        )
+    return NotPermitted(
+        f"this account may not become root on {host}: {last_line(said) or 'sudo said nothing'}",
+        hint="Install sudo there and allow this account to run /bin/sh with it, or log in as root.",
+    )

@@ -1,0 +1,1 @@
+ALTER TABLE dbo.Contact ADD Consent bit NULL;

@@ -1,0 +1,1 @@
+UPDATE dbo.Contact SET Consent = 0;
