@@ -1,4 +1,6 @@
-"""The include that turns an nginx away from the application: pure text, for ``include .../NAME*.conf;`` in a server block.
+"""The include that turns an nginx away from the application: pure text.
+
+A server block says ``include .../NAME*.conf;``, which nginx takes for nothing while no such file is there.
 
 Only what nginx calls safe inside ``if`` is used there (``set`` and ``rewrite ... last``): the site's own locations stay
 as they are and are never reached by a request that is turned away. Answers are files, so that no character of a text
@@ -18,11 +20,12 @@ PREFIX = "/.runbook-closed"
 VARIABLE, ASKED = "$runbook_closed", "$runbook_asked"
 THROUGH = "through"
 ON_ITS_WAY = rf"^{re.escape(PREFIX)}/page/[0-9]+ (?!{re.escape(PREFIX)})"
-"""nginx reads the conditions of a server again when it goes to the page of an answer: not to be turned away once more."""
+"""nginx reads the conditions of a server again on the way to the page of an answer: not to be turned away once more."""
 
 
-def include(rules: Sequence[Rule], *, mark: str, directory: str, bypass: Bypass | None = None) -> str:
-    """The text of the include. ``mark`` names the run in its first line; ``directory`` is where :func:`pages` lie.
+def include(rules: Sequence[Rule], *, mark: str, stem: str, bypass: Bypass | None = None) -> str:
+    """The text of the include. ``mark`` names the run in its first line; ``stem`` is what the paths of :func:`pages`
+    begin with.
 
     A request that fits no rule is let through: whoever wants all others turned away ends with a rule for any.
     """
@@ -39,13 +42,13 @@ def include(rules: Sequence[Rule], *, mark: str, directory: str, bypass: Bypass 
     for number, rule in enumerate(rules):
         if rule.answer is not None:
             lines.append(f"if ({VARIABLE} = {number}) {{ rewrite ^ {PREFIX}/{number} last; }}")
-            lines += _location(number, rule.answer, directory)
+            lines += _location(number, rule.answer, stem)
     return "\n".join(lines) + "\n"
 
 
-def pages(rules: Sequence[Rule]) -> Mapping[str, bytes]:
-    """The answers as files: name -> content."""
-    return {_page(number): rule.answer.body for number, rule in enumerate(rules) if rule.answer is not None}
+def pages(rules: Sequence[Rule], stem: str) -> Mapping[str, bytes]:
+    """The answers as files: path -> content."""
+    return {_page(stem, number): rule.answer.body for number, rule in enumerate(rules) if rule.answer is not None}
 
 
 def _chosen(rule: Rule, value: str) -> Iterator[str]:
@@ -58,7 +61,7 @@ def _chosen(rule: Rule, value: str) -> Iterator[str]:
     yield f"if ({ASKED} ~ {_quoted(f'^({names}) ({paths})')}) {{ set {VARIABLE} {value}; }}"
 
 
-def _location(number: int, answer: Answer, directory: str) -> Iterator[str]:
+def _location(number: int, answer: Answer, stem: str) -> Iterator[str]:
     """Two, because only nginx's way to an error page turns a POST into something that a file can answer."""
     page = f"{PREFIX}/page/{number}"
     yield f"location = {PREFIX}/{number} {{"
@@ -66,7 +69,7 @@ def _location(number: int, answer: Answer, directory: str) -> Iterator[str]:
     yield "}"
     yield f"location = {page} {{"
     yield "    internal; client_max_body_size 0;"
-    yield f"    alias {_quoted(f'{directory}/{_page(number)}')};"
+    yield f"    alias {_quoted(_page(stem, number))};"
     yield f"    types {{ }} default_type {_quoted(answer.content_type)};"
     yield '    add_header Cache-Control "no-store" always;'
     if answer.retry_after is not None:
@@ -75,8 +78,8 @@ def _location(number: int, answer: Answer, directory: str) -> Iterator[str]:
     yield "}"
 
 
-def _page(number: int) -> str:
-    return f"{number}.page"
+def _page(stem: str, number: int) -> str:
+    return f"{stem}.{number}.page"
 
 
 def _plain(text: str) -> str:
