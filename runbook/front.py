@@ -1,9 +1,11 @@
-"""What users meet while the gate is closed, service by service, in words that every kind of front end understands."""
+"""The gate, and what users meet while it is closed, in words that every kind of front end understands."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
 
 
 @dataclass(frozen=True)
@@ -45,3 +47,33 @@ def closed_to(rules: Sequence[Rule], path: str, name: str) -> Rule | None:
         if fits and (not rule.names or name.lower() in {one.lower() for one in rule.names}):
             return rule
     return None
+
+
+class GateState(StrEnum):
+    """What the gate itself says; FOREIGN: something stands there that this run did not put. PARTIAL: closed by this run
+    on some of its hosts, or half way: some users may come in, and some not."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    FOREIGN = "foreign"
+    PARTIAL = "partial"
+
+
+class Gate(Protocol):
+    """What keeps users out."""
+
+    def observe(self) -> GateState: ...
+    def earlier(self) -> str:
+        """What must be kept to put back exactly what stood there (JSON text; empty when nothing)."""
+
+    def missing(self) -> tuple[str, ...]:
+        """What to tell of hosts that did not answer at the last call, where the plan accepts that; else it raises."""
+
+    def differs(self, text: str, rules: Sequence[Rule] = ()) -> tuple[str, ...]:
+        """Where something else stands than :meth:`close` would put there now; empty while all is as it should be."""
+
+    def close(self, text: str, rules: Sequence[Rule] = ()) -> None:
+        """Put the maintenance text up; ``rules`` are for gates that answer service by service. Convergent."""
+
+    def open(self, earlier: str) -> None:
+        """Take it down and put back what stood there. Convergent."""

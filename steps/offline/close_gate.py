@@ -20,10 +20,12 @@ from runbook.api import (
     ReadContext,
     Sizes,
     Step,
+    hosts_of,
+    noted,
 )
 
 COMMAND = 5.0
-"""Seconds for a command that closes or opens something: a service, a rule of a load balancer."""
+"""Seconds for a command that closes or opens something, and for hosts: a service, a rule of a load balancer."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,15 @@ class CloseGate(Step):
 
     def budget(self, sizes: Sizes) -> Budget:
         del sizes
-        return Budget(COMMAND, COMMAND) if self.plan.gate.kind == "command" else Budget(LEAST, 1.0)
+        if self.plan.gate.kind == "command" or hosts_of(self.plan.gate):
+            return Budget(COMMAND, COMMAND)
+        return Budget(LEAST, 1.0)
 
     def observe(self, ctx: ReadContext) -> Facts:
-        return Facts(ctx.plan.gate.kind, ctx.gate_reader.observe(), ctx.gate_reader.earlier())
+        gate = ctx.gate_reader
+        facts = Facts(ctx.plan.gate.kind, gate.observe(), gate.earlier())
+        noted(ctx, gate.missing())
+        return facts
 
     def decide(self, facts: Facts) -> Decision:
         if facts.kind == "none":
@@ -74,7 +81,7 @@ class CloseGate(Step):
 
     def apply(self, ctx: Context, intent: Goal) -> None:
         del intent
-        ctx.gate.close(ctx.public_text())
+        ctx.gate.close(ctx.public_text(), ctx.public_rules())
 
     def verify(self, ctx: ReadContext, intent: Goal) -> Outcome:
         del intent
