@@ -36,6 +36,7 @@ from runbook.ports import Cancellation, Pointer, Recorder, ServerIdentity, SqlSe
 from runbook.recording import Unrecorded
 from runbook.registry import step_kinds, undo_kinds
 from runbook.step import Sizes
+from runbook.turn import Turn
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -47,6 +48,7 @@ class Surroundings:
     def __init__(self, plan: Plan, home: Home) -> None:
         self.plan = plan
         self.sizes = Sizes()
+        self.turn = Turn()
         self._home = home
         self._hosts = Hosts(plan.hosts)
         self._log: RunLog | None = None

@@ -18,6 +18,7 @@ from runbook.ports import Cancellation, Pointer, Recorder, SqlServer, SqlServerR
 from runbook.publictext import public_rules, public_text
 from runbook.recording import Journalled
 from runbook.step import GateReader, PointerReader, Sizes
+from runbook.turn import FirstAtGate, Turn
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -28,6 +29,7 @@ class Services(Protocol):
 
     plan: Plan
     sizes: Sizes
+    turn: Turn
 
     def web(self, cancellation: Cancellation) -> Web: ...
     def server(self, name: str, cancellation: Cancellation, recorder: Recorder) -> SqlServer: ...
@@ -152,7 +154,7 @@ class StepContext(StepReadContext):
 
     @property
     def gate(self) -> Gate:
-        return self._services.gate(self._token, self._recorder)
+        return FirstAtGate(self._services.gate(self._token, self._recorder), self._services.turn)
 
     @property
     def pointer(self) -> Pointer:

@@ -32,12 +32,16 @@ def message(run: RunView, now: datetime) -> str:
 
 
 def public_text(run: RunView, now: datetime, plan: Plan) -> str:
-    """The plan's page with ``{closes_at}`` and ``{message}`` filled in, or the message alone. On a way back past the
-    pivot the message is added to a page that has no place for it: nobody could promise a time for that."""
+    """The plan's page with ``{closes_at}`` and ``{message}`` filled in, or the message alone. When all does not go as
+    planned the message is added to a page that has no place for it: the plan's own words are about another night."""
     page = template_of(plan.gate) or "{message}"
-    if run.accepted and "{message}" not in page:
-        page += "\n{message}\n"  # the plan's own words are about a night that was over
+    if "{message}" not in page and not _as_planned(run, now):
+        page += "\n{message}\n"
     return _filled(page, run, now)
+
+
+def _as_planned(run: RunView, now: datetime) -> bool:
+    return not (run.accepted or run.turned_back or run.state is RunState.HELD or now > run.closes_at)
 
 
 def public_rules(run: RunView, now: datetime, plan: Plan) -> tuple[Rule, ...]:

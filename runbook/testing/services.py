@@ -23,6 +23,7 @@ from runbook.testing.host import FakeHost
 from runbook.testing.sqlserver import FakeSqlServer
 from runbook.testing.surroundings import FakeGate, FakePointer, FakeWeb
 from runbook.testing.world import World
+from runbook.turn import Turn
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -40,6 +41,7 @@ class FakeServices:
         self.plan = plan
         self.run_id = run_id
         self.sizes = Sizes()
+        self.turn = Turn()
         self._log: RunLog | None = None
         self._claims: Claims | None = None
 

@@ -50,7 +50,7 @@ class OpenGate(Step):
     """Open the gate: users come in, and from here nothing goes back by itself."""
 
     phase = Phase.ONLINE
-    after = ("last-look",)
+    after = ("last-look", "probe-impacts")
     pivot = True
     irreversible = True
     undoes_with = (CloseGateAgain,)
