@@ -14,6 +14,10 @@ from runbook.states import RunState
 
 UNAVAILABLE = 503
 _LONGER = "The planned maintenance is taking longer than announced. We are working on it. Nothing is lost."
+_EMERGENCY = (
+    "Something went wrong during the planned maintenance. We are working on it, and cannot promise a time yet. "
+    "Nothing is lost."
+)
 
 _GIVEN_UP = "The planned maintenance is being taken back: the earlier setup returns as it was at"
 _KEPT = "What was entered since then is kept aside and not available for now. Please try again later."
@@ -24,7 +28,9 @@ def message(run: RunView, now: datetime) -> str:
     if run.accepted and run.pivot_at:
         return f"{_GIVEN_UP} {run.pivot_at:%Y-%m-%d %H:%M} UTC. {_KEPT}"
     until = f"{run.closes_at:%H:%M} UTC"
-    if run.state is RunState.HELD or now > run.closes_at:
+    if run.state is RunState.HELD and not run.waits:
+        return _EMERGENCY
+    if now > run.closes_at:
         return _LONGER
     if run.turned_back:
         return f"The planned maintenance is being rolled back to the earlier setup. We expect to be back by {until}."
@@ -41,7 +47,8 @@ def public_text(run: RunView, now: datetime, plan: Plan) -> str:
 
 
 def _as_planned(run: RunView, now: datetime) -> bool:
-    return not (run.accepted or run.turned_back or run.state is RunState.HELD or now > run.closes_at)
+    held = run.state is RunState.HELD and not run.waits
+    return not (run.accepted or run.turned_back or held or now > run.closes_at)
 
 
 def public_rules(run: RunView, now: datetime, plan: Plan) -> tuple[Rule, ...]:
