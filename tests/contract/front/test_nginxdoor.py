@@ -161,7 +161,7 @@ def test_no_request_is_lost_or_answered_wrongly_while_it_closes_and_opens(web: B
     over = threading.Event()
 
     def ask() -> None:
-        while not over.is_set():
+        while not over.wait(0.005):
             try:
                 status, body = web.shown()
                 seen[status, body[:7]] += 1
