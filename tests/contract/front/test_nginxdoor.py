@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from runbook.adapters.clock import SystemClock
+from runbook.adapters.front import nginxdoor
 from runbook.adapters.front.fleet import FleetGate
 from runbook.adapters.front.nginxdoor import NginxDoor
 from runbook.adapters.host.local import LocalShell
@@ -120,6 +121,15 @@ def test_what_nginx_refuses_is_never_loaded(web: Bench) -> None:
     other.unlink()
     web.gate().open("")
     assert (web.gate().observe(), web.files()) == (GateState.OPEN, [])
+
+
+def test_a_reload_that_loads_nothing_is_not_taken_for_closed(web: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the processes of the earlier configuration go on, users are still let in, and it is said."""
+    monkeypatch.setattr(nginxdoor, "PATIENCE", 0.5)
+    web.nginx.reload = ["true"]
+    with pytest.raises(HostError, match="goes on with its earlier configuration"):
+        web.close("planned maintenance")
+    assert web.gate().observe() is GateState.PARTIAL
 
 
 def test_what_stood_there_comes_back_exactly(web: Bench) -> None:
