@@ -5,6 +5,7 @@ imported by them (import-linter checks it).
 """
 
 from runbook.errors import HostError, NotSupported, ServerError, StepFailed, Unreachable, WrongTarget
+from runbook.front import GateState
 from runbook.hosting import (
     CommandResult,
     FileInfo,
@@ -17,6 +18,7 @@ from runbook.hosting import (
     UnitState,
 )
 from runbook.plan.batches import Batch, BatchError, split_batches
+from runbook.plan.gates import hosts_of, may_be_missing
 from runbook.plan.models import Plan
 from runbook.plan.sections import HttpCheck, QueryCheck
 from runbook.ports import (
@@ -25,7 +27,6 @@ from runbook.ports import (
     DatabaseFile,
     DatabaseInfo,
     DatabaseState,
-    GateState,
     JobDefinition,
     JobSchedule,
     JobStep,
@@ -292,6 +293,7 @@ __all__ = [
     "grave",
     "has_snapshots",
     "header_of",
+    "hosts_of",
     "is_backup",
     "is_free",
     "is_known",
@@ -308,6 +310,7 @@ __all__ = [
     "login_clashes",
     "login_marks",
     "looked_at",
+    "may_be_missing",
     "moved_files",
     "named_lines",
     "named_logs",

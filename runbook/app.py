@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from runbook.adapters.clock import SystemClock
 from runbook.adapters.commands import Commands
+from runbook.adapters.front.opening import fleet_gate
 from runbook.adapters.gate import CommandGate, FileGate, NoGate
 from runbook.adapters.host.opening import Hosts
 from runbook.adapters.pointer import CommandPointer, FilePointer, Replacement
@@ -21,20 +22,21 @@ from runbook.claiming import Claims, Guarded, claimed, give_back
 from runbook.codec import from_json
 from runbook.errors import NotSupported, RunbookError, WrongTarget
 from runbook.executor import Executor, Kinds, actor
+from runbook.front import Gate
 from runbook.home import Home
 from runbook.hosting import Host
 from runbook.journal.copying import Copier, Directory, Place
 from runbook.journal.log import RunLog
 from runbook.journal.store import open_store
+from runbook.plan import gates
 from runbook.plan.models import Plan
 from runbook.plan.models import Server as PlanServer
-from runbook.plan.sections import CommandGate as CommandGatePlan
-from runbook.plan.sections import FileGate as FileGatePlan
 from runbook.plan.sections import FileRepoint
-from runbook.ports import Cancellation, Gate, Pointer, Recorder, ServerIdentity, SqlServer, Web
+from runbook.ports import Cancellation, Pointer, Recorder, ServerIdentity, SqlServer, Web
 from runbook.recording import Unrecorded
 from runbook.registry import step_kinds, undo_kinds
 from runbook.step import Sizes
+from runbook.turn import Turn
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -46,6 +48,7 @@ class Surroundings:
     def __init__(self, plan: Plan, home: Home) -> None:
         self.plan = plan
         self.sizes = Sizes()
+        self.turn = Turn()
         self._home = home
         self._hosts = Hosts(plan.hosts)
         self._log: RunLog | None = None
@@ -69,17 +72,22 @@ class Surroundings:
 
     def gate(self, cancellation: Cancellation, recorder: Recorder) -> Gate:
         """The plan's gate."""
-        recorder = self._guarded(recorder)
         gate = self.plan.gate
-        if isinstance(gate, FileGatePlan):
-            path = self.plan.directory / gate.path
-            return FileGate(path, self._run_id, cancellation, recorder, text=gate.text)
-        if isinstance(gate, CommandGatePlan):
-            commands = Commands(cancellation, recorder, directory=self.plan.directory)
+        if isinstance(gate, gates.NoGate):
+            return NoGate()
+        if isinstance(gate, gates.CommandGate):
+            commands = Commands(cancellation, self._guarded(recorder), directory=self.plan.directory)
             return CommandGate(
                 commands, on=gate.on, off=gate.off, probe=gate.probe, timeout=gate.timeout.total_seconds()
             )
-        return NoGate()
+        if isinstance(gate, gates.FileGate) and not gate.hosts:
+            path = self.plan.directory / gate.path
+            return FileGate(path, self._run_id, cancellation, self._guarded(recorder), text=gate.text)
+
+        def host(name: str) -> Host:
+            return self.host(name, cancellation, recorder)
+
+        return fleet_gate(self.plan, gate, self._run_id, host, self.together, cancellation)
 
     def pointer(self, cancellation: Cancellation, recorder: Recorder) -> Pointer:
         """The plan's repoint."""

@@ -10,13 +10,15 @@ from typing import Any, Protocol, TypeVar
 from runbook.cancel import CancelToken
 from runbook.codec import from_json
 from runbook.events import Draft, Kind
+from runbook.front import Gate, Rule
 from runbook.hosting import Host, HostReader
 from runbook.journal.log import RunLog
 from runbook.plan.models import Plan
-from runbook.ports import Cancellation, Gate, Pointer, Recorder, SqlServer, SqlServerReader, Web
-from runbook.publictext import public_text
+from runbook.ports import Cancellation, Pointer, Recorder, SqlServer, SqlServerReader, Web
+from runbook.publictext import public_rules, public_text
 from runbook.recording import Journalled
 from runbook.step import GateReader, PointerReader, Sizes
+from runbook.turn import FirstAtGate, Turn
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -27,6 +29,7 @@ class Services(Protocol):
 
     plan: Plan
     sizes: Sizes
+    turn: Turn
 
     def web(self, cancellation: Cancellation) -> Web: ...
     def server(self, name: str, cancellation: Cancellation, recorder: Recorder) -> SqlServer: ...
@@ -151,7 +154,7 @@ class StepContext(StepReadContext):
 
     @property
     def gate(self) -> Gate:
-        return self._services.gate(self._token, self._recorder)
+        return FirstAtGate(self._services.gate(self._token, self._recorder), self._services.turn)
 
     @property
     def pointer(self) -> Pointer:
@@ -165,6 +168,9 @@ class StepContext(StepReadContext):
 
     def public_text(self) -> str:
         return public_text(self._log.view, self.now(), self._services.plan)
+
+    def public_rules(self) -> tuple[Rule, ...]:
+        return public_rules(self._log.view, self.now(), self._services.plan)
 
     def shield(self) -> AbstractContextManager[None]:
         return self._token.shield()

@@ -16,6 +16,7 @@ from runbook.context import Services
 from runbook.engine import Engine, Watcher
 from runbook.errors import AlreadyRunning, JournalError, JournalUnwritable, PlanChanged, Refused
 from runbook.events import Draft, Event, Kind
+from runbook.gatewatch import EVERY, GateWatch, Periodic, on_a_thread
 from runbook.graph import makespan
 from runbook.journal.lease import Lease, Process, acquire, end_process, watched
 from runbook.journal.log import RunLog
@@ -87,6 +88,8 @@ class Executor:
     watcher: Watcher | None = None
     listeners: list[Callable[[Event], None]] = field(default_factory=list)
     heartbeat: bool = True
+    gate_watch: Periodic | None = None
+    """How the gate is looked after while it is closed; by default on a thread, together with the heartbeat."""
     guard: Callable[[str], str] | None = None
     """Starts a guard for a run, once this process has it; returns why there is none, empty when there is one."""
     engine: Engine | None = None
@@ -225,7 +228,8 @@ class Executor:
         workers = self.workers(log.view.graph.limits.workers)
         self.engine = Engine(log, steps, self.kinds.undos, world, self.clock, self.now, workers, self.watcher)
         self.engine.until = how.until
-        with self._beating(lease, self.engine):
+        watch = GateWatch(log, world, self.clock, self.now)
+        with self._beating(lease, self.engine), self._watching(plan, watch):
             state = self.engine.drive()
         log.append(Draft(Kind.EXECUTOR_STOPPED, None, {"state": state.value}))
         return state
@@ -270,6 +274,17 @@ class Executor:
         finally:
             over.set()
             thread.join()
+
+    @contextmanager
+    def _watching(self, plan: Plan, watch: GateWatch) -> Iterator[None]:
+        """Look after the gate while the engine works, and once more when it stops: a run that is held says so."""
+        periodic = self.gate_watch or (on_a_thread if self.heartbeat else None)
+        if periodic is None or plan.gate.kind == "none":
+            yield
+            return
+        with periodic(watch.look, EVERY):
+            yield
+        watch.look()
 
 
 def _note_lost(log: RunLog, before: LeaseRow, now: str, *, killed: bool) -> None:

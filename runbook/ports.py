@@ -423,28 +423,6 @@ class SqlServer(SqlServerReader, Protocol):
         """DBCC CHECKDB: the findings, empty when clean."""
 
 
-class GateState(StrEnum):
-    """What the gate itself says; FOREIGN: something stands there that this run did not put."""
-
-    OPEN = "open"
-    CLOSED = "closed"
-    FOREIGN = "foreign"
-
-
-class Gate(Protocol):
-    """What keeps users out."""
-
-    def observe(self) -> GateState: ...
-    def earlier(self) -> str:
-        """What must be kept to put back exactly what stood there (JSON text; empty when nothing)."""
-
-    def close(self, text: str) -> None:
-        """Put the maintenance text up. Convergent."""
-
-    def open(self, earlier: str) -> None:
-        """Take it down and put back what stood there. Convergent."""
-
-
 class Pointer(Protocol):
     """Where clients are sent: the configuration file or command of ``repoint``."""
 

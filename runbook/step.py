@@ -24,9 +24,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, ClassVar, Protocol, TypeVar
 
+from runbook.front import Gate, GateState, Rule
 from runbook.hosting import Host, HostReader
 from runbook.plan.models import Plan
-from runbook.ports import Gate, GateState, Pointer, SqlServer, SqlServerReader, Web
+from runbook.ports import Pointer, SqlServer, SqlServerReader, Web
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -114,6 +115,8 @@ class GateReader(Protocol):
 
     def observe(self) -> GateState: ...
     def earlier(self) -> str: ...
+    def missing(self) -> tuple[str, ...]: ...
+    def differs(self, text: str, rules: Sequence[Rule] = ()) -> tuple[str, ...]: ...
 
 
 class PointerReader(Protocol):
@@ -195,6 +198,9 @@ class Context(ReadContext, Protocol):
 
     def public_text(self) -> str:
         """The text for the public, true to the journal's state: planned, overrunning, reverting."""
+
+    def public_rules(self) -> tuple[Rule, ...]:
+        """The same, service by service."""
 
     def shield(self) -> AbstractContextManager[None]:
         """Work that must not be cut in half: cancellation is felt after the block."""

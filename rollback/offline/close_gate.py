@@ -30,8 +30,11 @@ class OpenGateAgain(Undo):
             ctx.note("something else stood where this run had put the maintenance text; it was taken away")
         if state is not GateState.OPEN or self.earlier:
             ctx.gate.open(self.earlier)
-        if self.earlier:
+        gate = ctx.gate
+        if gate.observe() is not GateState.OPEN:
             return  # what stood there before is not for this run to look behind
+        for told in gate.missing():
+            ctx.note(told)
         hint = "The databases are back as they were: look at the application, then resume."
         await_gate(ctx, "open", PATIENCE, "the gate is open, but users are not served", hint)
 
@@ -39,8 +42,8 @@ class OpenGateAgain(Undo):
         state = ctx.gate_reader.observe()
         if state is GateState.CLOSED and not self.earlier:
             return Outcome.UNTOUCHED
-        if ctx.gate_reader.earlier() != self.earlier:
+        if state is GateState.PARTIAL or ctx.gate_reader.earlier() != self.earlier:
             return Outcome.PARTIAL
         # An open gate before a page that does not answer is no service.
-        served = bool(self.earlier) or gate_is_seen(ctx, "open")
+        served = state is not GateState.OPEN or gate_is_seen(ctx, "open")
         return Outcome.REACHED if served else Outcome.PARTIAL

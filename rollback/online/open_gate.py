@@ -33,7 +33,7 @@ class CloseGateAgain(Undo):
                 "something stands at the gate that this run did not put there",
                 hint="Somebody keeps users out on purpose: talk to them, take it away, then: runbook resume.",
             )
-        ctx.gate.close(ctx.public_text())
+        ctx.gate.close(ctx.public_text(), ctx.public_rules())
         hint = "Look whether the front end honours the gate, then: runbook resume."
         await_gate(ctx, "closed", PATIENCE, "users are not kept out", hint)
 

@@ -11,8 +11,9 @@ from typing import Protocol
 
 from runbook.adapters import files
 from runbook.errors import HostError
+from runbook.front import GateState, Rule
 from runbook.hosting import CommandResult
-from runbook.ports import Cancellation, GateState, Recorded, Recorder
+from runbook.ports import Cancellation, Recorded, Recorder
 
 WHERE = "gate"
 """What the record calls it."""
@@ -56,7 +57,15 @@ class FileGate:
             return ""
         return json.dumps({"content": base64.b64encode(standing).decode(), "mode": files.mode_of(self._path)})
 
-    def close(self, text: str) -> None:
+    def missing(self) -> tuple[str, ...]:
+        """It is on this machine."""
+        return ()
+
+    def differs(self, text: str, rules: Sequence[Rule] = ()) -> tuple[str, ...]:  # noqa: ARG002  (there is one page)
+        """The path, when another content stands there, or none."""
+        return () if files.read(self._path) == self._page(text) else (str(self._path),)
+
+    def close(self, text: str, rules: Sequence[Rule] = ()) -> None:  # noqa: ARG002  (there is one page)
         """Put the text up, whatever stands there (``earlier`` was kept before). HostError when that is impossible."""
         page = self._page(text)
         with self._recorded(f"put the maintenance page at {self._path}"):
@@ -113,9 +122,18 @@ class CommandGate:
         """JSON that says it was closed already; empty when it was open."""
         return json.dumps({"state": "closed"}) if self.observe() is GateState.CLOSED else ""
 
-    def close(self, text: str) -> None:
+    def missing(self) -> tuple[str, ...]:
+        """Only the command knows of hosts."""
+        return ()
+
+    def differs(self, text: str, rules: Sequence[Rule] = ()) -> tuple[str, ...]:
+        """The probe, when it says open; the text is the front end's own affair."""
+        del text, rules
+        return () if self.observe() is GateState.CLOSED else (self._probe[0],)
+
+    def close(self, text: str, rules: Sequence[Rule] = ()) -> None:
         """Run ``on``; the text is the front end's own affair here."""
-        del text
+        del text, rules
         self._switch(self._on)
 
     def open(self, earlier: str) -> None:
@@ -144,7 +162,15 @@ class NoGate:
         """Nothing."""
         return ""
 
-    def close(self, text: str) -> None:
+    def missing(self) -> tuple[str, ...]:
+        """Nothing."""
+        return ()
+
+    def differs(self, text: str, rules: Sequence[Rule] = ()) -> tuple[str, ...]:  # noqa: ARG002
+        """Nothing stands anywhere."""
+        return ()
+
+    def close(self, text: str, rules: Sequence[Rule] = ()) -> None:
         """Nothing to close."""
 
     def open(self, earlier: str) -> None:

@@ -22,8 +22,8 @@ from pydantic import BaseModel
 from runbook.errors import Refused
 from runbook.plan.document import Part, key_path
 from runbook.plan.durations import format_duration
+from runbook.plan.gates import Paged
 from runbook.plan.models import Plan
-from runbook.plan.sections import FileGate
 from runbook.plan.types import quote
 
 FORMAT = 1
@@ -61,7 +61,7 @@ def fingerprint(plan: Plan) -> Fingerprint:
 def referenced_files(plan: Plan) -> list[Path]:
     """Return the files whose contents are part of the plan: scripts, and what the gate puts up."""
     scripts = [path for entry in plan.scripts for path in entry.files]
-    content = plan.gate.content if isinstance(plan.gate, FileGate) else None
+    content = plan.gate.content if isinstance(plan.gate, Paged) else None
     return [*scripts, content] if content is not None else scripts
 
 

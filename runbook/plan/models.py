@@ -18,8 +18,10 @@ from pydantic import (
 
 from runbook.errors import UsageError
 from runbook.plan.durations import Duration
+from runbook.plan.gates import Gate
 from runbook.plan.hosts import Host, HostName, name_hosts
-from runbook.plan.sections import Carry, Checks, Gate, Jobs, Model, QueryCheck, Repoint, Scripts, Sessions
+from runbook.plan.impacts import Impact
+from runbook.plan.sections import Carry, Checks, Jobs, Model, QueryCheck, Repoint, Scripts, Sessions
 from runbook.plan.types import (
     Address,
     DatabaseName,
@@ -221,6 +223,12 @@ class Plan(Model):
     gate: Gate = Field(
         description="What keeps users out.",
         examples=[{"kind": "file", "path": "app/offline.html", "text": "Planned work"}],
+    )
+    impacts: tuple[Impact, ...] = Field(
+        default=(),
+        description="What users meet while the gate is closed, service by service; the first that fits counts, and all "
+        "else is unavailable.",
+        examples=[[{"name": "images", "impact": "unaffected", "paths": ["/images/"]}]],
     )
     hosts: Annotated[dict[HostName, Host], AfterValidator(name_hosts)] = Field(
         default={},

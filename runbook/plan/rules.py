@@ -16,6 +16,8 @@ from pydantic_core import PydanticCustomError
 from runbook.plan.document import Finding, Node, Part
 from runbook.plan.durations import format_duration, parse_duration
 from runbook.plan.findings import nearest
+from runbook.plan.gaterules import check_gate, check_impacts
+from runbook.plan.gates import KEPT_BY
 from runbook.plan.hosts import check_hosts
 from runbook.plan.types import SYSTEM_DATABASES, VERSIONS, ServerUrl, TableName, quote
 
@@ -202,18 +204,6 @@ def _reasoned(entry: Node) -> Iterator[Finding]:
         yield Finding(entry["level"].home, entry["reason"].path, f"the proof level {level} needs a reason", hint)
 
 
-def _gate(root: Node) -> Iterator[Finding]:
-    gate = root["gate"]
-    if gate["kind"].text != "file":
-        return
-    content, text = gate["content"], gate["text"]
-    if content.present and text.present:
-        yield Finding(text.home, text.path, "both content and text", "Keep one of them.")
-    if not content.present and not text.present:
-        hint = "Add content: FILE, or text: what users read."
-        yield at(content, "the maintenance file has no content", hint)
-
-
 def _repoint(root: Node) -> Iterator[Finding]:
     for entry in root["repoint"]["replace"]:
         old, new = entry["from"], entry["to"]
@@ -262,7 +252,7 @@ def _files(root: Node, directory: Path) -> Iterator[Finding]:
         for node in entry["files"]:
             yield from _file(node, directory, "script")
     gate = root["gate"]
-    if gate["kind"].text == "file":
+    if gate["kind"].text in KEPT_BY:
         yield from _file(gate["content"], directory, "file")
         paths: list[Part | None] = [gate[key].text for key in ("path", "content")]
         if paths[0] is not None and paths[0] == paths[1]:
@@ -293,7 +283,8 @@ _RULES: tuple[Callable[[Node], Iterator[Finding]], ...] = (
     _strategy,
     _known_databases,
     _proofs,
-    _gate,
+    check_gate,
+    check_impacts,
     _repoint,
     check_hosts,
     _checks,

@@ -1,4 +1,4 @@
-"""The parts of a plan that face clients: gate, repoint, scripts and checks, and the base of all plan models."""
+"""The parts of a plan that face clients: probes, repoint, scripts and checks, and the base of all plan models."""
 
 from __future__ import annotations
 
@@ -49,43 +49,6 @@ class Probe(Model):
     url: HttpUrl = Field(description="The page.")
     closed: HttpExpectation = Field(description="What it shows while users are kept out.", examples=[{"status": 503}])
     open: HttpExpectation = Field(description="What it shows in service.", examples=[{"status": 200}])
-
-
-class FileGate(Model):
-    """A maintenance file that the front end honours."""
-
-    kind: Literal["file"] = Field(description="A file that keeps users out while it exists.", examples=["file"])
-    path: LocalPath = Field(description="Where the file is put, relative to the plan.")
-    content: LocalPath | None = Field(
-        default=None, description="The file that is put there; {closes_at} in it is replaced."
-    )
-    text: Text | None = Field(
-        default=None, description="The same, written out.", examples=["Planned work until {closes_at}."]
-    )
-    probes: tuple[Probe, ...] = Field(default=(), description="Pages that prove from outside that the gate works.")
-
-
-class CommandGate(Model):
-    """A command that keeps users out, and one that lets them in again."""
-
-    kind: Literal["command"] = Field(description="Commands that close and open.", examples=["command"])
-    on: Arguments = Field(description="Closes the gate.", examples=[["systemctl", "stop", "mailer"]])
-    off: Arguments = Field(description="The way back: opens the gate.", examples=[["systemctl", "start", "mailer"]])
-    probe: Arguments = Field(description="Looks: exit 0 closed, 1 open.", examples=[["/opt/mailer/is-closed"]])
-    timeout: PositiveSpan = Field(default=Duration(seconds=30), description="How long each command may take.")
-    probes: tuple[Probe, ...] = Field(default=(), description="Pages that prove from outside that the gate works.")
-
-
-class NoGate(Model):
-    """Nothing keeps users out: writes during the window are lost by a revert."""
-
-    kind: Literal["none"] = Field(description="No gate.", examples=["none"])
-    i_have_no_gate: Literal[True] = Field(
-        description="Says that nobody keeps users out, and that you know what a revert then loses.", examples=[True]
-    )
-
-
-Gate = Annotated[FileGate | CommandGate | NoGate, Field(discriminator="kind")]
 
 
 class Jobs(Model):

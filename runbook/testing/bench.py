@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 from runbook.cancel import CancelToken
 from runbook.codec import from_json, to_json
 from runbook.context import ReadOnly
+from runbook.front import Gate, Rule
 from runbook.hosting import Host, HostReader
 from runbook.plan.models import Plan
-from runbook.ports import Gate, Pointer, SqlServer, SqlServerReader, Web
+from runbook.ports import Pointer, SqlServer, SqlServerReader, Web
 from runbook.step import Apply, Decision, GateReader, Outcome, Pass, PointerReader, Sizes, Step, Undo
 from runbook.testing.control import StatementLog
 from runbook.testing.errors import ImpossibleWorld
@@ -114,6 +115,10 @@ class BenchContext:
 
     def public_text(self) -> str:
         return self.text
+
+    def public_rules(self) -> tuple[Rule, ...]:
+        """Nothing service by service."""
+        return ()
 
     def shield(self) -> AbstractContextManager[None]:
         return self.token.shield()

@@ -10,18 +10,20 @@ from typing import Any, TypeVar
 
 from runbook.claiming import Claims, Guarded, claimed, give_back
 from runbook.codec import from_json
+from runbook.front import Gate
 from runbook.hosting import Host
 from runbook.journal.copying import Copier, Directory, Place
 from runbook.journal.log import RunLog
 from runbook.marker import Instance
 from runbook.plan.models import Plan
-from runbook.ports import Cancellation, Gate, Pointer, Recorder, ServerIdentity, SqlServer, Web
+from runbook.ports import Cancellation, Pointer, Recorder, ServerIdentity, SqlServer, Web
 from runbook.step import Sizes
 from runbook.testing.copies import FakeCopies
 from runbook.testing.host import FakeHost
 from runbook.testing.sqlserver import FakeSqlServer
 from runbook.testing.surroundings import FakeGate, FakePointer, FakeWeb
 from runbook.testing.world import World
+from runbook.turn import Turn
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -39,6 +41,7 @@ class FakeServices:
         self.plan = plan
         self.run_id = run_id
         self.sizes = Sizes()
+        self.turn = Turn()
         self._log: RunLog | None = None
         self._claims: Claims | None = None
 

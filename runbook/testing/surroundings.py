@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from runbook.errors import HostError
+from runbook.front import GateState, Rule
 from runbook.hosting import CommandResult
-from runbook.ports import GateState, WebAnswer
+from runbook.ports import WebAnswer
 from runbook.testing.errors import ImpossibleWorld
 from runbook.testing.faults import Kind
 from runbook.testing.handle import Action, Handle, at_once
@@ -38,7 +39,15 @@ class FakeGate(Handle):
         ours = site.page_by == self.run_id
         return "" if site.page is None or ours else json.dumps({"page": site.page, "by": site.page_by})
 
-    def close(self, text: str) -> None:
+    def missing(self) -> tuple[str, ...]:
+        return ()
+
+    def differs(self, text: str, rules: Sequence[Rule] = ()) -> tuple[str, ...]:  # noqa: ARG002
+        self.look("differs", "differs")
+        site = self.world.site
+        return () if (site.page, site.page_by) == (text, self.run_id) else ("the page",)
+
+    def close(self, text: str, rules: Sequence[Rule] = ()) -> None:  # noqa: ARG002
         def change() -> None:
             self.world.site.page, self.world.site.page_by = text, self.run_id
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from runbook.errors import StepFailed
+from runbook.front import GateState
 from runbook.plan.models import Plan
-from runbook.ports import GateState, WebAnswer
+from runbook.ports import WebAnswer
 from runbook.step import ReadContext
 from runbook.toolkit.proof import named_lines
 
@@ -36,14 +37,18 @@ GATE_HINT = "Somebody took it away while users had to stay out: find out who, th
 
 def gate_is_gone(ctx: ReadContext) -> bool:
     """The plan has a gate, this run closed it, and it is open: users may come in before anything is validated."""
-    return ctx.plan.gate.kind != "none" and ctx.gate_reader.observe() is GateState.OPEN
+    return ctx.plan.gate.kind != "none" and ctx.gate_reader.observe() in {GateState.OPEN, GateState.PARTIAL}
 
 
 def gate_pages(plan: Plan, state: GateSide) -> tuple[Page, ...]:
-    """What the plan's probes must see while the gate is in that state; empty when it has none."""
+    """What the plan's probes, and those of every impact, must see while the gate is in that state."""
     probes = () if plan.gate.kind == "none" else plan.gate.probes
-    wanted = [(probe, probe.open if state == "open" else probe.closed) for probe in probes]
-    return tuple(Page(probe.url, expected.status, expected.contains) for probe, expected in wanted)
+    wanted = [(probe.url, probe.open if state == "open" else probe.closed, "") for probe in probes]
+    for impact in plan.impacts:
+        for look in impact.probes:
+            expected = look.after if state == "open" else look.during
+            wanted.append((look.url, expected, f"{impact.name} ({impact.impact})"))
+    return tuple(Page(url, expected.status, expected.contains, name) for url, expected, name in wanted)
 
 
 def complaint(page: Page, answer: WebAnswer) -> str:

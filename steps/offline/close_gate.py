@@ -20,10 +20,12 @@ from runbook.api import (
     ReadContext,
     Sizes,
     Step,
+    hosts_of,
+    noted,
 )
 
 COMMAND = 5.0
-"""Seconds for a command that closes or opens something: a service, a rule of a load balancer."""
+"""Seconds for a command that closes or opens something, and for hosts: a service, a rule of a load balancer."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,10 @@ class Facts:
 
 @dataclass(frozen=True)
 class Goal:
-    """The gate is closed by this run."""
+    """The gate is closed by this run; ``earlier`` is what the gate says while nothing was touched."""
 
     kind: str
+    earlier: str = ""
 
 
 class CloseGate(Step):
@@ -52,10 +55,15 @@ class CloseGate(Step):
 
     def budget(self, sizes: Sizes) -> Budget:
         del sizes
-        return Budget(COMMAND, COMMAND) if self.plan.gate.kind == "command" else Budget(LEAST, 1.0)
+        if self.plan.gate.kind == "command" or hosts_of(self.plan.gate):
+            return Budget(COMMAND, COMMAND)
+        return Budget(LEAST, 1.0)
 
     def observe(self, ctx: ReadContext) -> Facts:
-        return Facts(ctx.plan.gate.kind, ctx.gate_reader.observe(), ctx.gate_reader.earlier())
+        gate = ctx.gate_reader
+        facts = Facts(ctx.plan.gate.kind, gate.observe(), gate.earlier())
+        noted(ctx, gate.missing())
+        return facts
 
     def decide(self, facts: Facts) -> Decision:
         if facts.kind == "none":
@@ -70,16 +78,17 @@ class CloseGate(Step):
                 "somebody else has closed the gate since it was checked",
                 "Find out why; open it and start again.",
             )
-        return Apply(Goal(facts.kind), OpenGateAgain(facts.earlier), keep=GateBefore(facts.earlier))
+        return Apply(Goal(facts.kind, facts.earlier), OpenGateAgain(facts.earlier), keep=GateBefore(facts.earlier))
 
     def apply(self, ctx: Context, intent: Goal) -> None:
         del intent
-        ctx.gate.close(ctx.public_text())
+        ctx.gate.close(ctx.public_text(), ctx.public_rules())
 
     def verify(self, ctx: ReadContext, intent: Goal) -> Outcome:
-        del intent
-        state = ctx.gate_reader.observe()
+        gate = ctx.gate_reader
+        state = gate.observe()
         if state is GateState.CLOSED:
             return Outcome.REACHED
-        # A page of somebody else stands there by now: neither open nor closed by this run.
-        return Outcome.UNTOUCHED if state is GateState.OPEN else Outcome.PARTIAL
+        # Else a page of somebody else stands there by now, or some of what was there has been changed.
+        untouched = state is GateState.OPEN and gate.earlier() == intent.earlier
+        return Outcome.UNTOUCHED if untouched else Outcome.PARTIAL

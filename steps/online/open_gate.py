@@ -23,6 +23,7 @@ from runbook.api import (
     Step,
     Unreachable,
     gate_is_gone,
+    hosts_of,
     noted,
     source_of,
     target_of,
@@ -49,14 +50,14 @@ class OpenGate(Step):
     """Open the gate: users come in, and from here nothing goes back by itself."""
 
     phase = Phase.ONLINE
-    after = ("last-look",)
+    after = ("last-look", "probe-impacts")
     pivot = True
     irreversible = True
     undoes_with = (CloseGateAgain,)
     Intent = Goal
 
     def budget(self, sizes: Sizes) -> Budget:  # noqa: ARG002  (does not depend on size)
-        return Budget(0.5)
+        return Budget(5.0 if hosts_of(self.plan.gate) else 0.5)
 
     def observe(self, ctx: ReadContext) -> Facts:
         before = ctx.find_kept("close-gate", GateBefore)
@@ -64,7 +65,10 @@ class OpenGate(Step):
             ctx.note("the gate stood open already when it was to be opened: somebody took it away a moment before")
         noted(ctx, _left_running(ctx))
         earlier = "" if before is None else before.earlier
-        return Facts(ctx.gate_reader.observe(), earlier, ctx.plan.gate.kind)
+        gate = ctx.gate_reader
+        facts = Facts(gate.observe(), earlier, ctx.plan.gate.kind)
+        noted(ctx, gate.missing())
+        return facts
 
     def decide(self, facts: Facts) -> Decision:
         if facts.state is GateState.FOREIGN:
@@ -75,7 +79,9 @@ class OpenGate(Step):
         return Apply(Goal(facts.earlier), CloseGateAgain(facts.kind), keep=GateOpened(facts.earlier))
 
     def apply(self, ctx: Context, intent: Goal) -> None:
-        ctx.gate.open(intent.earlier)
+        gate = ctx.gate
+        gate.open(intent.earlier)
+        noted(ctx, gate.missing())
 
     def verify(self, ctx: ReadContext, intent: Goal) -> Outcome:  # noqa: ARG002  (the gate says it all)
         state = ctx.gate_reader.observe()

@@ -63,7 +63,7 @@ def _problems(facts: Facts) -> Iterator[Finding]:
             "something that this run did not put there stands where the gate is",
             "Look at what it is: take it away, or end the run that left it (runbook runs).",
         )
-    elif facts.gate is GateState.CLOSED:
+    elif facts.gate in {GateState.CLOSED, GateState.PARTIAL}:
         yield Finding("the gate is closed already", "Open it first: the way back ends with an open gate.")
     for complaint in facts.complaints:
         yield Finding(f"not in service: {complaint}", "Bring the page back, or correct gate.probes in the plan.")

@@ -15,7 +15,9 @@ from runbook.api import (
     Phase,
     Plan,
     ReadContext,
+    Unreachable,
     judged,
+    may_be_missing,
     noted,
     on_all,
 )
@@ -42,6 +44,8 @@ class Seen:
     available_bytes: int = ROOM
     trouble: str = ""
     remedy: str = ""
+    may_be_missing: bool = False
+    """The plan accepts that it does not answer."""
 
     @property
     def skew(self) -> float:
@@ -84,13 +88,16 @@ class CheckHosts(LightStep):
             return _look(ctx, name)
 
         found = on_all(ctx, tuple(ctx.plan.hosts), look)
-        facts = Facts(ctx.plan.preflight.clock_skew.seconds, tuple(_seen(one) for one in found))
+        accepted = may_be_missing(ctx.plan.gate)
+        seen = tuple(_seen(one, may_be_missing=one.host in accepted) for one in found)
+        facts = Facts(ctx.plan.preflight.clock_skew.seconds, seen)
         noted(ctx, _remarks(facts))
         return facts
 
     def decide(self, facts: Facts) -> Decision:
         kept = Kept({one.name: one.machine_id for one in facts.hosts})
-        return judged(_problems(facts), f"{len(facts.hosts)} hosts answer and are as they should be", kept)
+        answer = sum(not one.trouble for one in facts.hosts)
+        return judged(_problems(facts), f"{answer} hosts answer and are as they should be", kept)
 
 
 def _look(ctx: ReadContext, name: str) -> Seen:
@@ -114,14 +121,17 @@ def _look(ctx: ReadContext, name: str) -> Seen:
     )
 
 
-def _seen(one: FromHost[Seen]) -> Seen:
+def _seen(one: FromHost[Seen], *, may_be_missing: bool) -> Seen:
     if one.trouble is not None:
-        return Seen(one.host, trouble=one.trouble.message, remedy=one.trouble.hint)
+        accepted = may_be_missing and isinstance(one.trouble, Unreachable)
+        return Seen(one.host, trouble=one.trouble.message, remedy=one.trouble.hint, may_be_missing=accepted)
     return one.must()
 
 
 def _remarks(facts: Facts) -> Iterator[str]:
     for one in facts.hosts:
+        if one.trouble and one.may_be_missing:
+            yield f"{one.trouble}; the plan accepts that, and {one.name} is looked at again before the gate opens"
         if not one.trouble and not one.pinned:
             yield f"{one.name} is machine {one.machine_id} ({one.system}); hosts.{one.name}.expect.machine_id pins it"
         if not one.trouble and not one.has_units:
@@ -130,9 +140,9 @@ def _remarks(facts: Facts) -> Iterator[str]:
 
 def _problems(facts: Facts) -> Iterator[Finding]:
     for one in facts.hosts:
-        if one.trouble:
+        if one.trouble and not one.may_be_missing:
             yield Finding(one.trouble, one.remedy)
-        else:
+        elif not one.trouble:
             yield from _about(one, facts.most)
     yield from _twice(facts)
 

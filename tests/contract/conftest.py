@@ -17,7 +17,8 @@ from runbook.adapters.commands import Commands
 from runbook.adapters.gate import CommandGate, FileGate
 from runbook.adapters.pointer import CommandPointer, FilePointer, Replacement
 from runbook.adapters.web import HttpWeb
-from runbook.ports import Clock, Gate, Pointer, Web
+from runbook.front import Gate
+from runbook.ports import Clock, Pointer, Web
 from runbook.testing import FakeClock, FakeGate, FakePointer, FakeWeb, StatementLog, Stoppable, World
 
 CONFIG = "[database]\nserver = old\n; Zoë\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runbook.errors import Cancelled
-from runbook.ports import GateState
+from runbook.front import GateState
 
 
 def test_begins_open_with_nothing_to_keep(gates):

@@ -10,7 +10,7 @@ from runbook.adapters.clock import SystemClock
 from runbook.adapters.commands import Commands
 from runbook.adapters.gate import CommandGate, FileGate, NoGate
 from runbook.errors import HostError
-from runbook.ports import GateState
+from runbook.front import GateState
 from runbook.testing import StatementLog, Stoppable
 
 STOP = Stoppable(SystemClock())

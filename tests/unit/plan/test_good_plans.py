@@ -10,10 +10,11 @@ from pydantic import ValidationError
 
 from runbook.errors import UsageError
 from runbook.plan.document import parse
+from runbook.plan.gates import CommandGate, FileGate, NoGate
 from runbook.plan.load import load_plan
 from runbook.plan.models import Plan
 from runbook.plan.schema import View
-from runbook.plan.sections import CommandGate, CommandRepoint, FileGate, FileRepoint, NoGate
+from runbook.plan.sections import CommandRepoint, FileRepoint
 
 GOOD = Path(__file__).parents[2] / "cases" / "plans" / "good"
 
@@ -25,7 +26,7 @@ def plan_of(name: str) -> Plan:
 def test_every_key_of_the_schema_is_in_a_good_plan() -> None:
     """The good plans together hold every key there is, so that mutating them reaches every validator."""
     seen: set[tuple[int, str]] = set()
-    for name in ("side-by-side", "commands", "scripts"):
+    for name in ("side-by-side", "commands", "scripts", "nginx"):
         root, _ = parse((GOOD / name / "runbook.yaml").read_text(encoding="utf-8"))
         seen |= {(len(node.path), str(node.path[-1])) for node in root.walk() if node.path}
     keys = {key for _, key in seen}

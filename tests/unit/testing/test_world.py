@@ -9,7 +9,8 @@ from threading import Event
 import pytest
 
 from runbook.errors import Cancelled, HostError, ServerError
-from runbook.ports import DatabaseState, GateState, ProofLevel, UserAccess
+from runbook.front import GateState
+from runbook.ports import DatabaseState, ProofLevel, UserAccess
 from runbook.testing import (
     FakeClock,
     FakeCommands,
