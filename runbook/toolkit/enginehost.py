@@ -19,8 +19,10 @@ from runbook.step import Context, ReadContext
 
 SHORT = 60.0
 """Seconds a short command may take."""
-POLL = 1.0
-"""Seconds between two looks at long work."""
+POLL, LONGEST_POLL = 1.0, 10.0
+"""Seconds between two looks at long work; the longer it takes the fewer, as every look is on the record."""
+POLL_SHARE = 0.05
+"""Of the time it has taken so far."""
 AWAY = 300.0
 """Seconds a host may give no answer while long work runs on it: as long as a reboot takes."""
 STOPS_WITHIN = 1800.0
@@ -295,13 +297,15 @@ def carry_out(ctx: Context, host_name: str, name: str, argv: Sequence[str]) -> N
 
 
 def _ended(ctx: Context, host: Host, name: str, state: UnitState) -> UnitState:
-    away = 0.0
+    waited = away = 0.0
     while not state.has_ended:
-        ctx.sleep(POLL)
+        pause = min(LONGEST_POLL, max(POLL, POLL_SHARE * waited))
+        ctx.sleep(pause)
+        waited += pause
         try:
             state, away = host.unit(name), 0.0
         except (Unreachable, HostError):
-            away += POLL
+            away += pause
             if away > AWAY:
                 raise
     return state
