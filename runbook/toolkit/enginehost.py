@@ -190,7 +190,7 @@ def fatal_lines(ctx: ReadContext, engine: Engine, since: LogMark) -> tuple[str, 
     for at, line in enumerate(lines):
         number = next((one for one in FATAL if one in line), None)
         if number is not None:
-            said = lines[at + 1].split(None, 3)[-1] if at + 1 < len(lines) else ""
+            said = lines[at + 1].split(None, 3)[-1].partition(". ")[0] if at + 1 < len(lines) else ""
             found.append(f"{number.removeprefix('Error: ').rstrip(',')}: {said}".strip())
     return tuple(dict.fromkeys(found))
 
