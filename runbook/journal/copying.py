@@ -177,6 +177,7 @@ class Copier:
             return bool(self._waiting) and self._waiting[0].n <= number
 
     def _send(self) -> None:
+        again = False
         while True:
             with self._guard:
                 batch = [self._waiting[at] for at in range(min(BATCH, len(self._waiting)))]
@@ -186,8 +187,12 @@ class Copier:
             try:
                 self.place.add(batch)
             except RowsLost:
+                if again:
+                    raise
                 self._queue_what_it_lacks()
+                again = True
                 continue
+            again = False
             failpoints.reach("copy.after-write")
             with self._guard:
                 for _ in batch:
