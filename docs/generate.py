@@ -49,7 +49,7 @@ def steps() -> str:
         if back and kind.irreversible:
             back = f"{'**the pivot**; ' * kind.pivot}only when a person accepts the loss: {back}"
         after = ", ".join(f"`{name}`" for name in kind.after)
-        strategies = "both" if len(kind.strategies) > 1 else ", ".join(kind.strategies)
+        strategies = "all" if len(kind.strategies) == 3 else ", ".join(sorted(kind.strategies))
         cells = (f"`{kind.name}`", _first(kind), after, strategies, back or "changes nothing to undo")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([*lines, ""])

@@ -17,7 +17,7 @@ from runbook.events import Draft, Kind
 from runbook.journal.copying import Copier
 from runbook.journal.log import RunLog, view_of
 from runbook.journal.store import Store
-from runbook.marker import Held, Instance, Marker, refuse_unless_free, refuse_unless_mine
+from runbook.marker import Held, Instance, Marker, is_set_back, refuse_unless_free, refuse_unless_mine
 from runbook.patience import within
 from runbook.ports import Recorded, Recorder
 from runbook.states import RunState
@@ -101,10 +101,32 @@ class Claims:
             return True
 
     def _lock_again(self, name: str) -> None:
-        """The server was restarted, or the connection cut: the lock went with its session."""
+        """The server was restarted, or the connection cut: the lock went with its session. What the instance knew of
+        this run may have gone as well, where its files were put back meanwhile."""
         self._lock(name, instead_of=self._locks[name])
         text = f"{name}: the application lock was gone with its session, and was taken again"
         self._log.buffer(Draft(Kind.NOTE, None, {"text": text}))
+        self._claim_again_if_set_back(name)
+        if self._copier and name == self._copier.place.server:
+            self._send_again()
+
+    def _claim_again_if_set_back(self, name: str) -> None:
+        """Put the marker in place of an older one of this very run; any other one is left to whoever looks next."""
+        instance = self._instances[name]()
+        found = instance.marker()
+        if not is_set_back(found, self._mine):
+            return
+        self._put(instance)
+        instance.end_sessions_of(self._mine.run_id, self._mine.fence)
+        fences = f"executor {found.fence if found else ''} -> {self._mine.fence}"
+        text = f"{name}: the instance went back to an earlier state and was claimed again ({fences})"
+        self._log.buffer(Draft(Kind.NOTE, None, {"text": text, "finding": True}))
+
+    def _send_again(self) -> None:
+        """Rows that were at the second place may be there no more."""
+        assert self._copier is not None  # noqa: S101 - asked by the caller
+        self._copier.look_again()
+        self._log.settle_copy()
 
     def _lock(self, name: str, instead_of: Held | None = None) -> None:
         lock = self._instances[name]().application_lock(self._mine.run_id, instead_of=instead_of)
@@ -116,7 +138,10 @@ class Claims:
         does not answer is not waited for: the way back must not depend on the server that is left."""
         for name in sorted(self._held):
             with suppress(Unreachable, ServerError, TimeoutError):
-                refuse_unless_mine(name, within(PATIENCE, self._instances[name]().marker), self._mine)
+                found = within(PATIENCE, self._instances[name]().marker)
+                if is_set_back(found, self._mine):
+                    found = within(LAST_PATIENCE, partial(self.hold, name))
+                refuse_unless_mine(name, found, self._mine)
 
     def give_back(self, *, remove: bool) -> list[str]:
         """Say on every instance that answers that this run does not need it any more; names of those that do not."""

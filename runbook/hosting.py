@@ -133,6 +133,9 @@ class HostReader(Protocol):
     """The plan's own name of it."""
 
     def facts(self) -> HostFacts: ...
+    def ask(self, argv: Sequence[str], *, timeout: float, root: bool = False) -> CommandResult:
+        """Run a short command that only looks, whatever its exit code; as ``Host.run`` without an effect."""
+
     def read(self, path: str, *, root: bool = False) -> bytes | None:
         """Content of a file; None when nothing is there."""
 

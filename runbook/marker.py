@@ -35,6 +35,12 @@ class Marker:
     """Number of the newest row when the second place of the journal last stopped taking rows; 0: it never did."""
 
 
+def is_set_back(found: Marker | None, mine: Marker) -> bool:
+    """An older claim of the same run stands where this executor had put its own. Markers are only ever raised, so the
+    instance itself went back to an earlier state: its msdb was restored, or its files were copied back."""
+    return found is not None and found.run_id == mine.run_id and found.fence < mine.fence and not found.ended
+
+
 class Held(Protocol):
     """A lock on an instance."""
 

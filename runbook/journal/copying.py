@@ -17,6 +17,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -33,6 +34,11 @@ PAUSE, LONGEST_PAUSE = 1.0, 60.0
 SUFFIX = ".journal"
 
 
+class RowsLost(RunbookError):
+    """The row before the first one to be added is not at the place: it has lost rows that it once took, because what
+    it is kept in was put back to an earlier state."""
+
+
 class Place(Protocol):
     """Where copies are kept. What goes wrong is a RunbookError or an OSError."""
 
@@ -46,7 +52,7 @@ class Place(Protocol):
 
     def add(self, rows: Sequence[Row]) -> None:
         """Keep rows of one run that follow on each other; those that are there already are left as they are.
-        JournalCorrupt when another row is there under such a number."""
+        JournalCorrupt when another row is there under such a number, RowsLost when the one before them is not."""
 
     def held_by(self, fence: int) -> None:
         """Take rows from now on only while the instance is in the hands of this executor; JournalError otherwise. A
@@ -83,7 +89,10 @@ class Copier:
         self._pause = 0.0
         """0 while the place answers."""
         self._again_at = 0.0
-        self._over = False
+        self._over = self._is_shut_out = False
+        self._store: Store | None = None
+        self._handed_over = 0
+        """Number of the newest row that waits or was sent."""
         self.is_silent = False
         self.behind_at = 0
         """Number of the newest row when the place began to lag behind."""
@@ -91,6 +100,7 @@ class Copier:
     def begin(self, store: Store, *, is_new: bool) -> str:
         """Find out what the place lacks; what is to be noted, or an empty text. Refused when it has seen rows that this
         journal does not hold, and for a new run also when it cannot be used."""
+        self._store = store
         try:
             newest = self.place.newest(self._run_id)
         except (RunbookError, OSError) as error:
@@ -107,10 +117,21 @@ class Copier:
 
     def add(self, rows: Sequence[Row]) -> None:
         """Rows that are durable in the journal, in its order."""
-        needed = [row.n for row in rows if row.kind not in RECORD_ONLY]
         with self._guard:
-            self._waiting.extend(rows)
+            new = [row for row in rows if row.n > self._handed_over]
+            needed = [row.n for row in new if row.kind not in RECORD_ONLY]
+            self._waiting.extend(new)
+            self._handed_over = new[-1].n if new else self._handed_over
             self._needed = needed[-1] if needed else self._needed
+
+    def look_again(self) -> None:
+        """The place may have gone back to an earlier state, and so may whose rows it takes: find out what it lacks now.
+        When it gives no answer, the next rows that are sent find out."""
+        with self._sending:
+            self._is_shut_out = False
+            with suppress(RunbookError, OSError):
+                self._queue_what_it_lacks()
+            self.hurry()
 
     @property
     def is_behind(self) -> bool:
@@ -123,7 +144,7 @@ class Copier:
         with self._guard:
             wanted = self._waiting[-1].n if wholly and self._waiting else self._needed
         with self._sending:
-            if self._over or not self._lacks(wanted) or (self.is_behind and self._monotonic() < self._again_at):
+            if self._over or self._is_shut_out or self._pauses() or not self._lacks(wanted):
                 return ""
             try:
                 self._send()
@@ -148,29 +169,56 @@ class Copier:
             self.place.close()
         return finding
 
+    def _pauses(self) -> bool:
+        return self.is_behind and self._monotonic() < self._again_at
+
     def _lacks(self, number: int) -> bool:
         with self._guard:
             return bool(self._waiting) and self._waiting[0].n <= number
 
     def _send(self) -> None:
+        again = False
         while True:
             with self._guard:
                 batch = [self._waiting[at] for at in range(min(BATCH, len(self._waiting)))]
             if not batch:
                 return
             failpoints.reach("copy.before-write")
-            self.place.add(batch)
+            try:
+                self.place.add(batch)
+            except RowsLost:
+                if again:
+                    raise
+                self._queue_what_it_lacks()
+                again = True
+                continue
+            again = False
             failpoints.reach("copy.after-write")
             with self._guard:
                 for _ in batch:
                     self._waiting.popleft()
+
+    def _queue_what_it_lacks(self) -> None:
+        """From the first row that is not there any more; JournalCorrupt when it has one that this journal has not."""
+        if self._store is None:
+            return
+        after, digest = self.place.newest(self._run_id) or (0, GENESIS)
+        rows = self._store.rows(self._run_id, max(0, after - 1))
+        if after and (not rows or rows[0].hash != digest):
+            raise JournalCorrupt(
+                f"row {after} at {self.place.name} is another one: somebody else writes this run there"
+            )
+        with self._guard:
+            self._waiting = deque(rows[1:] if after else rows)
+            self._handed_over = max(self._handed_over, rows[-1].n if rows else 0)
+            self._needed = max((row.n for row in self._waiting if row.kind not in RECORD_ONLY), default=self._needed)
 
     def _failed(self, error: Exception) -> str:
         first = not self.is_behind
         self._pause = min(2 * self._pause or PAUSE, LONGEST_PAUSE)
         self._again_at = self._monotonic() + self._pause
         if isinstance(error, JournalError):  # somebody else writes there: it is of no use any more
-            self._over = True
+            self._is_shut_out = True
         if not first:
             return ""
         with self._guard:

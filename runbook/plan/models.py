@@ -21,6 +21,7 @@ from runbook.plan.durations import Duration
 from runbook.plan.gates import Gate
 from runbook.plan.hosts import Host, HostName, name_hosts
 from runbook.plan.impacts import Impact
+from runbook.plan.inplace import InPlace
 from runbook.plan.sections import Carry, Checks, Jobs, Model, QueryCheck, Repoint, Scripts, Sessions
 from runbook.plan.types import (
     Address,
@@ -38,7 +39,7 @@ from runbook.plan.types import (
     place_of,
 )
 
-Strategy = Literal["side-by-side", "scripts"]
+Strategy = Literal["side-by-side", "scripts", "in-place"]
 Level = Literal["content", "sample", "count"]
 OnLoss = Literal["resume", "revert", "alarm"]
 
@@ -206,13 +207,17 @@ class Plan(Model):
     runbook: Literal[1] = Field(description="Format version of this file.", examples=[1])
     name: KebabName = Field(description="Name of the plan, in kebab-case.")
     strategy: Strategy = Field(
-        description="side-by-side moves to a new server; scripts upgrades in place.", examples=["side-by-side"]
+        description="side-by-side moves to a new server; scripts changes databases where they are; in-place upgrades "
+        "the packages of the server's machine (Linux).",
+        examples=["side-by-side"],
     )
     window: Window = Field(description="The promised time.", examples=[{"length": "4h"}])
     servers: Annotated[dict[ServerName, Server], AfterValidator(_name_servers)] = Field(
         min_length=1, description="The servers, by names of your own.", examples=[{"old": {"url": "mssql://sql01"}}]
     )
-    source: Text = Field(description="The server that is upgraded from; with scripts the only one.", examples=["old"])
+    source: Text = Field(
+        description="The server that is upgraded from; with scripts and in-place the only one.", examples=["old"]
+    )
     target: Text | None = Field(default=None, description="side-by-side: the new server.", examples=["new"])
     exchange: Exchange = Field(
         default=Exchange(), description="side-by-side: where backup files are handed over, as each server sees it."
@@ -240,6 +245,7 @@ class Plan(Model):
     repoint: Repoint | None = Field(default=None, description="side-by-side: how clients find the new server.")
     carry: Carry = Field(default=Carry(), description="side-by-side: server objects that are carried along.")
     scripts: tuple[Scripts, ...] = Field(default=(), description="scripts: what runs in which database.")
+    in_place: InPlace | None = Field(default=None, description="in-place: which packages are upgraded where.")
     checks: Checks = Field(default=Checks(), description="What must hold before users are let in.")
     proof: Proof = Field(default=Proof(), description="How the data is compared.")
     preflight: Preflight = Field(default=Preflight(), description="What is demanded before anything is touched.")

@@ -19,6 +19,7 @@ from runbook.plan.findings import nearest
 from runbook.plan.gaterules import check_gate, check_impacts
 from runbook.plan.gates import KEPT_BY
 from runbook.plan.hosts import check_hosts
+from runbook.plan.inplace import check_in_place
 from runbook.plan.types import SYSTEM_DATABASES, VERSIONS, ServerUrl, TableName, quote
 
 SIDE_BY_SIDE_ONLY = ("target", "exchange", "repoint", "carry")
@@ -151,12 +152,14 @@ def _strategy(root: Node) -> Iterator[Finding]:
             if not root[key].present:
                 yield at(root[key], f"side-by-side needs {key}", hint)
         yield from _only(root["scripts"], "scripts", "Remove it, or choose strategy: scripts.")
-    if strategy == "scripts":
+    if strategy in {"scripts", "in-place"}:
         for key in SIDE_BY_SIDE_ONLY:
             yield from _only(root[key], "side-by-side", "Remove it, or choose strategy: side-by-side.")
-        if not root["scripts"].children:
-            hint = "Add scripts: - {database: NAME, files: [FILE, ...]}."
-            yield at(root["scripts"], "the strategy scripts needs scripts", hint)
+    if strategy == "in-place":
+        yield from _only(root["scripts"], "scripts", "Remove it, or choose strategy: scripts.")
+    if strategy == "scripts" and not root["scripts"].children:
+        hint = "Add scripts: - {database: NAME, files: [FILE, ...]}."
+        yield at(root["scripts"], "the strategy scripts needs scripts", hint)
 
 
 def _only(node: Node, strategy: str, hint: str) -> Iterator[Finding]:
@@ -220,8 +223,10 @@ def _checks(root: Node) -> Iterator[Finding]:
     servers = root["servers"]
     for entry in root["checks"]["queries"]:
         server = entry["server"]
-        if server.text == "target" and root["strategy"].text == "scripts":
-            yield at(server, "the strategy scripts has no target", "Say server: source, or leave it out.")
+        if server.text == "target" and root["strategy"].text in {"scripts", "in-place"}:
+            yield at(
+                server, f"the strategy {root['strategy'].text} has no target", "Say server: source, or leave it out."
+            )
         elif server.text not in {"source", "target"}:
             yield from _known_server(server, servers)
         given = [key for key in ("at_least", "equals") if entry[key].present]
@@ -287,6 +292,7 @@ _RULES: tuple[Callable[[Node], Iterator[Finding]], ...] = (
     check_impacts,
     _repoint,
     check_hosts,
+    check_in_place,
     _checks,
     _window,
 )

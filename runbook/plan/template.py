@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from runbook.plan.models import Strategy
+TemplateStrategy = Literal["side-by-side", "scripts"]
+"""What a first plan can be written for; an in-place upgrade is written from the documentation, when its way back has
+been measured."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class ServerFacts:
     trust_certificate: bool = False
 
 
-def render(server_facts: ServerFacts | None, strategy: Strategy) -> str:
+def render(server_facts: ServerFacts | None, strategy: TemplateStrategy) -> str:
     """Return a plan's text for this strategy; without facts the server is left to fill in."""
     facts = server_facts or ServerFacts(url=_fill("the server to upgrade, such as mssql://sql01"))
     side_by_side = strategy == "side-by-side"
@@ -50,7 +53,7 @@ def _quoted(text: str) -> str:
     return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in json.dumps(text, ensure_ascii=False))
 
 
-def _head(strategy: Strategy) -> str:
+def _head(strategy: TemplateStrategy) -> str:
     return f"""\
 # A plan for `runbook check`, `runbook plan` and `runbook execute`.
 # Values marked <fill in: ...> are yours to write; `runbook check` lists those that are left.
@@ -146,7 +149,7 @@ def _checks(facts: ServerFacts) -> str:
 """
 
 
-def _tail(strategy: Strategy) -> str:
+def _tail(strategy: TemplateStrategy) -> str:
     example = "seed-restore: 20m" if strategy == "side-by-side" else "run-scripts: 20m"
     return f"""\
 proof: {{workers: 4, level: content}}                                  # content | sample | count

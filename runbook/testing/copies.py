@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from runbook.errors import FencedOut, JournalCorrupt, Unreachable
+from runbook.journal.copying import RowsLost
 from runbook.journal.reading import Row
 from runbook.testing.refusals import refusal
 from runbook.testing.world import World
@@ -44,6 +45,8 @@ class FakeCopies:
         marker = self._world.servers[self.name].marker
         if self._fence and (marker is None or (marker.run_id, marker.fence) != (rows[0].run_id, self._fence)):
             raise FencedOut(f"{self.name}: the instance is in other hands, it takes no rows of this executor")
+        if rows[0].n > 1 and rows[0].n - 1 not in kept:
+            raise RowsLost(f"{self.name} has not the row before {rows[0].n}")
         for row in rows:
             if kept.setdefault(row.n, row) != row:
                 raise JournalCorrupt(f"row {row.n} at {self.name} is another one")

@@ -58,12 +58,15 @@ class FakeHost(Handle):
         out, err = (_masked(stream, secrets) for stream in (result.stdout, result.stderr))
         return CommandResult(result.exit_code, out, err)
 
+    def ask(self, argv: Sequence[str], *, timeout: float, root: bool = False) -> CommandResult:
+        return self.run(argv, timeout=timeout, effect=False, root=root)
+
     def facts(self) -> HostFacts:
         self.look("facts", "who it is")
         machine = self.machine
         return HostFacts(
             machine_id=f"machine-{machine.name}",
-            host_name=machine.name,
+            host_name=machine.host_name or machine.name,
             system="Debian GNU/Linux 12 (bookworm)",
             boot_id=f"boot-{machine.boots}",
             user=USER,

@@ -23,6 +23,8 @@ class Program:
     stdout: str = ""
     stderr: str = ""
     effect: Callable[[], object] = lambda: None
+    begins: Callable[[], object] = lambda: None
+    """What it has done as soon as it runs: all that is there of it when it is ended early."""
     reads: bool = False
     """What it reads is what it writes, as ``cat`` does."""
 
@@ -70,7 +72,11 @@ class Machine:
     links: dict[str, str] = field(default_factory=dict)
     programs: dict[tuple[str, ...], Program] = field(default_factory=dict)
     """Argument list -> what it does; ``true``, ``false``, ``cat`` and ``printf %s TEXT`` are known."""
+    knows: list[Callable[[tuple[str, ...]], Program | None]] = field(default_factory=list)
+    """What whole pieces of software on it make of an argument list; None: nothing of theirs."""
     units: dict[str, FakeUnit] = field(default_factory=dict)
+    host_name: str = ""
+    """What it calls itself; empty: as the world calls it."""
     boots: int = 1
     down: bool = False
     full: bool = False
@@ -79,8 +85,9 @@ class Machine:
 
     def program(self, argv: tuple[str, ...]) -> Program | None:
         """What it does; None when there is no such file. ImpossibleWorld for one it was not taught."""
-        if argv in self.programs:
-            return self.programs[argv]
+        taught = next((found for known in self.knows if (found := known(argv)) is not None), self.programs.get(argv))
+        if taught is not None:
+            return taught
         match argv:
             case ("true",):
                 return Program()
@@ -121,6 +128,8 @@ class Machine:
         result = program.result(stdin)
         state = UnitState(UnitPhase.RUNNING, started_at=self.now(), last_output=result.stdout + result.stderr)
         unit = self.units[name] = FakeUnit(argv, state, result.stdout + result.stderr)
+
+        program.begins()
 
         def end() -> None:
             program.effect()

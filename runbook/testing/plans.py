@@ -30,6 +30,19 @@ servers:
 source: old
 """
 
+IN_PLACE = """\
+hosts:
+  db: {address: "ssh://dba@oldsql"}
+in_place:
+  host: db
+  sources: /etc/apt/sources.list.d/mssql-server.list
+  from: {version: 15.0.4430.1-1, source: "deb https://packages.example/mssql-server-2019 focal main"}
+  to: {version: 16.0.4265.3-1, source: "deb https://packages.example/mssql-server-2022 focal main"}
+  copy: /var/opt/mssql-runbook
+  support: not-recommended
+  way_back_measured: {seconds: 300, on: 2026-11-10}
+"""
+
 COMMON = """\
 gate:
   kind: file
@@ -75,7 +88,7 @@ def mailer_plan(
         (SIDE_BY_SIDE if side_by_side else SCRIPTS).format(old=old, new=new),
         "databases:\n" + "".join(f"  - name: {name}\n" for name in databases),
         COMMON.format(first=databases[0], server=server),
-        REPOINT if side_by_side else _scripts(directory, databases),
+        {"side-by-side": REPOINT, "in-place": IN_PLACE}.get(strategy) or _scripts(directory, databases),
         more,
     ]
     path = directory / "runbook.yaml"

@@ -72,6 +72,21 @@ BLOCKERS: Mapping[str, Mapping[str, Finding]] = {
             "Remove log shipping first and set it up again afterwards.",
         ),
     },
+    "in-place": {
+        "availability-group": Finding(
+            "is in an availability group: its replicas are upgraded in an order of their own",
+            "Take it out of the availability group first.",
+        ),
+        "mirroring": Finding("is mirrored: its partner would not follow the way back", "Remove mirroring first."),
+        "replication": Finding(
+            "is replicated: subscribers would keep what the way back takes away",
+            "Remove replication first and set it up again afterwards.",
+        ),
+        "log-shipping": Finding(
+            "is log-shipped: an older secondary cannot take the logs of a newer server",
+            "Remove log shipping first and set it up again afterwards.",
+        ),
+    },
 }
 READ_ONLY_FILES = Finding(
     "has a read-only filegroup, which a newer version cannot convert (3415)",

@@ -129,7 +129,23 @@ class KeptCut:
     before: DatabaseBefore
 
 
+@dataclass(frozen=True)
+class EngineBefore:
+    """Kept by ``stop-engine``: the engine and every database of it, as they were right before it was stopped."""
+
+    version: str
+    databases: tuple[DatabaseBefore, ...] = ()
+
+    def of(self, database: str) -> DatabaseBefore | None:
+        """One database, whatever the case of its name."""
+        return next((one for one in self.databases if one.name.casefold() == database.casefold()), None)
+
+
 def before_of(ctx: ReadContext, database: str) -> DatabaseBefore:
     """The settings before the upgrade, whichever step of the strategy kept them; KeyError when none did."""
+    engine = ctx.find_kept("stop-engine", EngineBefore)
+    found = engine.of(database) if engine else None
+    if found is not None:
+        return found
     cut = ctx.find_kept(f"cut-database[{database}]", KeptCut)
     return ctx.kept(f"create-snapshot[{database}]", DatabaseBefore) if cut is None else cut.before

@@ -10,6 +10,7 @@ from runbook.codec import from_json
 from runbook.errors import LossExceeded, RunbookError, ServerError, Unreachable
 from runbook.ports import TableInfo, TableProof
 from runbook.step import ReadContext
+from runbook.toolkit.enginehost import engine_of
 from runbook.toolkit.files import snapshot_name, upgraded_of
 from runbook.toolkit.kept import AtPivot
 from runbook.toolkit.proof import OWNER, ProofSet, level_of, named_lines
@@ -100,6 +101,10 @@ def count_loss(ctx: ReadContext) -> Loss:
 
 def missing_ways_back(ctx: ReadContext) -> tuple[str, ...]:
     """What a way back past the pivot needs and is no more there, asked before anything is touched."""
+    if ctx.plan.in_place is not None:
+        engine = engine_of(ctx)
+        kept = ctx.host_reader(engine.host).stat(f"{engine.kept}/data", root=True)
+        return () if kept else (f"the cold copy {engine.kept}/data on {engine.host} is gone",)
     source = ctx.plan.source
     there = ctx.reader(source).databases()
     names = [one.name for one in ctx.plan.databases]

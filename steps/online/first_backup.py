@@ -28,7 +28,7 @@ from runbook.api import (
     own_directory,
     preview_path,
     seconds,
-    target_of,
+    upgraded_of,
 )
 
 
@@ -55,28 +55,28 @@ class Goal:
 
 
 class FirstBackup(DatabaseStep):
-    """Take the new server's first full backup."""
+    """Take the first full backup on the new version."""
 
     phase = Phase.ONLINE
     after = ("probe-open",)
-    strategies = frozenset({"side-by-side"})
+    strategies = frozenset({"side-by-side", "in-place"})
     irreversible = True
     Intent = Goal
 
     @property
     def servers(self) -> tuple[str, ...]:
-        return (target_of(self.plan),)
+        return (upgraded_of(self.plan),)
 
     def budget(self, sizes: Sizes) -> Budget:
         return Budget(seconds(sizes, self.key, BACKUP_MIB_S))
 
     def preview(self, server: Callable[[str], SqlServer]) -> None:
-        target = target_of(self.plan)
+        target = upgraded_of(self.plan)
         path = preview_path(self.plan, target, self.key, "first")
         server(target).backup_full(self.key, path, name=backup_name("RUN", "first"), copy_only=False)
 
     def observe(self, ctx: ReadContext) -> Facts:
-        server = target_of(ctx.plan)
+        server = upgraded_of(ctx.plan)
         reader = ctx.reader(server)
         file = backup_file(ctx.run_id, self.key, "first")
         path = free_path(reader, own_directory(ctx, server), file)

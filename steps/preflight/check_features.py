@@ -61,6 +61,8 @@ class CheckFeatures(LightDatabaseStep):
     def observe(self, ctx: ReadContext) -> Facts:
         reader = ctx.reader(source_of(ctx.plan))
         source, future = reader.identity(), ctx.reader(upgraded_of(ctx.plan)).identity()
+        if ctx.plan.in_place is not None:
+            future = replace(source, version=ctx.plan.in_place.to.product)
         facts = _server(self.key, ctx.plan.strategy, source, future)
         info = reader.database(self.key)
         if info is None or not is_open(info):
@@ -115,7 +117,7 @@ def _found(facts: Facts) -> Iterator[Finding]:
     yield from edition_problems(facts.edition_features, facts.engine_edition, build, facts.data_bytes)
     if "read-only-filegroup" in facts.features and build[:1] > build_of(facts.source_version)[:1]:
         yield READ_ONLY_FILES
-    if "filestream" in facts.features and facts.platform == "Linux":
+    if facts.strategy == "side-by-side" and "filestream" in facts.features and facts.platform == "Linux":
         yield FILESTREAM_ON_LINUX
 
 

@@ -64,7 +64,7 @@ class BackupDatabase(WitnessedStep):
 
     phase = Phase.SNAPSHOT
     after = ("prove-quiet", "pin-exchange")
-    strategies = frozenset({"scripts"})
+    strategies = frozenset({"scripts", "in-place"})
     Intent = Goal
 
     @property

@@ -33,6 +33,8 @@ class PinExchange(Step):
         "check-clock",
         "check-front",
         "check-checks",
+        "check-hosts",
+        "check-packages",
     )
 
     @property

@@ -51,7 +51,7 @@ class CheckDatabase(DatabaseStep):
     """Run DBCC CHECKDB on the upgraded database."""
 
     phase = Phase.VALIDATE
-    after = ("carry-options", "run-scripts")
+    after = ("carry-options", "run-scripts", "check-engine")
     Intent = Goal
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from runbook.api import (
+    YEARS,
     Block,
     Budget,
     DatabaseBefore,
@@ -48,7 +49,7 @@ class CheckVersion(DatabaseStep):
     """Check state, version, compatibility level and options of every upgraded database."""
 
     phase = Phase.VALIDATE
-    after = ("carry-options", "run-scripts", "create-snapshot")
+    after = ("carry-options", "run-scripts", "create-snapshot", "check-engine")
 
     @property
     def servers(self) -> tuple[str, ...]:
@@ -66,9 +67,9 @@ class CheckVersion(DatabaseStep):
             strategy=ctx.plan.strategy,
             info=reader.database(self.key),
             before=before_of(ctx, self.key),
-            source_major=ctx.reader(ctx.plan.source).identity().major,
+            source_major=_major_before(ctx),
             major=reader.identity().major,
-            expected_year=ctx.plan.servers[server].version,
+            expected_year=_expected_year(ctx, server),
             logins=tuple(login.name for login in login_marks(reader)),
         )
 
@@ -82,6 +83,19 @@ class CheckVersion(DatabaseStep):
             hint = "What differs was set by the upgrade: look at it in a rehearsal, then start again."
             return Block(f"{facts.database} on {facts.server} is not as it should be: {named_lines(wrong)}", hint)
         return Pass(f"file format {info.internal_version}, compatibility {info.compatibility_level}, options as before")
+
+
+def _major_before(ctx: ReadContext) -> int:
+    """Of the old engine; in place it is there no more, and the plan tells, as was checked."""
+    if ctx.plan.in_place is not None:
+        return ctx.plan.in_place.from_.major
+    return ctx.reader(ctx.plan.source).identity().major
+
+
+def _expected_year(ctx: ReadContext, server: str) -> int | None:
+    if ctx.plan.in_place is not None:
+        return YEARS.get(ctx.plan.in_place.to.major)
+    return ctx.plan.servers[server].version
 
 
 def _version(facts: Facts, info: DatabaseInfo) -> Iterator[str]:

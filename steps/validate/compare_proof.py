@@ -19,7 +19,7 @@ from runbook.api import (
     named_lines,
     prove,
     reference_of,
-    target_of,
+    upgraded_of,
 )
 
 
@@ -57,18 +57,18 @@ class CompareProof(ProvingStep):
     """Prove the upgraded data and compare it with the reference, table by table."""
 
     phase = Phase.VALIDATE
-    after = ("carry-options",)
-    strategies = frozenset({"side-by-side"})
+    after = ("carry-options", "check-engine")
+    strategies = frozenset({"side-by-side", "in-place"})
 
     def observe(self, ctx: ReadContext) -> Facts:
-        return compare(ctx, target_of(ctx.plan), self.key)
+        return compare(ctx, upgraded_of(ctx.plan), self.key)
 
     def decide(self, facts: Facts) -> Decision:
         if facts.differences:
             return Block(
                 f"{facts.database} on {facts.server} is not what it was: {named_lines(facts.differences)}",
-                "Either the upgrade changed data, or somebody wrote on the old server after the reference was taken: "
-                "the way back looks there too and says which. Nothing reaches users, the old server has it all.",
+                "Either the upgrade changed data, or somebody wrote to the old one after the reference was taken: the "
+                "way back looks there too and says which. Nothing reaches users, the old server or its copy has all.",
             )
         kept = Compared(f"prove-reference[{facts.database}]", facts.summary, facts.reasons)
         return Pass(f"equal to the reference: {facts.summary}", keep=kept)

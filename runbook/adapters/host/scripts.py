@@ -147,16 +147,16 @@ umask 077
 fail() { echo "$1" >&2; exit 91; }
 if [ ! -d "$d" ]; then
     mkdir -p -- "${d%/*}"
-    w=$d.new.$$
-    trap 'rm -rf -- "$w"' EXIT
-    mkdir -- "$w"
-    cat >"$w/input"
-    printf %s "$3" >"$w/digest"
-    printf %s "$4" >"$w/command"
-    printf %s "$5" >"$w/ended"
-    printf %s "$6" >"$w/session"
-    : >"$w/output"
-    mv -T -- "$w" "$d" 2>/dev/null || [ -d "$d" ]
+    fresh=$d.new.$$
+    trap 'rm -rf -- "$fresh"' EXIT
+    mkdir -- "$fresh"
+    cat >"$fresh/input"
+    printf %s "$3" >"$fresh/digest"
+    printf %s "$4" >"$fresh/command"
+    printf %s "$5" >"$fresh/ended"
+    printf %s "$6" >"$fresh/session"
+    : >"$fresh/output"
+    mv -T -- "$fresh" "$d" 2>/dev/null || [ -d "$d" ]
     sync -- "${d%/*}"
 fi
 [ "$(cat "$d/digest")" = "$3" ] || { echo "another command has this name" >&2; exit 90; }

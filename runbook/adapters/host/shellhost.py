@@ -77,6 +77,10 @@ class ShellHost:
             recorded.outcome(f"exit {result.exit_code}{': ' + said if said and result.exit_code else ''}")
             return result
 
+    def ask(self, argv: Sequence[str], *, timeout: float, root: bool = False) -> CommandResult:
+        """See :class:`runbook.hosting.HostReader`."""
+        return self.run(argv, timeout=timeout, effect=False, root=root)
+
     def facts(self) -> HostFacts:
         """Who it is, one look."""
         answer = self._ask("who it is", self._scripts.facts, "sudo" if self._shell.sudo else "none")

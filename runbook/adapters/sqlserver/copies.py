@@ -10,7 +10,7 @@ from runbook.adapters.sqlserver.driver import odbc
 from runbook.adapters.sqlserver.tsql import catalog as catalog_text
 from runbook.adapters.sqlserver.tsql import copy as text
 from runbook.errors import FencedOut, JournalCorrupt, ServerError, WrongTarget
-from runbook.journal.copying import as_lines, from_lines
+from runbook.journal.copying import RowsLost, as_lines, from_lines
 from runbook.journal.reading import Row
 from runbook.patience import within
 
@@ -50,6 +50,8 @@ class ServerCopies:
         left = rows
         for _ in range(2):  # twice when a part of them is there from an earlier try whose answer was lost
             number, digest = self._add(left)
+            if number < left[0].n - 1:
+                raise RowsLost(f"{self.name} has rows up to {number} only: it was put back to an earlier state")
             if number < left[0].n:
                 raise FencedOut(f"{self.name}: the instance is in other hands, it takes no rows of this executor")
             if number > rows[-1].n or digest != rows[number - rows[0].n].hash:

@@ -9,7 +9,7 @@ import pytest
 from runbook.adapters.sqlserver import open_copies
 from runbook.adapters.sqlserver.copies import ServerCopies
 from runbook.errors import FencedOut, JournalCorrupt, ServerError, Unreachable, WrongTarget
-from runbook.journal.copying import Directory
+from runbook.journal.copying import Directory, RowsLost
 from runbook.journal.reading import Row
 from runbook.marker import Marker
 from runbook.testing import World
@@ -50,6 +50,20 @@ def test_rows_are_kept_as_they_are(place):
     assert place.run_ids() == ["r", "s"]
     place.remove("r")
     assert (place.rows("r"), place.run_ids()) == ([], ["s"])
+
+
+@pytest.mark.parametrize("kind", ["fake", "server"])
+def test_no_gap_is_ever_kept(kind, request):
+    """A server that was put back to an earlier state has lost rows: later ones are not taken, and it is told."""
+    place = FakeCopies(World.mailer(), "old") if kind == "fake" else request.getfixturevalue("copies")
+    with pytest.raises(RowsLost):
+        place.add([row(4)])
+    place.add([row(1), row(2)])
+    with pytest.raises(RowsLost):
+        place.add([row(4), row(5)])
+    assert place.newest("r") == (2, HASHES[2])
+    place.add([row(3), row(4)])
+    assert place.rows("r") == [row(1), row(2), row(3), row(4)]
 
 
 def test_rows_that_are_there_are_left_and_others_refused(copies):

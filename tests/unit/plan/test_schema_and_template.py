@@ -11,9 +11,9 @@ import pytest
 
 from runbook.errors import PlanErrors
 from runbook.plan.load import FILL_IN, read_plan
-from runbook.plan.models import Plan, Strategy
+from runbook.plan.models import Plan
 from runbook.plan.schema import plan_json_schema
-from runbook.plan.template import ServerFacts, render
+from runbook.plan.template import ServerFacts, TemplateStrategy, render
 
 FACTS = ServerFacts(
     url="mssql://sql01\\MAIL",
@@ -23,7 +23,7 @@ FACTS = ServerFacts(
     jobs=7,
     user="sa",
 )
-STRATEGIES = get_args(Strategy)
+STRATEGIES = get_args(TemplateStrategy)
 
 
 def objects(node: Any) -> Iterator[dict[str, Any]]:
@@ -70,7 +70,7 @@ def unfilled(text: str) -> list[str]:
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("facts", [None, FACTS])
-def test_only_what_is_to_fill_in_is_refused(strategy: Strategy, facts: ServerFacts | None) -> None:
+def test_only_what_is_to_fill_in_is_refused(strategy: TemplateStrategy, facts: ServerFacts | None) -> None:
     """A fresh plan has no finding but the marked places, and every marked place is found."""
     text = render(facts, strategy)
     assert len(unfilled(text)) == len(FILL_IN.findall(text)) - 1  # one explains the mark
@@ -83,7 +83,7 @@ def test_what_a_look_at_the_server_spares() -> None:
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_filled_in_it_loads(tmp_path: Path, strategy: Strategy) -> None:
+def test_filled_in_it_loads(tmp_path: Path, strategy: TemplateStrategy) -> None:
     """Filled in, the plan loads and says what the server told."""
     values = {
         "new server": "mssql://sql02",

@@ -30,7 +30,8 @@ def create() -> str:
 
 
 def add(run_id: str, first: int, last: int, last_hash: str, lines: str, held_by: int | None = None) -> str:
-    """Add rows ``first`` to ``last``, unless one of them or a later one is there, and tell which is the last then.
+    """Add rows ``first`` to ``last``, unless one of them or a later one is there or the one before them is not; tell
+    which is the last then.
 
     ``held_by``: only while the instance's marker names this run and that fencing number.
     """
@@ -39,9 +40,16 @@ def add(run_id: str, first: int, last: int, last_hash: str, lines: str, held_by:
     return (
         f"INSERT INTO {TABLE} (run_id, first_n, last_n, last_hash, lines)\n"
         f"SELECT {values}\n"
-        f"WHERE NOT EXISTS ({newer}){_while_held(run_id, held_by)};\n"
+        f"WHERE NOT EXISTS ({newer}){_following(run_id, first)}{_while_held(run_id, held_by)};\n"
         f"{_newest(run_id)}"
     )
+
+
+def _following(run_id: str, first: int) -> str:
+    if first == 1:
+        return ""
+    before = f"p.run_id = {literal(run_id)} AND p.last_n = {number(first - 1)}"
+    return f"\n    AND EXISTS (SELECT 1 FROM {TABLE} AS p WHERE {before})"
 
 
 def _while_held(run_id: str, fence: int | None) -> str:

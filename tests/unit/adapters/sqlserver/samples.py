@@ -115,7 +115,11 @@ SAMPLES: dict[Callable[..., object], list[Call]] = {
     marker.end: [call("20260321-100000-7f3a", 2)],
     marker.remove: [call("20260321-100000-7f3a", 2)],
     marker.clear: [call("20260321-100000-7f3a")],
-    copy.add: [call("20260321-100000-7f3a", 1, 2, "ab12", '{"body":"a\\\\\nb"}\n', fence) for fence in (None, 2)],
+    copy.add: [
+        call("20260321-100000-7f3a", first, 2, "ab12", '{"body":"a\\\\\nb"}\n', fence)
+        for fence in (None, 2)
+        for first in (1, 2)
+    ],
     copy.newest: [call("20260321-100000-7f3a")],
     copy.lines: [call("20260321-100000-7f3a")],
     copy.remove: [call("20260321-100000-7f3a")],

@@ -1,0 +1,39 @@
+"""The way back of ``stop-engine``: the old engine runs and answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runbook.api import (
+    Context,
+    Engine,
+    Outcome,
+    ReadContext,
+    Service,
+    Undo,
+    await_engine,
+    await_host,
+    log_mark,
+    service_state,
+    start_service,
+    version_now,
+)
+
+
+@dataclass(frozen=True)
+class StartEngineAgain(Undo):
+    """Start the old engine, and wait until it answers logins."""
+
+    engine: Engine
+    product: str
+
+    def run(self, ctx: Context) -> None:
+        await_host(ctx, self.engine.host)
+        since = log_mark(ctx, self.engine)
+        start_service(ctx, self.engine)
+        await_engine(ctx, self.engine, self.product, since)
+
+    def verify(self, ctx: ReadContext) -> Outcome:
+        if service_state(ctx, self.engine) is not Service.RUNNING:
+            return Outcome.UNTOUCHED
+        return Outcome.REACHED if version_now(ctx, self.engine) == self.product else Outcome.PARTIAL
