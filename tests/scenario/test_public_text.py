@@ -19,8 +19,8 @@ FALSE = "Down for planned maintenance"
 class Watched(Night):
     """A night in which the gate is looked after, on the virtual clock; ``seen``: what stood there, second by second."""
 
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
+    def __init__(self, directory: Path, strategy: str = "side-by-side", *, window: float = 3600.0) -> None:
+        super().__init__(directory, strategy, window=window)
         self.world.durations["check_database"] = 60.0
         self.seen: list[tuple[float, str | None]] = []
         self.hooks: dict[str, Callable[[], None]] = {}
@@ -83,6 +83,26 @@ def test_what_somebody_overwrites_is_put_right_within_ten_seconds(tmp_path: Path
     if text:
         assert 0 < night.stood(FALSE) < 10
     assert night.world.site.page is None
+    night.assert_new()
+
+
+@pytest.mark.parametrize("unit", ["cold-copy", "upgrade-packages"])
+def test_it_is_put_right_while_the_engine_is_down(tmp_path: Path, unit: str) -> None:
+    """In place the server that says whose run this is does not answer for a while; the public is told the truth all the
+    same."""
+    night = Watched(tmp_path, "in-place", window=4 * 3600.0)
+    down: list[bool] = []
+
+    def overwrite() -> None:
+        assert night.engine_host
+        down.append(not night.engine_host.running)
+        night.overwrite(FALSE)
+
+    night.when(f"db: start_unit[{unit}]", overwrite)
+    assert night.drive() is RunState.UPGRADED
+    assert down == [True]
+    assert len(night.findings("it was put right")) == 1
+    assert 0 < night.stood(FALSE) < 10
     night.assert_new()
 
 
