@@ -1,4 +1,4 @@
-"""The hosts of a plan: machines that are no SQL Server, and how each is reached."""
+"""The hosts of a plan: machines, and how each is reached."""
 
 from __future__ import annotations
 

@@ -237,7 +237,7 @@ class Plan(Model):
     )
     hosts: Annotated[dict[HostName, Host], AfterValidator(name_hosts)] = Field(
         default={},
-        description="Machines that are no SQL Server: web servers, workers, front ends, by names of your own.",
+        description="Machines by names of your own: web servers, workers, the one whose packages are upgraded.",
         examples=[{"web1": {"address": "ssh://deploy@web1"}}],
     )
     jobs: Jobs = Field(default=Jobs(), description="What happens to SQL Agent jobs that are running.")

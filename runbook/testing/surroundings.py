@@ -21,7 +21,7 @@ NO_ANSWER = "connection refused"
 
 @dataclass(eq=False)
 class FakeGate(Handle):
-    """Implements ``runbook.ports.Gate``: the page of the world's site."""
+    """Implements ``runbook.front.Gate``: the page of the world's site."""
 
     where: str = "gate"
     run_id: str = "run"

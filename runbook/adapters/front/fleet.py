@@ -31,8 +31,8 @@ class Together(Protocol):
 
 
 class FleetGate:
-    """Implements ``runbook.ports.Gate``. With ``accepts``, hosts that do not answer are left
-    out as long as one does."""
+    """Implements ``runbook.front.Gate``. With ``accepts``, hosts that do not answer are left out as long as one
+    does."""
 
     def __init__(self, doors: Mapping[str, Door], together: Together, *, accepts: bool = False) -> None:
         self._doors = dict(doors)
