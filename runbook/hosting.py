@@ -1,8 +1,8 @@
 """What is asked of a host: commands, files, and long work that outlives the connection.
 
 A host is a machine of the system, reached as such and not through SQL Server: a web server, a worker, a front end, the
-machine whose packages are upgraded; this machine is one too. Adapters are in ``runbook.adapters.host``, the fake in ``runbook.testing.host``;
-one contract suite (``tests/contract/host``) runs on all of them.
+machine whose packages are upgraded; this machine is one too. Adapters are in ``runbook.adapters.host``, the fake in
+``runbook.testing.host``; one contract suite (``tests/contract/host``) runs on all of them.
 
 Errors: ``Unreachable`` when the host does not answer, ``WrongTarget`` when it shows a host key that is not known,
 ``NotPermitted`` when it does not let this account in or does not let it become root: nothing was sent to run then.
