@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from runbook.adapters import files
 from runbook.adapters.clock import SystemClock
 from runbook.adapters.commands import Commands
 from runbook.adapters.gate import CommandGate, FileGate, NoGate
@@ -135,7 +136,14 @@ class Surroundings:
         with ExitStack() as over:
             instances = self._attached(log, over)
             self._claims = over.enter_context(claimed(log, actor(), instances, self._copier(log)))
+            self._drop_unfinished()
             yield
+
+    def _drop_unfinished(self) -> None:
+        """What an earlier executor had ready for a file and did not put there: it may only have been stopped."""
+        for planned in (self.plan.gate, self.plan.repoint):
+            if isinstance(planned, FileGatePlan | FileRepoint):
+                files.drop_unfinished(self.plan.directory / planned.path)
 
     def give_back(self, log: RunLog) -> list[str]:
         """See :class:`runbook.executor.World`."""
