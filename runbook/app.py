@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from runbook.adapters import files
 from runbook.adapters.clock import SystemClock
 from runbook.adapters.commands import Commands
 from runbook.adapters.front.opening import fleet_gate
@@ -150,7 +151,16 @@ class Surroundings:
         with ExitStack() as over:
             instances = self._attached(log, over)
             self._claims = over.enter_context(claimed(log, actor(), instances, self._copier(log)))
+            self._drop_unfinished()
             yield
+
+    def _drop_unfinished(self) -> None:
+        """What an earlier executor had ready for a file and did not put there: it may only have been stopped."""
+        gate, repoint = self.plan.gate, self.plan.repoint
+        if isinstance(gate, gates.FileGate) and not gate.hosts:  # with hosts, the path is one of theirs
+            files.drop_unfinished(self.plan.directory / gate.path)
+        if isinstance(repoint, FileRepoint):
+            files.drop_unfinished(self.plan.directory / repoint.path)
 
     def give_back(self, log: RunLog) -> list[str]:
         """See :class:`runbook.executor.World`."""

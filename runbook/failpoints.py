@@ -134,6 +134,7 @@ def _act(action: str) -> None:
         os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
     elif action == "stop":
         os.kill(os.getpid(), signal.SIGSTOP)
+        threading.Event().wait(0.2)  # with several threads this one may run on for a moment before all of them stop
     elif action == "full":
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     else:

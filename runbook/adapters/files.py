@@ -12,7 +12,7 @@ from runbook import failpoints
 from runbook.errors import HostError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 PUBLIC = 0o644
 """Mode of a new file: a web server under another account must be able to read it."""
@@ -29,7 +29,17 @@ def read(path: Path) -> bytes | None:
 
 
 def write(path: Path, data: bytes, *, mode: int | None = None) -> None:
-    """Put ``data`` at ``path`` in one move: temporary file beside it, fsync, rename, fsync of the directory.
+    """Put ``data`` at ``path`` in one move; see :func:`prepared`."""
+    with prepared(path, data, mode=mode) as put:
+        put()
+
+
+@contextmanager
+def prepared(path: Path, data: bytes, *, mode: int | None = None) -> Iterator[Callable[[], None]]:
+    """Have ``data`` ready beside ``path``, on the disk; the call that is yielded puts it there in one move.
+
+    Whoever writes under a lease asks whether it is still theirs between the two. A process that is stopped right after
+    it asked finds nothing to put when it wakes up, once its successor called :func:`drop_unfinished`.
 
     A file that is there keeps its owner, its mode (unless ``mode`` is given) and its extended attributes; a symbolic
     link keeps pointing where it does. Raises HostError with nothing changed.
@@ -40,20 +50,36 @@ def write(path: Path, data: bytes, *, mode: int | None = None) -> None:
             f"the directory {target.parent} does not exist",
             hint="Create it, or correct the path in the plan; it is not created because a typo would go unnoticed.",
         )
-    beside = target.with_name(f".{target.name}.runbook-new")
+    beside = _beside(target)
+
+    def put() -> None:
+        try:
+            failpoints.reach("file.before-replace", str(target))
+            beside.replace(target)
+            failpoints.reach("file.after-replace", str(target))
+            _sync_directory(target.parent)
+        except OSError as error:
+            raise _failed("write", path, error) from error
+
     try:
-        with _new_file(beside) as descriptor:
-            _write_all(descriptor, data)
-            _take_after(target, descriptor, mode)
-            os.fsync(descriptor)
-        failpoints.reach("file.before-replace", str(target))
-        beside.replace(target)
-        failpoints.reach("file.after-replace", str(target))
-        _sync_directory(target.parent)
-    except OSError as error:
+        try:
+            with _new_file(beside) as descriptor:
+                _write_all(descriptor, data)
+                _take_after(target, descriptor, mode)
+                os.fsync(descriptor)
+        except OSError as error:
+            raise _failed("write", path, error) from error
+        yield put
+    finally:
         with suppress(OSError):
-            beside.unlink()
-        raise _failed("write", path, error) from error
+            beside.unlink(missing_ok=True)
+
+
+def drop_unfinished(path: Path) -> None:
+    """Take away what a process prepared for ``path`` and did not put there: should it only have been stopped, it can
+    put it there no more. A directory that is not there or cannot be written is no error: nothing was prepared in it."""
+    with suppress(OSError):
+        _beside(path.resolve()).unlink(missing_ok=True)
 
 
 def remove(path: Path) -> None:
@@ -74,6 +100,10 @@ def mode_of(path: Path) -> int | None:
         return None
     except OSError as error:
         raise _failed("read", path, error) from error
+
+
+def _beside(target: Path) -> Path:
+    return target.with_name(f".{target.name}.runbook-new")
 
 
 @contextmanager

@@ -68,9 +68,10 @@ class FileGate:
     def close(self, text: str, rules: Sequence[Rule] = ()) -> None:  # noqa: ARG002  (there is one page)
         """Put the text up, whatever stands there (``earlier`` was kept before). HostError when that is impossible."""
         page = self._page(text)
-        with self._recorded(f"put the maintenance page at {self._path}"):
-            if files.read(self._path) != page:
-                files.write(self._path, page)
+        if files.read(self._path) == page:
+            return
+        with files.prepared(self._path, page) as put, self._recorded(f"put the maintenance page at {self._path}"):
+            put()
 
     def open(self, earlier: str) -> None:
         """Take the page down; what stood there before is there again, to the byte."""
@@ -79,8 +80,9 @@ class FileGate:
                 files.remove(self._path)
             return
         kept = json.loads(earlier)
-        with self._recorded(f"put back what stood at {self._path}"):
-            files.write(self._path, base64.b64decode(kept["content"]), mode=kept["mode"])
+        before = files.prepared(self._path, base64.b64decode(kept["content"]), mode=kept["mode"])
+        with before as put, self._recorded(f"put back what stood at {self._path}"):
+            put()
 
     def _page(self, text: str) -> bytes:
         page = text if self._marker in text else f"{text.rstrip()}\n{self._marker}\n"

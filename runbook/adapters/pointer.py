@@ -6,14 +6,13 @@ import codecs
 import hashlib
 import json
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from runbook.adapters import files
 from runbook.adapters.gate import Runner
 from runbook.errors import HostError
-from runbook.ports import Cancellation, Recorded, Recorder
+from runbook.ports import Cancellation, Recorder
 
 WHERE = "pointer"
 """What the record calls it."""
@@ -57,23 +56,26 @@ class FilePointer:
     def forward(self) -> None:
         """Point to the target. HostError when the file is not as expected; then nothing is changed."""
         self._cancellation.checkpoint()
-        with self._recorded(f"point {self._path} to the target"):
-            data = self._read()
-            if self._form(data) != TARGET:
-                files.write(self._path, self._turned(data, TARGET))
+        data = self._read()
+        if self._form(data) == TARGET:
+            return
+        self._put(self._turned(data, TARGET), f"point {self._path} to the target")
 
     def back(self, earlier: str) -> None:
         """Put the earlier bytes back. HostError when somebody edited the file meanwhile; then nothing is changed."""
         self._cancellation.checkpoint()
         kept = json.loads(earlier)
-        with self._recorded(f"point {self._path} back to the {kept['form']}"):
-            data = self._read()
-            if _sha256(data) == kept["sha256"]:
-                return
-            rebuilt = self._turned(data, kept["form"])
-            if _sha256(rebuilt) != kept["sha256"]:
-                raise self._edited()
-            files.write(self._path, rebuilt)
+        data = self._read()
+        if _sha256(data) == kept["sha256"]:
+            return
+        rebuilt = self._turned(data, kept["form"])
+        if _sha256(rebuilt) != kept["sha256"]:
+            raise self._edited()
+        self._put(rebuilt, f"point {self._path} back to the {kept['form']}")
+
+    def _put(self, data: bytes, text: str) -> None:
+        with files.prepared(self._path, data) as put, self._recorder.statement(WHERE, text, effect=True):
+            put()
 
     def _turned(self, data: bytes, form: str) -> bytes:
         if self._form(data) == UNKNOWN:
@@ -102,9 +104,6 @@ class FilePointer:
             " exactly once",
             hint="Nothing was written. Look at the file and point it by hand, or put the expected text back.",
         )
-
-    def _recorded(self, text: str) -> AbstractContextManager[Recorded]:
-        return self._recorder.statement(WHERE, text, effect=True)
 
 
 class CommandPointer:

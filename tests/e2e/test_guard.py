@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from tests.e2e.system import System, wait_until
+from tests.e2e.system import System, is_stopped, wait_until
 
 FORWARD = {
     "offline": "effect.after~maintenance.html",
@@ -118,6 +118,23 @@ def test_a_stopped_executor_that_wakes_after_the_takeover_does_nothing_more(sand
     assert sandbox.content("new") == before
     took = [row for row in sandbox.runbook("audit", "show", "--json").json if row["kind"] == "executor-started"]
     assert [row["fence"] for row in took] == [1, 2]
+
+
+@pytest.mark.parametrize("place", ["journal.after-append~step-started close-gate", "file.before-replace~maintenance"])
+def test_a_stopped_executor_does_not_close_the_gate_when_it_wakes(sandbox: System, place: str) -> None:
+    """Stopped with the maintenance page in hand, on another machine; a person goes back meanwhile. When it wakes up,
+    the system stays in service: neither the row it needs nor the page it had ready are to be had."""
+    before, jobs = sandbox.content("old"), sandbox.jobs("old")
+    sandbox.plan = sandbox.another_plan("one.yaml", ("limits: {workers: 8}", "limits: {workers: 1}"))
+    sandbox.variables |= {"RUNBOOK_HOST": "elsewhere", "RUNBOOK_FAILPOINTS": f"{place}=stop", "RUNBOOK_LEASE": "3"}
+    stopped = sandbox.begin("execute", str(sandbox.plan), "--window", "10m", "--yes")
+    wait_until(lambda: is_stopped(stopped.pid), 60)
+    sandbox.variables.clear()
+    wait_until(lambda: sandbox.status()["state"] == "interrupted", 60)
+    assert sandbox.runbook("revert", "--yes").code == 10
+    stopped.send_signal(signal.SIGCONT)
+    assert stopped.wait(60) == 40
+    _assert_ended(sandbox, "reverted", before, jobs)
 
 
 def test_an_executor_that_hangs_on_this_machine_is_killed(sandbox: System) -> None:

@@ -52,6 +52,24 @@ def test_a_symbolic_link_stays_one(tmp_path):
     assert real.read_bytes() == b"new"
 
 
+def test_what_was_prepared_and_dropped_is_put_nowhere(tmp_path):
+    """A process that slept between asking and putting finds nothing to put: the file of its successor stays."""
+    path = tmp_path / "a"
+    with files.prepared(path, b"stale") as put:
+        files.drop_unfinished(path)
+        path.write_bytes(b"newer")
+        with pytest.raises(HostError):
+            put()
+    assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("a", b"newer")]
+
+
+def test_what_was_prepared_and_not_put_leaves_nothing(tmp_path):
+    """Whoever is refused in between has changed nothing."""
+    with files.prepared(tmp_path / "a", b"x"):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
 def test_is_durable_before_it_is_visible(tmp_path, monkeypatch):
     """fsync of the file, then the rename, then fsync of the directory."""
     seen = []
