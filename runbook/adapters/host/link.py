@@ -9,6 +9,8 @@ noticed (a TCP connection to it stays as it is).
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 PAUSE = 0.05
 """Seconds between two attempts to get a session from a host that has no more to give."""
+ENDING = 5.0
+"""Seconds that paramiko's thread is given to let go of a connection that was cut."""
 SSH_CONFIGS = (Path("~/.ssh/config").expanduser(), Path("/etc/ssh/ssh_config"))
 KNOWN_HOSTS = (Path("~/.ssh/known_hosts"), Path("/etc/ssh/ssh_known_hosts"))
 
@@ -304,7 +308,7 @@ def _close(connection: Connection) -> None:
         with suppress(Exception):
             one.client.close()
         if transport is not None:
-            _reap(getattr(transport.sock, "process", None))
+            _reap(transport)
 
 
 def _cut(sock: Any) -> None:
@@ -313,14 +317,21 @@ def _cut(sock: Any) -> None:
         sock.settimeout(0)
     with suppress(OSError, AttributeError):
         sock.shutdown(socket.SHUT_RDWR)
-    with suppress(OSError, AttributeError):
-        sock.process.kill()
+    process = getattr(sock, "process", None)
+    if process is not None and process.returncode is None:
+        with suppress(OSError):  # not Popen.kill, which would take its number from it when it has ended already
+            os.kill(process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
-def _reap(process: Any) -> None:
-    """After paramiko has signalled it as well, which it does without asking whether it is there."""
-    if process is not None:
-        process.wait()
-        for stream in (process.stdin, process.stdout, process.stderr):
-            with suppress(OSError):
-                stream.close()
+def _reap(transport: Transport) -> None:
+    """When paramiko's thread has signalled the process as well, which it does without asking whether it is there: until
+    then nothing else may get its number."""
+    process = getattr(transport.sock, "process", None)
+    if process is None:
+        return
+    with suppress(RuntimeError):  # never started
+        transport.join(ENDING)
+    process.wait()
+    for stream in (process.stdin, process.stdout, process.stderr):
+        with suppress(OSError):
+            stream.close()

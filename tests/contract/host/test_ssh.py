@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from paramiko import ProxyCommand, Transport
 
 from runbook.adapters.host.opening import Hosts
 from runbook.errors import Cancelled, HostError, NotPermitted, Unreachable, WrongTarget
@@ -237,20 +238,52 @@ def test_the_ssh_configuration_is_honoured(ssh, sshd):
 @pytest.mark.parametrize("how", ["plan", "ProxyJump", "ProxyCommand"])
 def test_goes_through_a_jump_host(ssh, sshd, how):
     """Named in the plan or in the configuration."""
-    named = {
-        "plan": "",
-        "ProxyJump": " ProxyJump outer\n",
-        "ProxyCommand": f" ProxyCommand ssh -F {sshd.ssh_config} -W 127.0.0.1:{sshd.port} outer\n",
-    }[how]
+    named = {"plan": "", "ProxyJump": " ProxyJump outer\n", "ProxyCommand": by_command(sshd)}[how]
+    through(sshd, named)
+    jump = f"{sshd.user}@127.0.0.1:{sshd.port}" if how == "plan" else None
+    host = ssh.reached(host="inner", port=None, jump=jump)
+    assert host.run(["printf", "%s", "x"], timeout=20, effect=False).stdout == "x"
+    assert len(sshd.children()) >= 2
+
+
+def by_command(sshd):
+    return f" ProxyCommand ssh -F {sshd.ssh_config} -W 127.0.0.1:{sshd.port} outer\n"
+
+
+def through(sshd, named: str) -> None:
     outer = f"Host outer\n HostName 127.0.0.1\n Port {sshd.port}\n IdentityFile {sshd.identity}\n"
     sshd.ssh_config.write_text(
         f"{outer} UserKnownHostsFile {sshd.known_hosts}\nHost inner\n HostName 127.0.0.1\n Port {sshd.port}\n{named}"
         f"Host 127.0.0.1\n IdentityFile {sshd.identity}\n"
     )
-    jump = f"{sshd.user}@127.0.0.1:{sshd.port}" if how == "plan" else None
-    host = ssh.reached(host="inner", port=None, jump=jump)
-    assert host.run(["printf", "%s", "x"], timeout=20, effect=False).stdout == "x"
-    assert len(sshd.children()) >= 2
+
+
+def test_a_proxy_command_has_its_number_until_nobody_signals_it_any_more(ssh, sshd, monkeypatch):
+    """paramiko signals it from a thread of its own, whoever has that number by then; here that thread is late."""
+    through(sshd, by_command(sshd))
+    assert ssh.reached(host="inner", port=None).run(["true"], timeout=20, effect=False).exit_code == 0
+    signals, closed, is_gone = threading.Event(), threading.Event(), []
+    on_time = ProxyCommand.close
+
+    def late(self: ProxyCommand) -> None:
+        signals.set()
+        closed.wait(1)
+        is_gone.append(self.process.returncode is not None)
+        with suppress(ProcessLookupError):
+            on_time(self)
+
+    monkeypatch.setattr(ProxyCommand, "close", late)
+    for pid in sshd.children():
+        with suppress(ProcessLookupError):  # one takes the other with it
+            os.kill(pid, signal.SIGKILL)
+    assert signals.wait(20)
+    ssh.links[-1].close()
+    closed.set()
+    for thread in threading.enumerate():
+        if isinstance(thread, Transport):
+            thread.join(20)
+    assert is_gone
+    assert not any(is_gone)
 
 
 def test_hosts_are_reached_as_the_plan_says(ssh, sshd):
