@@ -13,6 +13,7 @@
         │   ├── AlreadyRunning         another executor holds the lease
         │   ├── NotPermitted           a permission is missing
         │   ├── Unreachable            a server or host does not answer
+        │   │   └── HostAway           a host gives no answer for now
         │   └── SecretMissing          a password reference leads nowhere
         ├── Held                  20   stopped, between, waiting for a person
         ├── StepFailed            20   a step ended without reaching its goal
@@ -117,6 +118,12 @@ class NotPermitted(Refused):
 
 class Unreachable(Refused):
     """A server or host does not answer."""
+
+
+class HostAway(Unreachable):
+    """A host that was reached before gives no answer: it boots, or the network is cut. What was sent is in doubt."""
+
+    in_doubt = True
 
 
 class SecretMissing(Refused):

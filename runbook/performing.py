@@ -19,6 +19,7 @@ from runbook.context import Services, StepContext, StepReadContext
 from runbook.errors import (
     Cancelled,
     FencedOut,
+    HostAway,
     JournalCorrupt,
     JournalError,
     JournalUnwritable,
@@ -29,6 +30,9 @@ from runbook.events import Draft, Kind
 from runbook.journal.log import RunLog
 from runbook.states import StepState
 from runbook.step import Apply, Block, Outcome, Pass, Skip, Step, Undo
+
+LONGEST_AWAY, AWAY_PAUSE = 300.0, 1.0
+"""Seconds a host is waited for before a look: at most as long as a reboot takes; between two tries."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,7 @@ class Performer:
     def _look_again(self, step: Step, intent: object, token: CancelToken, trouble: Trouble | None) -> None:
         try:
             with nullcontext(token) if trouble is None else self._looking(step.id, token) as own:
-                outcome = step.verify(self._reading(step.id, own), intent)
+                outcome = _answered(lambda: step.verify(self._reading(step.id, own), intent), own, token)
         except JournalError:
             raise
         except (Exception, Cancelled) as error:  # noqa: BLE001  (not being able to look is a state of its own)
@@ -175,7 +179,7 @@ class Performer:
         try:
             intent = None if step.Intent is None else from_json(step.Intent, record.intent)
             with self._looking(identity, token) as own:
-                outcome = step.verify(self._reading(identity, own), intent)
+                outcome = _answered(lambda: step.verify(self._reading(identity, own), intent), own, token)
         except (FencedOut, JournalUnwritable, JournalCorrupt):
             raise  # says nothing about the step, and it is not this executor's to record any more
         except (Exception, Cancelled) as error:  # noqa: BLE001
@@ -220,7 +224,7 @@ class Performer:
             trouble = self._try(lambda: undo.run(ctx))
         try:
             with self._looking(identity, token) as own:
-                outcome = undo.verify(self._reading(identity, own))
+                outcome = _answered(lambda: undo.verify(self._reading(identity, own)), own, token)
         except JournalError:
             raise
         except (Exception, Cancelled) as error:  # noqa: BLE001
@@ -285,3 +289,21 @@ class Performer:
             self._progress[identity] = Progress(done, total, what)
 
         return report
+
+
+def _answered(look: Callable[[], Outcome], own: CancelToken, token: CancelToken) -> Outcome:
+    """What a look shows once the host can be reached: one that boots or is cut off is waited for, as long as looking
+    may take and nobody tells the executor to stop."""
+    waited = 0.0
+    while True:
+        try:
+            return look()
+        except HostAway as away:
+            if waited >= LONGEST_AWAY:
+                raise
+            waited += AWAY_PAUSE
+            try:
+                token.sleep(AWAY_PAUSE)
+                own.checkpoint()
+            except Cancelled:
+                raise away from None

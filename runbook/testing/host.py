@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runbook.errors import HostError, NotPermitted, Unreachable
+from runbook.errors import HostAway, HostError, NotPermitted
 from runbook.hosting import CommandResult, FileInfo, HostFacts, Tail, UnitPhase, UnitState
 from runbook.ports import Volume
 from runbook.secrets import HIDDEN, Secret
@@ -173,7 +173,7 @@ class FakeHost(Handle):
 
     def _answering(self, text: str) -> None:
         if self.machine.down:
-            raise Unreachable(f"{self.name}: nobody answers, {text} was not sent", hint="Start the host.")
+            raise HostAway(f"{self.name}: nobody answers, {text} was not sent", hint="Start the host.")
 
     def _may(self, *, root: bool) -> None:
         if root and not self.machine.may_become_root and not self.machine.down:

@@ -105,13 +105,19 @@ DOWNGRADE = (
     + """\
 kept=$1
 cd "$kept" && sha256sum --check --quiet --strict fetched
-timeout -k 5 60 dpkg --configure -a --force-confdef --force-confold || echo "left half configured, replaced now"
+replaced() {
+    dpkg --force-confdef --force-confold --force-downgrade -i "$kept"/old/package/*.deb
+}
 apt-get -q -y --no-remove --allow-downgrades -o DPkg::Lock::Timeout=60 -o APT::Sandbox::User=root \\
     -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold install "$kept"/old/package/*.deb ||
-    dpkg --force-confdef --force-confold --force-downgrade -i "$kept"/old/package/*.deb
+    replaced || {
+    timeout -k 5 60 dpkg --configure -a --force-confdef --force-confold || echo "left half configured"
+    replaced
+}
 """
 )
-"""$1 the run's directory. What an interrupted dpkg left is settled first, as far as it can be."""
+"""$1 the run's directory. What an interrupted dpkg left half configured is replaced as it is: the configuring of it may
+be the very thing that hung. It is settled first only where nothing else helps."""
 
 LOCKS = """\
 for file in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock; do

@@ -140,8 +140,8 @@ def sweep(docker: Docker) -> None:
 
 
 def remove_session(docker: Docker, session: str) -> None:
-    """Its containers, network, keys and lock."""
-    for listing, removing in (("ps -aq", "rm -f -v"), ("network ls -q", "network rm")):
+    """Its containers, images, network, keys and lock."""
+    for listing, removing in (("ps -aq", "rm -f -v"), ("image ls -q", "image rm -f"), ("network ls -q", "network rm")):
         found = docker.text(*listing.split(), "--filter", f"label={LABEL}={session}").split()
         if found:
             docker.run(*removing.split(), *found, check=False)

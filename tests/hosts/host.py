@@ -202,8 +202,10 @@ class Fleet:
         self._network = f"runbook-{session}"
         docker.run("network", "create", f"--label={LABEL}={session}", self._network)
 
-    def create(self, name: str, *, ports: Sequence[int] = (), doors: int = 1, options: Sequence[str] = ()) -> Host:
-        """A host that is not switched on.
+    def create(
+        self, name: str, *, ports: Sequence[int] = (), doors: int = 1, options: Sequence[str] = (), like: str = ""
+    ) -> Host:
+        """A host that is not switched on; ``like`` one that was kept.
 
         ``ports`` are published besides that of sshd, which gets ``doors`` of them, as if there were so many hosts (one
         sshd listens on 16 sockets at most). ``options`` are for ``docker create``.
@@ -216,7 +218,7 @@ class Fleet:
             *("create", f"--name=runbook-{self._session}-{name}", f"--hostname={name}"),
             *(f"--network={self._network}", f"--network-alias={name}"),
             *(f"--label={LABEL}={self._session}", f"--volume={self._repositories}:{package.MOUNT}:ro"),
-            *(*RUN_OPTIONS, *publish, *options, self._image),
+            *(*RUN_OPTIONS, *publish, *options, like or self._image),
         )
         host_key = self._give_keys(name, container)
         return Host(name, container, self._docker, self.keys, chosen, entries, host_key)
@@ -232,6 +234,12 @@ class Fleet:
         self._docker.run("start", *(host.container for host in hosts))
         for host in hosts:
             host.wait_until_up()
+
+    def keep(self, host: Host) -> str:
+        """An image of the host as it is; hosts can be created like it until the session ends."""
+        name = f"{image.NAME}-{self._session}:{host.name}"
+        self._docker.run("commit", host.container, name, timeout=300)  # with its label, by which it is removed
+        return name
 
     def remove(self, host: Host) -> None:
         """Take it away, whatever it does."""

@@ -32,10 +32,12 @@ PACKAGES = (
     "openssl",
     "procps",
     "python3",
+    "python3-pyodbc",
     "socat",
     "sudo",
     "systemd",
     "systemd-sysv",
+    "tdsodbc",
 )
 KEPT_OUT = ("/usr/share/man/*", "/usr/share/doc/*", "/usr/share/locale/*")
 KEPT = ("/usr/share/locale/de/*",)

@@ -164,6 +164,36 @@ def test_a_reboot_while_upgrade_scripts_run(tmp_path: Path) -> None:
     night.assert_new()
 
 
+@pytest.mark.parametrize("at", ["before", "after"])
+def test_a_host_that_is_away_when_long_work_is_begun_is_waited_for(tmp_path: Path, at: str) -> None:
+    """Right before or after the start was sent, so that nobody knows whether it runs: a look shows it once the host
+    answers, and the night goes on. Going back would need the host just as much."""
+    night = InPlace(tmp_path)
+
+    def cut() -> None:
+        night.host.machine.down = True
+        night.world.later(45.0, back)
+
+    def back() -> None:
+        night.host.machine.down = False
+
+    night.when(f"{at} db: start_unit[upgrade-packages]", cut)
+    assert night.drive() is RunState.UPGRADED
+    night.assert_new()
+
+
+def test_a_host_that_stays_away_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    """After minutes the run says what it waits for and is held: neither there nor back can be had without the host."""
+    night = InPlace(tmp_path)
+
+    def cut() -> None:
+        night.host.machine.down = True
+
+    night.when("before db: start_unit[upgrade-packages]", cut)
+    assert night.drive() is RunState.HELD
+    assert "nobody answers" in night.view.held
+
+
 @pytest.mark.parametrize("unit", ["fetch-packages", "cold-copy", "upgrade-packages"])
 def test_a_cut_connection_in_long_work_is_waited_out(tmp_path: Path, unit: str) -> None:
     """The work outlives it, and is found again."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from runbook.adapters.host.target import SshTarget
-from runbook.errors import NotPermitted, RunbookError, Unreachable, WrongTarget
+from runbook.errors import HostAway, NotPermitted, RunbookError, Unreachable, WrongTarget
 
 if TYPE_CHECKING:
     from paramiko import PKey
@@ -89,7 +89,7 @@ def _about_the_way(target: SshTarget, where: str, error: Exception, wants: froze
     if isinstance(error, AuthenticationException) or "No authentication methods" in str(error):
         return _not_let_in(target, where, wants)
     if isinstance(error, NoValidConnectionsError | ConnectionError):
-        return Unreachable(
+        return HostAway(
             f"{target.name}: nobody answers at {where}",
             hint="Start the host and its sshd, or correct the address in the plan.",
         )
@@ -102,14 +102,14 @@ def _about_the_way(target: SshTarget, where: str, error: Exception, wants: froze
             f"{target.name}: {error.filename} cannot be read: {_lowered(Exception(error.strerror))}",
             hint="Correct identity_file or ssh_config in the plan, or the rights of the file.",
         )
-    return Unreachable(
+    return HostAway(
         f"{target.name}: no connection to {where}: {_lowered(error)}", hint="Try it by hand: ssh -v " + where
     )
 
 
-def silent(target: SshTarget, where: str) -> Unreachable:
+def silent(target: SshTarget, where: str) -> HostAway:
     """Somebody took the connection, or nobody did, and nothing came."""
-    return Unreachable(
+    return HostAway(
         f"{target.name}: {where} does not answer in time",
         hint="Look whether the host hangs, is overloaded, or a firewall swallows what is sent to it.",
     )
