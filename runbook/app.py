@@ -22,6 +22,7 @@ from runbook.cancel import CancelToken
 from runbook.claiming import Claims, Guarded, claimed, give_back
 from runbook.codec import from_json
 from runbook.errors import NotSupported, RunbookError, WrongTarget
+from runbook.events import Draft, Kind
 from runbook.executor import Executor, Kinds, actor
 from runbook.front import Gate
 from runbook.home import Home
@@ -69,7 +70,7 @@ class Surroundings:
 
     def host(self, name: str, cancellation: Cancellation, recorder: Recorder) -> Host:
         """A handle on one host of the plan."""
-        return self._hosts.open(name, cancellation, self._guarded(recorder), self._run_id)
+        return self._hosts.open(name, cancellation, self._guarded(recorder), self._run_id, self._fence)
 
     def gate(self, cancellation: Cancellation, recorder: Recorder) -> Gate:
         """The plan's gate."""
@@ -152,7 +153,14 @@ class Surroundings:
             instances = self._attached(log, over)
             self._claims = over.enter_context(claimed(log, actor(), instances, self._copier(log)))
             self._drop_unfinished()
+            self._fence_hosts(log)
             yield
+
+    def _fence_hosts(self, log: RunLog) -> None:
+        """An earlier executor may only have been stopped: hosts refuse whatever it still sends when it wakes up."""
+        for why in self._hosts.fence(self._run_id, self._fence).values() if self._fence > 1 else ():
+            text = f"{why}; what an earlier executor, if it was only stopped, may still send there is not refused"
+            log.buffer(Draft(Kind.NOTE, None, {"finding": True, "text": text}))
 
     def _drop_unfinished(self) -> None:
         """What an earlier executor had ready for a file and did not put there: it may only have been stopped."""

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runbook.errors import HostAway, HostError, NotPermitted
+from runbook.errors import FencedOut, HostAway, HostError, NotPermitted
 from runbook.hosting import CommandResult, FileInfo, HostFacts, Tail, UnitPhase, UnitState
 from runbook.ports import Volume
 from runbook.secrets import HIDDEN, Secret
@@ -20,6 +20,7 @@ class FakeHost(Handle):
     """One process's grip on a host; ``where`` is its name in ``world.hosts``."""
 
     run_id: str = "run"
+    fence: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -169,11 +170,23 @@ class FakeHost(Handle):
         change = at_once(lambda: self.machine.units.pop(unit, None), check)
         self.perform(Action("forget_unit", name, f"forget unit {unit}", change))
 
+    def say_who_acts(self) -> None:
+        """See :class:`runbook.adapters.host.shellhost.ShellHost`."""
+        self.perform(Action("who", "", "who acts", at_once(lambda: None)))
+
     # --- pieces ------------------------------------------------------------------------------------------------
 
     def _answering(self, text: str) -> None:
         if self.machine.down:
             raise HostAway(f"{self.name}: nobody answers, {text} was not sent", hint="Start the host.")
+
+    def perform(self, action: Action) -> None:
+        """What is sent as executor ``fence`` is refused once a later one of the run has sent something."""
+        if self.fence and not self.machine.down:
+            if self.machine.fences.get(self.run_id, 0) > self.fence:
+                raise FencedOut(f"{self.name} has been used by a newer executor of this run")
+            self.machine.fences[self.run_id] = self.fence
+        super().perform(action)
 
     def _may(self, *, root: bool) -> None:
         if root and not self.machine.may_become_root and not self.machine.down:

@@ -82,6 +82,8 @@ class Machine:
     full: bool = False
     may_become_root: bool = True
     skew: timedelta = timedelta(0)
+    fences: dict[str, int] = field(default_factory=dict)
+    """The highest number of an executor that acted here, of each run."""
 
     def program(self, argv: tuple[str, ...]) -> Program | None:
         """What it does; None when there is no such file. ImpossibleWorld for one it was not taught."""

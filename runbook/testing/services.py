@@ -64,7 +64,8 @@ class FakeServices:
 
     def host(self, name: str, cancellation: Cancellation, recorder: Recorder) -> Host:
         """A handle on a host of the plan."""
-        return FakeHost(self.world, name, cancellation, self._guarded(recorder), self.run_id)
+        fence = (self._log.fence or 0) if self._log else 0
+        return FakeHost(self.world, name, cancellation, self._guarded(recorder), self.run_id, fence)
 
     def gate(self, cancellation: Cancellation, recorder: Recorder) -> Gate:
         """The gate."""

@@ -196,6 +196,12 @@ class Mailer:
         assert done.stdout, done.stderr
         return json.loads(done.stdout)
 
+    def ending(self) -> int:
+        """How a run ends that others bring to its end, as an exit code."""
+        endings = {"upgraded": 0, "reverted": 10}
+        self.db.wait(lambda: self.asked_for("status")["state"] in endings, "sees the run end", 300)
+        return endings[self.asked_for("status")["state"]]
+
     def rows(self, kind: str) -> list[dict[str, Any]]:
         """Rows of the record."""
         return [row for row in self.asked_for("audit", "show") if row["kind"] == kind]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import shlex
 
-from runbook.adapters.host.shell import Call, Heard
+from runbook.adapters.host.shell import Call, Fence, Heard, fenced_out
 from runbook.errors import HostError, NotPermitted
 from runbook.hosting import CommandResult, last_line
 
@@ -27,6 +27,14 @@ MARK = "RUNBOOK_CALL"
 ENGLISH = "unset LANGUAGE; LC_ALL=C.UTF-8; export LC_ALL"
 """Texts that can be read, and bytes that stay as they are, whatever the account is set to."""
 
+FENCE = """d=${{XDG_STATE_HOME:-$HOME/.local/state}}/runbook; f=$d/{run}.fence; have=0
+[ ! -r "$f" ] || read -r have <"$f"
+if [ "${{have:-0}}" -gt {number} ]; then echo fenced-{token} >&2; exit 77; fi
+if [ "${{have:-0}}" -lt {number} ]; then
+    {{ mkdir -p "$d" && echo {number} >"$f.$$" && mv -f "$f.$$" "$f"; }} 2>/dev/null || :
+fi
+"""
+"""In front of an effect, as the account that logs in. What cannot be noted there does not keep the way back from it."""
 BECOME_ROOT = """echo login-{token} >&2
 if [ "$(id -u)" = 0 ]; then exec {begin}; else {otherwise}; fi"""
 NEVER = "echo 'the plan says become: none' >&2; exit 1"
@@ -64,11 +72,15 @@ class Posix:
         if any("\0" in text for text in (*call.argv, call.script)):
             raise ValueError("a NUL character in a command")
         ask = (DO if call.script else RUN).format(token=call.token, script=call.script)
-        lines = [_line(call, f"set -- {' '.join(map(quote, call.argv))}", ask)]
-        if call.root:
+        fence = "" if call.fence is None else _fence(call.fence, call.token)
+        arguments = f"set -- {' '.join(map(quote, call.argv))}"
+        if not call.root:
+            lines = [_line(call, arguments, fence + ask)]
+        else:
             begin = shlex.join(BEGIN_ARGV)
             otherwise = f"exec sudo -n -- {begin}" if self._sudo else NEVER
-            lines.insert(0, _line(call, ":", BECOME_ROOT.format(token=call.token, begin=begin, otherwise=otherwise)))
+            become = BECOME_ROOT.format(token=call.token, begin=begin, otherwise=otherwise)
+            lines = [_line(call, ":", fence + become), _line(call, arguments, ask)]
         return "".join(lines).encode("utf-8", "surrogateescape") + call.stdin
 
     def understood(self, call: Call, heard: Heard, host: str) -> CommandResult:
@@ -78,6 +90,8 @@ class Posix:
         if begin in heard.stderr or begin in heard.stdout or heard.truncated:
             out, err = heard.stdout.rpartition(begin)[2], heard.stderr.rpartition(begin)[2]
             return CommandResult(heard.exit_code, out, err, heard.truncated)
+        if f"fenced-{call.token}" in heard.stderr:
+            raise fenced_out(host)
         if f"absent-{call.token}" in heard.stderr:
             raise HostError(
                 f"cannot start {call.name} on {host}: no such file, or it may not be executed",
@@ -96,6 +110,10 @@ class Posix:
     def end(self, call: Call) -> Call:
         """By the mark that all of it carries."""
         return Call("end what was started", (call.token,), END, timeout=ENDING, effect=True, root=call.root)
+
+
+def _fence(fence: Fence, token: str) -> str:
+    return FENCE.format(run=fence.run_id, number=fence.number, token=token)
 
 
 def _line(call: Call, arguments: str, script: str) -> str:

@@ -17,7 +17,7 @@ import subprocess
 from collections.abc import Sequence
 
 from runbook.adapters.host.posix import ENDING, MARK
-from runbook.adapters.host.shell import Call, Heard
+from runbook.adapters.host.shell import Call, Heard, fenced_out
 from runbook.errors import HostError, NotPermitted
 from runbook.hosting import CommandResult, last_line
 
@@ -32,6 +32,15 @@ $env:{mark} = '{token}'
 $a = @({arguments})
 $note = [IO.Path]::Combine([IO.Path]::GetTempPath(), 'runbook-{token}.pid')
 function Say($text) {{ [Console]::Error.WriteLine($text) }}
+"""
+FENCE = """$fences = [IO.Path]::Combine([Environment]::GetFolderPath('LocalApplicationData'), 'runbook')
+$fence = [IO.Path]::Combine($fences, '{run}.fence')
+$have = 0
+if ([IO.File]::Exists($fence)) {{ $have = [int][IO.File]::ReadAllText($fence) }}
+if ($have -gt {number}) {{ Say 'fenced-{token}'; exit 77 }}
+if ($have -lt {number}) {{
+    try {{ [void][IO.Directory]::CreateDirectory($fences); [IO.File]::WriteAllText($fence, '{number}') }} catch {{ }}
+}}
 """
 ADMINISTRATOR = """$me = [Security.Principal.WindowsPrincipal][Security.Principal.WindowsIdentity]::GetCurrent()
 if (-not $me.IsInRole([Security.Principal.WindowsBuiltInRole]::Administrator)) {{ Say 'login-{token}'; exit 1 }}
@@ -98,6 +107,8 @@ class PowerShell:
         """What was said after the marker. Windows ends lines with two characters."""
         begin = f"begin-{call.token}\n"
         out, err = (text.replace("\r\n", "\n") for text in (heard.stdout, heard.stderr))
+        if f"fenced-{call.token}" in err:
+            raise fenced_out(host)
         if f"absent-{call.token}" in err:
             raise HostError(
                 f"cannot start {call.name} on {host}: no such file, or it may not be executed",
@@ -128,6 +139,8 @@ def script(call: Call) -> str:
     if not call.script:
         arguments = (call.argv[0], subprocess.list2cmdline(call.argv[1:]))
     text = PRELUDE.format(mark=MARK, token=call.token, arguments=", ".join(map(quote, arguments)))
+    if call.fence is not None:
+        text += FENCE.format(run=call.fence.run_id, number=call.fence.number, token=call.token)
     if call.root:
         text += ADMINISTRATOR.format(token=call.token)
     text += BEGUN.format(token=call.token)

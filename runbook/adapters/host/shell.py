@@ -8,11 +8,20 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from runbook.adapters.commands import OUTPUT_LIMIT
+from runbook.errors import FencedOut
 from runbook.hosting import CommandResult
 from runbook.secrets import HIDDEN, Secret
 
 BRIEFLY = 30.0
 """Seconds for what takes a moment: a look, a small file."""
+
+
+@dataclass(frozen=True)
+class Fence:
+    """Who acts: an effect of an executor with a lower number than the host has seen for that run is not carried out."""
+
+    run_id: str
+    number: int
 
 
 @dataclass(frozen=True)
@@ -32,6 +41,7 @@ class Call:
     effect: bool = False
     root: bool = False
     limit: int = OUTPUT_LIMIT
+    fence: Fence | None = None
     token: str = field(default_factory=lambda: tokens.token_hex(8))
 
 
@@ -56,7 +66,7 @@ class Dialect(Protocol):
 
     def understood(self, call: Call, heard: Heard, host: str) -> CommandResult:
         """The answer without the noise before it. HostError when the program did not begin, NotPermitted when the
-        account may not become root: neither is in doubt."""
+        account may not become root, FencedOut when another executor took over: none is in doubt."""
 
     def end(self, call: Call) -> Call:
         """The call that ends all that another one started; exit code 0 when nothing is left."""
@@ -101,6 +111,14 @@ class Scripts:
 
 NOT_THERE = "No such file or directory"
 NO_SPACE = ("No space left on device", "Disk quota exceeded")
+
+
+def fenced_out(host: str) -> FencedOut:
+    """What the host said by refusing an effect."""
+    return FencedOut(
+        f"{host} has been used by a newer executor of this run",
+        hint="Leave it to that one; runbook status shows who it is.",
+    )
 
 
 def masked(text: str, secrets: Sequence[Secret]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from runbook.adapters.commands import OUTPUT_LIMIT
-from runbook.adapters.host.shell import BRIEFLY, NO_SPACE, NOT_THERE, Call, Scripts, Shell, masked, refuse_shown
+from runbook.adapters.host.shell import BRIEFLY, NO_SPACE, NOT_THERE, Call, Fence, Scripts, Shell, masked, refuse_shown
 from runbook.adapters.host.unitstate import read_state
 from runbook.errors import HostError
 from runbook.hosting import (
@@ -44,7 +44,15 @@ class ShellHost:
     """Implements :class:`runbook.hosting.Host`. One a step: it carries that step's record."""
 
     def __init__(
-        self, name: str, shell: Shell, recorder: Recorder, run_id: str, scripts: Scripts, *, units: str = ""
+        self,
+        name: str,
+        shell: Shell,
+        recorder: Recorder,
+        run_id: str,
+        scripts: Scripts,
+        *,
+        units: str = "",
+        fence: int = 0,
     ) -> None:
         self.name = name
         self._shell = shell
@@ -52,6 +60,7 @@ class ShellHost:
         self._run_id = run_id
         self._scripts = scripts
         self._units = units or scripts.units
+        self._fence = Fence(run_id, fence) if fence else None
 
     # --- commands ----------------------------------------------------------------------------------------------
 
@@ -67,7 +76,15 @@ class ShellHost:
     ) -> CommandResult:
         """See :class:`runbook.hosting.Host`."""
         refuse_shown(argv, secrets)
-        call = Call(argv[0], tuple(argv), stdin=stdin or b"", timeout=timeout, effect=effect, root=root)
+        call = Call(
+            argv[0],
+            tuple(argv),
+            stdin=stdin or b"",
+            timeout=timeout,
+            effect=effect,
+            root=root,
+            fence=self._fenced(effect),
+        )
         text = f"{'sudo ' if root else ''}{shlex.join(argv)}"
         with self._recorder.statement(self.name, text, effect=effect) as recorded:
             found = self._shell.call(call)
@@ -95,6 +112,10 @@ class ShellHost:
             may_become_root="root" in found,
             has_units="units" in found,
         )
+
+    def say_who_acts(self) -> None:
+        """Have the host refuse effects of earlier executors from now on; for handles with a fencing number."""
+        self._good(self._do("who acts", self._scripts.facts, "none", effect=True))
 
     # --- files -------------------------------------------------------------------------------------------------
 
@@ -215,12 +236,18 @@ class ShellHost:
         limit: int = OUTPUT_LIMIT,
         timeout: float = BRIEFLY,
     ) -> CommandResult:
-        call = Call(text, arguments, script, stdin=stdin, effect=effect, root=root, timeout=timeout, limit=limit)
+        call = Call(
+            text, arguments, script, stdin=stdin, effect=effect, root=root, timeout=timeout, limit=limit,
+            fence=self._fenced(effect),
+        )  # fmt: skip
         with self._recorder.statement(self.name, text, effect=effect) as recorded:
             answer = self._shell.call(call)
             if answer.exit_code:
                 recorded.outcome(f"exit {answer.exit_code}: {answer.said()}")
             return answer
+
+    def _fenced(self, effect: bool) -> Fence | None:
+        return self._fence if effect else None
 
     def _good(self, answer: CommandResult, verb: str = "", path: str = "") -> CommandResult:
         """The answer, when all went well; HostError else, in the words of the system."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shlex
 import shutil
 import subprocess
@@ -41,8 +42,8 @@ class FakeHosts:
         self.stop = Stoppable(self.world.clock)
         self.log = StatementLog()
 
-    def host(self, run_id: str = "r1") -> Host:
-        return FakeHost(self.world, "web", self.stop, self.log, run_id)
+    def host(self, run_id: str = "r1", fence: int = 0) -> Host:
+        return FakeHost(self.world, "web", self.stop, self.log, run_id, fence)
 
     def restarted(self) -> None:
         self.world.next_process()
@@ -79,9 +80,9 @@ class WindowsHosts(FakeHosts):
 
     kind = "powershell"
 
-    def host(self, run_id: str = "r1") -> Host:
+    def host(self, run_id: str = "r1", fence: int = 0) -> Host:
         shell = ScriptedPowerShell(self.world, "web", self.stop)
-        return ShellHost("web", shell, self.log, run_id, WINDOWS)
+        return ShellHost("web", shell, self.log, run_id, WINDOWS, fence=fence)
 
 
 class RealHosts:
@@ -93,6 +94,8 @@ class RealHosts:
         self.log = StatementLog()
         self.mounts: list[Path] = []
         self.units = directory / "units"
+        self.mine = secrets.token_hex(4)
+        """In the names of all units: other tests of this machine end theirs by name, at the same time."""
 
     def restarted(self) -> None:
         """Everything is looked for anew anyhow."""
@@ -135,7 +138,7 @@ class RealHosts:
         for small in self.mounts:
             subprocess.run(["umount", small], check=True)
 
-    def host(self, run_id: str = "r1") -> Host:
+    def host(self, run_id: str = "r1", fence: int = 0) -> Host:
         raise NotImplementedError
 
 
@@ -144,8 +147,10 @@ class LocalHosts(RealHosts):
 
     kind = "local"
 
-    def host(self, run_id: str = "r1") -> Host:
-        return ShellHost("web", LocalShell("web", self.stop), self.log, run_id, POSIX, units=str(self.units))
+    def host(self, run_id: str = "r1", fence: int = 0) -> Host:
+        shell = LocalShell("web", self.stop)
+        run = f"{run_id}-{self.mine}"
+        return ShellHost("web", shell, self.log, run, POSIX, units=str(self.units), fence=fence)
 
     def switch_off(self) -> None:
         pytest.skip("this machine is always there")
@@ -177,10 +182,11 @@ class SshHosts(RealHosts):
         self.links.append(Link(self.target(**changes)))
         return self.links[-1]
 
-    def host(self, run_id: str = "r1", link: Link | None = None) -> Host:
+    def host(self, run_id: str = "r1", fence: int = 0, link: Link | None = None) -> Host:
         link = link or self.link
         shell = SshShell(link, self.stop, Posix(sudo=link.target.sudo))
-        return ShellHost("web", shell, self.log, run_id, POSIX, units=str(self.units))
+        run = f"{run_id}-{self.mine}"
+        return ShellHost("web", shell, self.log, run, POSIX, units=str(self.units), fence=fence)
 
     def reached(self, **changes: Any) -> Host:
         """A host that is reached in another way."""
@@ -248,3 +254,12 @@ def hosts(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
     bench = LocalHosts(tmp_path)
     yield bench
     bench.close()
+
+
+@pytest.fixture
+def state_home(hosts: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Where this machine remembers who acted; over SSH it is the account's own, and what the test left is removed."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    yield
+    for left in (Path.home() / ".local/state/runbook").glob(f"r?-{getattr(hosts, 'mine', 'none')}.fence"):
+        left.unlink()

@@ -54,6 +54,11 @@ class ScriptedPowerShell:
         noise, begin = "Welcome to web\r\n", f"begin-{token}\r\n"
         if "login-" in text and not self.machine.may_become_root:
             return Heard(1, noise, f"login-{token}\r\n")
+        if call.fence is not None:
+            assert powershell.FENCE.format(run=call.fence.run_id, number=call.fence.number, token=token) in text
+            if self.machine.fences.get(call.fence.run_id, 0) > call.fence.number:
+                return Heard(77, noise, f"fenced-{token}\r\n")
+            self.machine.fences[call.fence.run_id] = call.fence.number
         try:
             out = self.script(text, arguments, stdin) if call.script else self.program(call, token, arguments, stdin)
         except Exit as ended:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runbook.errors import Cancelled, HostError, Unreachable
+from runbook.errors import Cancelled, FencedOut, HostError, Unreachable
 from runbook.secrets import Secret
 
 ODD = 'a b; it\'s "quoted"\nnext line $HOME `id` !x \\n * é ~'
@@ -48,6 +48,25 @@ def test_a_program_that_is_not_there_is_named(hosts):
     with pytest.raises(HostError, match="cannot start /no/such/thing on web: no such file") as caught:
         hosts.host().run(["/no/such/thing", "x"], timeout=20, effect=True)
     assert caught.value.in_doubt is False
+
+
+@pytest.mark.parametrize("root", [True, False])
+def test_an_executor_that_was_overtaken_is_refused(hosts, state_home, root):
+    """Once a later one has acted, or said that it does, an earlier one may look and nothing else; one of another run
+    may."""
+    first, second = hosts.host("r1", 1), hosts.host("r1", 2)
+    assert first.run(["true"], timeout=20, effect=True, root=root).exit_code == 0
+    second.say_who_acts()
+    for act in (
+        lambda: first.run(["true"], timeout=20, effect=True, root=root),
+        lambda: first.write(f"{hosts.directory}/a", b"x", root=root),
+        lambda: first.start_unit("work", ["true"]),
+    ):
+        with pytest.raises(FencedOut, match="web has been used by a newer executor of this run"):
+            act()
+    assert first.read(f"{hosts.directory}/a", root=root) is None
+    assert second.run(["true"], timeout=20, effect=True, root=root).exit_code == 0
+    assert hosts.host("r2", 1).run(["true"], timeout=20, effect=True).exit_code == 0
 
 
 @pytest.mark.parametrize("effect", [True, False])
