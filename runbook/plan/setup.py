@@ -67,9 +67,9 @@ def _parameter(value: Any) -> str:
         raise reject(f"{quote(text)} is no parameter of setup", hint)
     if SECRET.fullmatch(name):  # the value is not repeated
         hint = f"Put it under secrets: {{{name}: env:NAME}}; it goes to setup in a file that only administrators read."
-        raise reject(f"{name} on a command line, where everybody on the host can read it", hint)
+        raise reject(f"{quote(name)} on a command line, where everybody on the host can read it", hint)
     if name in OWN:
-        raise reject(f"{name} is given by the run itself", "Remove it.")
+        raise reject(f"{quote(name)} is given by the run itself", "Remove it.")
     return text
 
 
@@ -264,4 +264,4 @@ def _way(section: Node) -> Iterator[Finding]:
         yield Finding(to.mark, to.path, f"no setup goes from {build} to {new[0]}", hint)
     if support.text == NOT_RECOMMENDED:
         hint = f"Say support: {SUPPORTED}."
-        yield Finding(support.mark, support.path, "Microsoft documents this upgrade as supported on Windows", hint)
+        yield Finding(support.mark, support.path, "the documentation of Microsoft says supported of this upgrade", hint)

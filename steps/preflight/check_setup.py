@@ -32,8 +32,8 @@ ROOM = 6 * 2**30
 
 @dataclass(frozen=True)
 class Facts:
-    """The machine, the instance and the media. ``secrets``: why one of them cannot be had. ``way_back``: the probe says
-    that one of this run is there already."""
+    """The machine, the instance and the media. ``served_by``: the instance that the server says it is; ``secrets``: why
+    one of them cannot be had; ``way_back``: the probe says that one of this run is there already."""
 
     host: str
     instance: str
@@ -46,6 +46,7 @@ class Facts:
     edition: str = ""
     wanted_edition: str = ""
     host_name: str = ""
+    served_by: str = ""
     machine_name: str = ""
     state: Service = Service.RUNNING
     setup_version: str = ""
@@ -96,6 +97,7 @@ class CheckSetup(LightStep):
             wanted_edition=plan.edition,
             host_name=host.facts().host_name,
             machine_name=reader.identity().machine_name,
+            served_by=reader.identity().server_name.partition("\\")[2] or "MSSQLSERVER",
             state=service_state(ctx, engine),
             setup_version=survey.version,
             pending=survey.pending,
@@ -132,6 +134,11 @@ def _problems(facts: Facts) -> Iterator[Finding]:
 
 
 def _instance(facts: Facts) -> Iterator[Finding]:
+    if facts.served_by.casefold() != facts.instance.casefold():
+        yield Finding(
+            f"the server is the instance {facts.served_by}, the plan upgrades {facts.instance}",
+            "Correct in_place.instance, or the address of the server.",
+        )
     if facts.found != facts.wanted:
         yield Finding(
             f"{facts.instance} on {facts.host} is {facts.found}, the plan says {facts.wanted}",
