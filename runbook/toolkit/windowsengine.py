@@ -128,14 +128,14 @@ def stop(ctx: Context, host: str, instance: str, within: float) -> None:
 
 def start(ctx: Context, host: str, instance: str, before: Sequence[ServiceSeen]) -> None:
     """Give the services the start modes they had, and start the engine; it may take long to answer."""
-    there = {one.name: one for one in look(ctx, host, instance).services}
+    services = look(ctx, host, instance).services
+    there = {one.name: one for one in services}
     for one in before:
         now = there.get(one.name)
         if now is not None and now.start_word != one.start_word:
             _control(ctx, host, "config", one.name, "start=", one.start_word)
-    engine = service_name(instance)
-    if not there[engine].runs:
-        _control(ctx, host, "start", engine)
+    if not services[0].runs:
+        _control(ctx, host, "start", services[0].name)
 
 
 def start_dependents(ctx: Context, host: str, instance: str, before: Sequence[ServiceSeen]) -> None:

@@ -134,7 +134,7 @@ try {
     $code = $process.ExitCode
 } catch {
     [Console]::Error.WriteLine($_.Exception.GetBaseException().Message)
-} finally { [IO.File]::Delete($file) }
+} finally { if ([IO.File]::Exists($file)) { [IO.File]::Delete($file) } }
 exit $code
 """
 """$a: the program, its command line, a directory and the service; input: a configuration file in base64, or nothing.

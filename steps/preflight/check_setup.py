@@ -123,6 +123,12 @@ def _problems(facts: Facts) -> Iterator[Finding]:
     yield from _instance(facts)
     yield from _media(facts)
     yield from _machine(facts)
+    shares = [place for place in facts.directories if place.startswith("//")]
+    if shares:
+        yield Finding(
+            f"files of databases lie on a share, which no snapshot of the machine holds: {', '.join(shares)}",
+            "Move them to a local volume, or choose side-by-side.",
+        )
     yield from enginefit.unfit_problems(facts.unfit if facts.is_major else {})
     if facts.way_back:
         yield Finding(

@@ -97,6 +97,12 @@ def test_marks_lie_on_the_system_drive_and_beside_every_file() -> None:
     """Each directory once, as .NET takes it."""
     files = ("D:\\Data\\a.mdf", "E:\\Log\\a_log.ldf", "D:\\Data\\b.mdf")
     assert wayback.directories(files) == ("C:/ProgramData", "D:/Data", "E:/Log")
+    assert wayback.directories(("\\\\files\\sql\\a.mdf",)) == ("C:/ProgramData", "//files/sql/")
+
+
+def test_services_of_instances() -> None:
+    """The default instance has a name of its own, in any case."""
+    assert [windowsengine.service_name(one) for one in ("mssqlserver", "MAIL")] == ["MSSQLSERVER", "MSSQL$MAIL"]
 
 
 def test_a_script_is_one_argument_and_its_arguments_are_strings() -> None:
