@@ -76,6 +76,8 @@ class SetupHost(EngineHost):
     setup_code: int = 0
     setup_says: str = ""
     """What its summary gives as the reason of a failure."""
+    hides_its_log: bool = False
+    """The error log cannot be read."""
     leaves_it_down: bool = False
     """The engine is not started by setup."""
     torn: bool = False
@@ -168,6 +170,8 @@ class SetupHost(EngineHost):
             )
         if name == "LOGS":
             return told(**self.logs)
+        if self.hides_its_log:
+            return Program(exit_code=1, stderr="Access to the path is denied.\r\n")
         text = self.machine.files.get(LOG, FakeFile(b"")).content.decode()
         first = text.partition("\n")[0]
         since = int(arguments[2]) if arguments[1] and arguments[1] == first else 0

@@ -216,9 +216,12 @@ class LogMark:
 
 
 def log_mark(ctx: ReadContext, engine: Engine) -> LogMark:
-    """Where it stands now."""
+    """Where it stands now; the beginning when it cannot be read."""
     if engine.instance:
-        found = windowsengine.error_log(ctx, engine.host, engine.instance)
+        try:
+            found = windowsengine.error_log(ctx, engine.host, engine.instance)
+        except (HostError, Unreachable):
+            return LogMark()
         return LogMark(found.first, found.length)
     text = _error_log(ctx, engine)
     return LogMark(text.partition("\n")[0], len(text))

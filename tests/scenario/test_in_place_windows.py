@@ -147,6 +147,16 @@ def test_an_engine_that_setup_leaves_down_is_started(tmp_path: Path) -> None:
     night.assert_new()
 
 
+@pytest.mark.parametrize("code", [0, 1603])
+def test_an_error_log_that_cannot_be_read_holds_up_nothing(tmp_path: Path, code: int) -> None:
+    """Neither there nor back: what it would say is then seen by the engine not answering."""
+    night = WindowsNight(tmp_path)
+    night.host.hides_its_log, night.host.setup_code = True, code
+    ending = night.drive()
+    assert ending is (RunState.REVERTED if code else RunState.UPGRADED)
+    night.assert_ending(ending)
+
+
 def test_scripts_that_take_long_are_waited_out(tmp_path: Path) -> None:
     """Refused logins (18401) are no failure."""
     night = WindowsNight(tmp_path)
@@ -351,8 +361,12 @@ def test_a_killed_executor_at_every_write(tmp_path: Path, ending: str) -> None:
     kill. Setup and snapshot are begun once."""
     whole = prepared(tmp_path, ending)
     found = moments(whole)
+    names = [str(effect) for effect in whole.world.effects]
     if ending == "restart":  # up to there it is the same night
-        found = [at for at in found if RESTARTING.search(str(whole.world.effects[at]))]
+        found = [at for at in found if RESTARTING.search(names[at])]
+    if ending == "back":
+        begun = next(at for at, name in enumerate(names) if "undo-started" in name)
+        found = [at for at in found if at >= begun]
     assert len(found) > 10
     for at in found:
         night = prepared(tmp_path, ending)
