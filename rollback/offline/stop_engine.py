@@ -15,8 +15,11 @@ from runbook.api import (
     await_host,
     log_mark,
     service_state,
+    services_as_before,
+    start_dependents,
     start_service,
     version_now,
+    windowsengine,
 )
 
 
@@ -26,14 +29,19 @@ class StartEngineAgain(Undo):
 
     engine: Engine
     product: str
+    services: tuple[windowsengine.ServiceSeen, ...] = ()
+    """Windows: its services, as they were."""
 
     def run(self, ctx: Context) -> None:
         await_host(ctx, self.engine.host)
         since = log_mark(ctx, self.engine)
-        start_service(ctx, self.engine)
+        start_service(ctx, self.engine, self.services)
         await_engine(ctx, self.engine, self.product, since)
+        start_dependents(ctx, self.engine, self.services)
 
     def verify(self, ctx: ReadContext) -> Outcome:
         if service_state(ctx, self.engine) is not Service.RUNNING:
             return Outcome.UNTOUCHED
-        return Outcome.REACHED if version_now(ctx, self.engine) == self.product else Outcome.PARTIAL
+        if version_now(ctx, self.engine) != self.product:
+            return Outcome.PARTIAL
+        return Outcome.REACHED if services_as_before(ctx, self.engine, self.services) else Outcome.PARTIAL

@@ -1,4 +1,4 @@
-"""The section ``in_place``: the machine whose packages are upgraded, from what to what, and how it goes back."""
+"""The section ``in_place`` for Linux: whose packages are upgraded, from what to what, and how it goes back."""
 
 from __future__ import annotations
 
@@ -114,9 +114,10 @@ class Measured(Model):
     on: Day = Field(description="The day it was measured.", examples=["2026-11-10"])
 
 
-class InPlace(Model):
+class Packages(Model):
     """An upgrade of the packages of the machine the source runs on (Linux, apt)."""
 
+    kind: Literal["packages"] = Field(default="packages", description="Linux: apt's packages.", examples=["packages"])
     host: str = Field(
         min_length=1, description="The machine the source runs on, by its name in hosts.", examples=["db"]
     )
@@ -144,19 +145,14 @@ class InPlace(Model):
         examples=[{"seconds": 240, "on": "2026-11-10"}],
     )
 
+    @property
+    def is_major(self) -> bool:
+        """From one major version to another, which converts every database."""
+        return self.from_.major != self.to.major
 
-def check_in_place(root: Node) -> Iterator[Finding]:
+
+def check_packages(root: Node, section: Node) -> Iterator[Finding]:
     """The rule: what goes with what."""
-    section = root["in_place"]
-    if root["strategy"].text != "in-place":
-        if section.present:
-            hint = "Remove it, or choose strategy: in-place."
-            yield Finding(section.home, section.path, "only for the strategy in-place", hint)
-        return
-    if not section.present:
-        hint = "Add in_place with host, sources, from, to, copy, support and way_back_measured."
-        yield Finding(section.mark, section.path, "the strategy in-place needs in_place", hint)
-        return
     yield from _host(root, section["host"])
     yield from _directories(section)
     yield from _way(section)
@@ -172,7 +168,7 @@ def _host(root: Node, node: Node) -> Iterator[Finding]:
         return
     host = hosts[node.text]
     if host["shell"].text == "powershell":
-        hint = "Choose a Linux host; Windows is upgraded by its setup program, not by packages."
+        hint = "Choose a Linux host, or say kind: windows-setup for Windows, which has a setup program."
         yield Finding(node.mark, node.path, "a Windows host has no such packages", hint)
 
 

@@ -21,8 +21,9 @@ from runbook.plan.durations import Duration
 from runbook.plan.gates import Gate
 from runbook.plan.hosts import Host, HostName, name_hosts
 from runbook.plan.impacts import Impact
-from runbook.plan.inplace import InPlace
+from runbook.plan.inplace import Packages
 from runbook.plan.sections import Carry, Checks, Jobs, Model, QueryCheck, Repoint, Scripts, Sessions
+from runbook.plan.setup import WindowsSetup
 from runbook.plan.types import (
     Address,
     DatabaseName,
@@ -198,6 +199,13 @@ def _budget(value: Any) -> Any:
     return {"do": value} if isinstance(value, str) else value
 
 
+def _kind(value: Any) -> Any:
+    """``packages`` where nothing is said."""
+    return {"kind": "packages", **value} if isinstance(value, dict) and "kind" not in value else value
+
+
+InPlace = Packages | WindowsSetup
+StatedInPlace = Annotated[Annotated[InPlace, Field(discriminator="kind")], BeforeValidator(_kind)]
 StatedBudget = Annotated[Budget, BeforeValidator(_budget, json_schema_input_type=PositiveSpan | Budget)]
 
 
@@ -208,7 +216,7 @@ class Plan(Model):
     name: KebabName = Field(description="Name of the plan, in kebab-case.")
     strategy: Strategy = Field(
         description="side-by-side moves to a new server; scripts changes databases where they are; in-place upgrades "
-        "the packages of the server's machine (Linux).",
+        "the server on its machine.",
         examples=["side-by-side"],
     )
     window: Window = Field(description="The promised time.", examples=[{"length": "4h"}])
@@ -245,7 +253,9 @@ class Plan(Model):
     repoint: Repoint | None = Field(default=None, description="side-by-side: how clients find the new server.")
     carry: Carry = Field(default=Carry(), description="side-by-side: server objects that are carried along.")
     scripts: tuple[Scripts, ...] = Field(default=(), description="scripts: what runs in which database.")
-    in_place: InPlace | None = Field(default=None, description="in-place: which packages are upgraded where.")
+    in_place: StatedInPlace | None = Field(
+        default=None, description="in-place: what is upgraded where: packages (Linux), or windows-setup."
+    )
     checks: Checks = Field(default=Checks(), description="What must hold before users are let in.")
     proof: Proof = Field(default=Proof(), description="How the data is compared.")
     preflight: Preflight = Field(default=Preflight(), description="What is demanded before anything is touched.")

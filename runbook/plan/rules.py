@@ -19,7 +19,8 @@ from runbook.plan.findings import nearest
 from runbook.plan.gaterules import check_gate, check_impacts
 from runbook.plan.gates import KEPT_BY
 from runbook.plan.hosts import check_hosts
-from runbook.plan.inplace import check_in_place
+from runbook.plan.inplace import check_packages
+from runbook.plan.setup import check_setup
 from runbook.plan.types import SYSTEM_DATABASES, VERSIONS, ServerUrl, TableName, quote
 
 SIDE_BY_SIDE_ONLY = ("target", "exchange", "repoint", "carry")
@@ -280,6 +281,19 @@ def _file(node: Node, directory: Path, kind: str) -> Iterator[Finding]:
         yield at(node, f"the {kind} {quote(text)} cannot be read: {reason}", hint)
 
 
+def _in_place(root: Node) -> Iterator[Finding]:
+    section = root["in_place"]
+    if root["strategy"].text != "in-place":
+        yield from _only(section, "in-place", "Remove it, or choose strategy: in-place.")
+    elif not section.present:
+        hint = "Add in_place with host, sources, from, to, copy, support and way_back_measured; or kind: windows-setup."
+        yield Finding(section.mark, section.path, "the strategy in-place needs in_place", hint)
+    elif section["kind"].text in {None, "packages"}:
+        yield from check_packages(root, section)
+    elif section["kind"].text == "windows-setup":
+        yield from check_setup(root, section)
+
+
 _RULES: tuple[Callable[[Node], Iterator[Finding]], ...] = (
     _databases,
     _servers,
@@ -292,7 +306,7 @@ _RULES: tuple[Callable[[Node], Iterator[Finding]], ...] = (
     check_impacts,
     _repoint,
     check_hosts,
-    check_in_place,
+    _in_place,
     _checks,
     _window,
 )

@@ -59,6 +59,7 @@ class EngineHost:
     """Lock files of apt and dpkg that a program holds."""
     others: tuple[str, ...] = ()
     """Lines that apt's simulation prints besides."""
+    error_log: str = f"{DATA}/log/errorlog"
     copies: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Directory -> the files as they were."""
     ran_on_foreign_files: bool = False
@@ -103,7 +104,7 @@ class EngineHost:
 
     def log(self, *lines: str) -> None:
         """The engine tells something."""
-        path = f"{DATA}/log/errorlog"
+        path = self.error_log
         known = self.machine.files.get(path, FakeFile(b"")).content
         stamp = f"{self.world.clock.now():%Y-%m-%d %H:%M:%S.00} spid5s"
         self.machine.files[path] = FakeFile(known + "".join(f"{stamp}      {one}\n" for one in lines).encode())
@@ -175,11 +176,10 @@ class EngineHost:
         """The files are opened by whatever binaries are there."""
         if self.running:
             return
-        busy = [unit for unit in self.machine.units.values() if unit.state.phase is UnitPhase.RUNNING]
-        self.ran_on_foreign_files |= bool(busy) or self.status != "ii"
+        self.ran_on_foreign_files |= self._is_torn()
         self.running, self.failed = True, False
         self._starts += 1
-        self.machine.files[f"{DATA}/log/errorlog"] = FakeFile(b"")
+        self.machine.files[self.error_log] = FakeFile(b"")
         self.log(f"Microsoft SQL Server {self.installed} starts, the {self._starts}. time.")
         newest = max((one.internal_version for one in self.instance.databases.values()), default=0)
         if newest > BUILDS[self.installed][1]:
@@ -191,6 +191,11 @@ class EngineHost:
             for database in self.instance.databases.values():
                 database.internal_version = BUILDS[self.installed][1]
         self.world.clock.later(self.converts_in if converts else self.starts_in, lambda: self._up(start, converts))
+
+    def _is_torn(self) -> bool:
+        """Binaries or files are between two states: no engine may be started on them."""
+        busy = [unit for unit in self.machine.units.values() if unit.state.phase is UnitPhase.RUNNING]
+        return bool(busy) or self.status != "ii"
 
     def _up(self, start: int, converts: bool) -> None:
         if start != self._starts:

@@ -42,6 +42,8 @@ class Instance:
     disk: FakeDisk
     server_name: str
     year: int = 2019
+    build: str = ""
+    """Its version, when it is another than the usual one of that year."""
     edition: str = "Developer Edition (64-bit)"
     platform: str = "Linux"
     collation: str = "SQL_Latin1_General_CP1_CI_AS"
@@ -106,7 +108,7 @@ class Instance:
         return ServerIdentity(
             server_name=self.server_name,
             machine_name=self.server_name.split("\\", 1)[0],
-            version=BUILDS[self.year][0],
+            version=self.build or BUILDS[self.year][0],
             edition=self.edition,
             engine_edition=2 if self.edition.startswith("Standard") else 3,
             collation=self.collation,

@@ -52,6 +52,7 @@ class FakeUnit:
     state: UnitState
     output: str
     timer: FakeTimer | None = None
+    stdin: bytes = b""
 
     def end(self, **changes: object) -> None:
         """It runs no more."""
@@ -129,7 +130,7 @@ class Machine:
             program = Program(exit_code=127, stderr=f"{argv[0]}: not found\n")
         result = program.result(stdin)
         state = UnitState(UnitPhase.RUNNING, started_at=self.now(), last_output=result.stdout + result.stderr)
-        unit = self.units[name] = FakeUnit(argv, state, result.stdout + result.stderr)
+        unit = self.units[name] = FakeUnit(argv, state, result.stdout + result.stderr, stdin=stdin)
 
         program.begins()
 

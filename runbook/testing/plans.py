@@ -43,6 +43,30 @@ in_place:
   way_back_measured: {seconds: 300, on: 2026-11-10}
 """
 
+WINDOWS = """\
+hosts:
+  db: {address: "ssh://dba@oldsql", shell: powershell}
+  hyper: {address: "ssh://root@hyper"}
+in_place:
+  kind: windows-setup
+  host: db
+  action: upgrade
+  setup: 'D:\\setup.exe'
+  from: {version: 15.0.4430.1}
+  to: {version: 16.0.4265.3}
+  edition: Standard Edition
+  accept_license_terms: true
+  way_back:
+    host: hyper
+    on: [snapshot, take, oldsql, "{run}"]
+    probe: [snapshot, has, oldsql, "{run}"]
+    back: [snapshot, revert, oldsql, "{run}"]
+    off: [snapshot, drop, oldsql, "{run}"]
+  support: supported
+  way_back_measured: {seconds: 300, on: 2026-11-10}
+"""
+"""in_place of a Windows machine, and the hosts it needs."""
+
 COMMON = """\
 gate:
   kind: file
@@ -77,9 +101,10 @@ def mailer_plan(
     window: str = "4h",
     old: int = 2019,
     new: int = 2022,
+    in_place: str = IN_PLACE,
     more: str = "",
 ) -> Plan:
-    """The plan that fits ``World.mailer``; ``more`` is YAML appended as it is."""
+    """The plan that fits ``World.mailer``; ``in_place`` is what in-place needs, ``more`` is appended as it is."""
     side_by_side = strategy == "side-by-side"
     server = "NEWSQL" if side_by_side else "OLDSQL"
     (directory / "database.ini").write_text("server = old\n", encoding="utf-8")
@@ -88,7 +113,7 @@ def mailer_plan(
         (SIDE_BY_SIDE if side_by_side else SCRIPTS).format(old=old, new=new),
         "databases:\n" + "".join(f"  - name: {name}\n" for name in databases),
         COMMON.format(first=databases[0], server=server),
-        {"side-by-side": REPOINT, "in-place": IN_PLACE}.get(strategy) or _scripts(directory, databases),
+        {"side-by-side": REPOINT, "in-place": in_place}.get(strategy) or _scripts(directory, databases),
         more,
     ]
     path = directory / "runbook.yaml"

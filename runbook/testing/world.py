@@ -108,11 +108,11 @@ class World:
     # -- making it
 
     @classmethod
-    def mailer(cls, old: int = 2019, new: int | None = 2022) -> World:
+    def mailer(cls, old: int = 2019, new: int | None = 2022, *, platform: str = "Linux") -> World:
         """The usual world: Contacts and Campaigns (FULL) and Archive (SIMPLE) on ``old``, an empty ``new``, three
         logins, three jobs of which one is disabled, an application that is connected, an exchange directory."""
         world = cls()
-        instance = world.add_server("old", "OLDSQL", old)
+        instance = world.add_server("old", "OLDSQL", old, platform=platform)
         world._fill(instance)
         if new is not None:
             world.add_server("new", "NEWSQL", new)

@@ -1,7 +1,8 @@
-"""The machine a SQL Server runs on (Linux): its service, its packages, its files, and long work on it.
+"""The machine a SQL Server runs on: its service, its packages, its files, and long work on it.
 
 Whether the engine may run is said by a mask that outlives a reboot: between the stop and the start no boot, no package
 script and no person in a hurry starts an engine on files that are being copied or on binaries that are being replaced.
+On Windows the service's start mode is that mask (:mod:`runbook.toolkit.windowsengine`).
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from runbook.errors import HostError, ServerError, StepFailed, Unreachable
-from runbook.hosting import Host, UnitPhase, UnitState
-from runbook.plan.inplace import InPlace
-from runbook.plan.models import Plan
+from runbook.hosting import HostReader, UnitPhase, UnitState
+from runbook.plan.inplace import Packages
+from runbook.plan.models import InPlace, Plan
+from runbook.plan.setup import WindowsSetup
 from runbook.step import Context, ReadContext
+from runbook.toolkit import windowsengine
+from runbook.toolkit.windowsengine import ServiceSeen
 
 SHORT = 60.0
 """Seconds a short command may take."""
@@ -32,7 +36,8 @@ UNTIL_ASKED = "ActiveState=inactive", "ActiveState=failed"
 
 @dataclass(frozen=True)
 class Engine:
-    """Where the engine of a plan is: ``server`` and ``host`` are the plan's names, ``kept`` is the run's directory."""
+    """Where the engine of a plan is: ``server`` and ``host`` are the plan's names, ``kept`` is the run's directory.
+    Windows has an ``instance`` and neither package nor one directory for all that it keeps."""
 
     server: str
     host: str
@@ -40,11 +45,12 @@ class Engine:
     package: str
     data: str
     kept: str
+    instance: str = ""
 
     @property
     def error_log(self) -> str:
-        """What the engine itself tells."""
-        return f"{self.data}/log/errorlog"
+        """What the engine itself tells: the path, or what it is called where the instance says where it is."""
+        return f"ERRORLOG of {self.instance}" if self.instance else f"{self.data}/log/errorlog"
 
 
 def in_place_of(plan: Plan) -> InPlace:
@@ -54,9 +60,28 @@ def in_place_of(plan: Plan) -> InPlace:
     return plan.in_place
 
 
+def packages_of(plan: Plan) -> Packages:
+    """The same, where packages are upgraded."""
+    found = in_place_of(plan)
+    if not isinstance(found, Packages):
+        raise StepFailed("the plan's in_place upgrades no packages", hint="Say kind: packages.")
+    return found
+
+
+def setup_of(plan: Plan) -> WindowsSetup:
+    """The same, where a setup program upgrades."""
+    found = in_place_of(plan)
+    if not isinstance(found, WindowsSetup):
+        raise StepFailed("the plan's in_place runs no setup program", hint="Say kind: windows-setup.")
+    return found
+
+
 def engine_of(ctx: ReadContext) -> Engine:
     """The engine that this run upgrades."""
     found = in_place_of(ctx.plan)
+    if isinstance(found, WindowsSetup):
+        service, kept = windowsengine.service_name(found.instance), f"{windowsengine.RECORDS}\\{ctx.run_id}"
+        return Engine(ctx.plan.source, found.host, service, "", "", kept, found.instance)
     kept = posixpath.join(found.copy_, ctx.run_id)
     return Engine(ctx.plan.source, found.host, found.service, found.package, found.data, kept)
 
@@ -90,6 +115,15 @@ class Service(StrEnum):
     RUNNING_BARRED = "running, and masked"
 
 
+_STATES = {
+    (True, False): Service.RUNNING,
+    (True, True): Service.RUNNING_BARRED,
+    (False, False): Service.DOWN,
+    (False, True): Service.BARRED,
+}
+"""Runs, may not be started -> what that is."""
+
+
 def show(service: str) -> tuple[str, ...]:
     """The command that tells how a service stands."""
     return ("systemctl", "show", "--property=LoadState,ActiveState,UnitFileState", service)
@@ -97,6 +131,9 @@ def show(service: str) -> tuple[str, ...]:
 
 def service_state(ctx: ReadContext, engine: Engine) -> Service:
     """One look; a service that is on its way up or down counts as running."""
+    if engine.instance:
+        own = windowsengine.look(ctx, engine.host, engine.instance).services[0]
+        return _STATES[own.runs, own.start == windowsengine.DISABLED]
     found = ctx.host_reader(engine.host).ask(show(engine.service), timeout=SHORT)
     words = found.stdout.split()
     if found.exit_code or not any(word.startswith("ActiveState=") for word in words):
@@ -104,14 +141,15 @@ def service_state(ctx: ReadContext, engine: Engine) -> Service:
     if "LoadState=not-found" in words:
         raise HostError(f"{engine.host} knows no service {engine.service}", host=engine.host)
     barred = "LoadState=masked" in words or "UnitFileState=masked" in words
-    if any(word in UNTIL_ASKED for word in words):
-        return Service.BARRED if barred else Service.DOWN
-    return Service.RUNNING_BARRED if barred else Service.RUNNING
+    return _STATES[not any(word in UNTIL_ASKED for word in words), barred]
 
 
 def stop_engine(ctx: Context, engine: Engine) -> None:
     """Stop it, wait until it has, and see to it that nobody starts it. In this order: a unit that is masked is stopped
     with the settings of an empty one, which would kill a large engine after 90 seconds."""
+    if engine.instance:
+        windowsengine.stop(ctx, engine.host, engine.instance, STOPS_WITHIN)
+        return
     waited = 0.0
     while service_state(ctx, engine) in {Service.RUNNING, Service.RUNNING_BARRED}:
         if waited == 0.0:
@@ -128,12 +166,27 @@ def stop_engine(ctx: Context, engine: Engine) -> None:
         )
 
 
-def start_service(ctx: Context, engine: Engine) -> None:
-    """Let it be started again, and start it; it may take long to answer."""
+def start_service(ctx: Context, engine: Engine, before: Sequence[ServiceSeen] = ()) -> None:
+    """Let it be started again, and start it; it may take long to answer. ``before``: Windows services as they were."""
+    if engine.instance:
+        windowsengine.start(ctx, engine.host, engine.instance, before)
+        return
     if service_state(ctx, engine) is Service.RUNNING:
         return
     _systemctl(ctx, engine, "unmask")
     _systemctl(ctx, engine, "start", "--no-block")
+
+
+def start_dependents(ctx: Context, engine: Engine, before: Sequence[ServiceSeen]) -> None:
+    """Start what ran beside it, once it answers (Windows: the Agent is a service of its own)."""
+    if engine.instance:
+        windowsengine.start_dependents(ctx, engine.host, engine.instance, before)
+
+
+def services_as_before(ctx: ReadContext, engine: Engine, before: Sequence[ServiceSeen]) -> bool:
+    """The services start as they did, and those run that ran."""
+    there = windowsengine.look(ctx, engine.host, engine.instance).services if engine.instance else ()
+    return windowsengine.are_as(there, before)
 
 
 def _systemctl(ctx: Context, engine: Engine, verb: str, *options: str) -> None:
@@ -163,7 +216,13 @@ class LogMark:
 
 
 def log_mark(ctx: ReadContext, engine: Engine) -> LogMark:
-    """Where it stands now."""
+    """Where it stands now; the beginning when it cannot be read."""
+    if engine.instance:
+        try:
+            found = windowsengine.error_log(ctx, engine.host, engine.instance)
+        except (HostError, Unreachable):
+            return LogMark()
+        return LogMark(found.first, found.length)
     text = _error_log(ctx, engine)
     return LogMark(text.partition("\n")[0], len(text))
 
@@ -182,10 +241,7 @@ def _error_log(ctx: ReadContext, engine: Engine) -> str:
 
 def fatal_lines(ctx: ReadContext, engine: Engine, since: LogMark) -> tuple[str, ...]:
     """What the error log has said since then that means that the engine will not come up, each with its number."""
-    text = _error_log(ctx, engine)
-    if since.first and text.startswith(since.first):
-        text = text[since.length :]
-    lines = text.splitlines()
+    lines = _since(ctx, engine, since).splitlines()
     found = []
     for at, line in enumerate(lines):
         number = next((one for one in FATAL if one in line), None)
@@ -193,6 +249,17 @@ def fatal_lines(ctx: ReadContext, engine: Engine, since: LogMark) -> tuple[str, 
             said = lines[at + 1].split(None, 3)[-1].partition(". ")[0] if at + 1 < len(lines) else ""
             found.append(f"{number.removeprefix('Error: ').rstrip(',')}: {said}".strip())
     return tuple(dict.fromkeys(found))
+
+
+def _since(ctx: ReadContext, engine: Engine, mark: LogMark) -> str:
+    """What it has said since then; all of it when it was begun anew."""
+    if engine.instance:
+        try:
+            return windowsengine.error_log(ctx, engine.host, engine.instance, mark.first, mark.length).text
+        except (HostError, Unreachable):
+            return ""
+    text = _error_log(ctx, engine)
+    return text[mark.length :] if mark.first and text.startswith(mark.first) else text
 
 
 def await_engine(ctx: ReadContext, engine: Engine, product: str, since: LogMark) -> None:
@@ -206,7 +273,8 @@ def await_engine(ctx: ReadContext, engine: Engine, product: str, since: LogMark)
         if version:
             raise StepFailed(
                 f"{engine.server} answers as {version}, not as {product}",
-                hint=f"Look on {engine.host} what is installed: dpkg -l {engine.package}.",
+                hint=f"Look on {engine.host} what is installed"
+                + (f": dpkg -l {engine.package}." if engine.package else " (Programs and Features)."),
             )
         await_host(ctx, engine.host)
         fatal = fatal_lines(ctx, engine, since)
@@ -256,7 +324,9 @@ def query(package: str) -> tuple[str, ...]:
 
 
 def installed(ctx: ReadContext, engine: Engine) -> Installed:
-    """Empty when it is not known there at all."""
+    """Empty when it is not known there at all. Windows: what the registry says of the instance."""
+    if engine.instance:
+        return Installed("ii", windowsengine.look(ctx, engine.host, engine.instance).version)
     found = ctx.host_reader(engine.host).ask(query(engine.package), timeout=SHORT)
     status, _, version = found.stdout.strip().partition("|")
     return Installed() if found.exit_code else Installed(status.strip(), version.strip())
@@ -281,7 +351,7 @@ def carry_out(ctx: Context, host_name: str, name: str, argv: Sequence[str]) -> N
     if state.phase is UnitPhase.ABSENT:
         state = host.start_unit(name, argv)
     try:
-        state = _ended(ctx, host, name, state)
+        state = await_unit(ctx, host, name)
     except BaseException as error:
         if not isinstance(error, Exception):  # told to stop
             with ctx.shield():
@@ -292,23 +362,25 @@ def carry_out(ctx: Context, host_name: str, name: str, argv: Sequence[str]) -> N
         lines = [line.strip() for line in state.last_output.splitlines() if line.strip()]
         raise StepFailed(
             f"{name} on {host_name} failed ({how}){': ' + '; '.join(lines[-3:]) if lines else ''}",
-            hint="Its whole output is on that host, in /var/lib/runbook/units.",
+            hint="Its whole output is on that host, in runbook/units of /var/lib or C:\\ProgramData.",
         )
 
 
-def _ended(ctx: Context, host: Host, name: str, state: UnitState) -> UnitState:
-    waited = away = 0.0
-    while not state.has_ended:
+def await_unit(ctx: ReadContext, host: HostReader, name: str) -> UnitState:
+    """Wait until it does not run any more. A host that gives no answer for a while is waited for."""
+    waited = answered = 0.0
+    while True:
+        try:
+            state = host.unit(name)
+            if state.phase is not UnitPhase.RUNNING:
+                return state
+            answered = waited
+        except (Unreachable, HostError):
+            if waited - answered > AWAY:
+                raise
         pause = min(LONGEST_POLL, max(POLL, POLL_SHARE * waited))
         ctx.sleep(pause)
         waited += pause
-        try:
-            state, away = host.unit(name), 0.0
-        except (Unreachable, HostError):
-            away += pause
-            if away > AWAY:
-                raise
-    return state
 
 
 def begin_anew(ctx: Context, host_name: str, *names: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from runbook.ports import DatabaseInfo, RecoveryModel, UserAccess
 from runbook.step import ReadContext
+from runbook.toolkit.windowsengine import ServiceSeen
 
 
 @dataclass(frozen=True)
@@ -135,10 +136,29 @@ class EngineBefore:
 
     version: str
     databases: tuple[DatabaseBefore, ...] = ()
+    edition: str = ""
+    services: tuple[ServiceSeen, ...] = ()
+    """Windows: its services, as they were."""
 
     def of(self, database: str) -> DatabaseBefore | None:
         """One database, whatever the case of its name."""
         return next((one for one in self.databases if one.name.casefold() == database.casefold()), None)
+
+
+@dataclass(frozen=True)
+class MachineBefore:
+    """Kept by ``check-setup``: the directories in which the engine's files are, and one on the system drive."""
+
+    directories: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SetupBegun:
+    """Kept by ``begin-setup``: where the error log stood, and which boot of the machine it was."""
+
+    log_first: str
+    log_length: int
+    boot_id: str
 
 
 def before_of(ctx: ReadContext, database: str) -> DatabaseBefore:

@@ -8,12 +8,14 @@ from typing import Any
 
 from runbook.codec import from_json
 from runbook.errors import LossExceeded, RunbookError, ServerError, Unreachable
+from runbook.plan.setup import WindowsSetup
 from runbook.ports import TableInfo, TableProof
 from runbook.step import ReadContext
 from runbook.toolkit.enginehost import engine_of
 from runbook.toolkit.files import snapshot_name, upgraded_of
 from runbook.toolkit.kept import AtPivot
 from runbook.toolkit.proof import OWNER, ProofSet, level_of, named_lines
+from runbook.toolkit.wayback import hook_of, is_there
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,9 @@ def count_loss(ctx: ReadContext) -> Loss:
 def missing_ways_back(ctx: ReadContext) -> tuple[str, ...]:
     """What a way back past the pivot needs and is no more there, asked before anything is touched."""
     if ctx.plan.in_place is not None:
+        if isinstance(ctx.plan.in_place, WindowsSetup):
+            hook = hook_of(ctx)
+            return () if is_there(ctx, hook) else (f"the way back {' '.join(hook.back)} has nothing to go back to",)
         engine = engine_of(ctx)
         kept = ctx.host_reader(engine.host).stat(f"{engine.kept}/data", root=True)
         return () if kept else (f"the cold copy {engine.kept}/data on {engine.host} is gone",)

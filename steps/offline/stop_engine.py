@@ -22,7 +22,9 @@ from runbook.api import (
     Step,
     engine_of,
     service_state,
+    services_as_before,
     stop_engine,
+    windowsengine,
 )
 
 
@@ -37,9 +39,10 @@ class Facts:
 
 @dataclass(frozen=True)
 class Goal:
-    """It is down, and nobody can start it."""
+    """It is down, and nobody can start it. ``services``: those of Windows, as they were."""
 
     engine: Engine
+    services: tuple[windowsengine.ServiceSeen, ...] = ()
 
 
 class StopEngine(Step):
@@ -62,13 +65,19 @@ class StopEngine(Step):
         engine = engine_of(ctx)
         reader = ctx.reader(engine.server)
         databases = tuple(DatabaseBefore.of(info) for _, info in sorted(reader.databases().items()))
-        return Facts(engine, service_state(ctx, engine), EngineBefore(reader.identity().version, databases))
+        seen = windowsengine.look(ctx, engine.host, engine.instance) if engine.instance else None
+        identity, services = reader.identity(), seen.services if seen else ()
+        before = EngineBefore(identity.version, databases, identity.edition, services)
+        return Facts(engine, service_state(ctx, engine), before)
 
     def decide(self, facts: Facts) -> Decision:
         engine = facts.engine
         if facts.state is not Service.RUNNING:
             return Block(f"{engine.service} on {engine.host} is {facts.state}", "Find out who did that.")
-        return Apply(Goal(engine), StartEngineAgain(engine, facts.before.version), keep=facts.before)
+        before = facts.before
+        return Apply(
+            Goal(engine, before.services), StartEngineAgain(engine, before.version, before.services), keep=before
+        )
 
     def apply(self, ctx: Context, intent: Goal) -> None:
         stop_engine(ctx, intent.engine)
@@ -77,4 +86,5 @@ class StopEngine(Step):
         state = service_state(ctx, intent.engine)
         if state is Service.BARRED:
             return Outcome.REACHED
-        return Outcome.UNTOUCHED if state is Service.RUNNING else Outcome.PARTIAL
+        untouched = state is Service.RUNNING and services_as_before(ctx, intent.engine, intent.services)
+        return Outcome.UNTOUCHED if untouched else Outcome.PARTIAL

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from runbook.api import (
     LOCKS,
-    DatabaseInfo,
-    DatabaseState,
     Decision,
     Engine,
     Finding,
     Installed,
     LightStep,
     Phase,
+    Plan,
     ReadContext,
     Service,
     engine_of,
-    in_place_of,
+    enginefit,
     installed,
-    is_open,
     judged,
     noted,
+    packages_of,
     script,
     service_state,
 )
@@ -31,9 +30,6 @@ from runbook.api import (
 SHORT = 60.0
 SIZE_WITHIN = 600.0
 """Seconds it may take to add up the sizes of all files."""
-NETBIOS = 15
-"""Letters of a machine's name that SQL Server shows."""
-SYSTEM = ("master", "model", "msdb")
 
 
 @dataclass(frozen=True)
@@ -71,15 +67,20 @@ class CheckPackages(LightStep):
     after = ("pin-identity", "check-hosts")
     strategies = frozenset({"in-place"})
 
+    @classmethod
+    def keys(cls, plan: Plan) -> Iterable[str | None]:
+        """Only where packages are upgraded."""
+        return enginefit.for_packages(plan)
+
     @property
     def servers(self) -> tuple[str, ...]:
         return (self.plan.source,)
 
     def observe(self, ctx: ReadContext) -> Facts:
-        plan, engine = in_place_of(ctx.plan), engine_of(ctx)
+        plan, engine = packages_of(ctx.plan), engine_of(ctx)
         host, reader = ctx.host_reader(engine.host), ctx.reader(engine.server)
         content = host.read(plan.sources, root=True)
-        noted(ctx, _remarks(ctx))
+        noted(ctx, enginefit.in_place_remarks(ctx))
         return Facts(
             host=engine.host,
             package=engine.package,
@@ -100,21 +101,13 @@ class CheckPackages(LightStep):
             room=host.space(_existing(ctx, engine.host, plan.copy_)).available_bytes,
             headroom=ctx.plan.preflight.headroom,
             strangers=tuple(_strangers(ctx, engine)),
-            unfit={name: why for name, info in sorted(reader.databases().items()) if (why := _unfit(info))},
-            is_major=plan.from_.major != plan.to.major,
+            unfit=enginefit.unfit(reader),
+            is_major=plan.is_major,
         )
 
     def decide(self, facts: Facts) -> Decision:
         seen = f"{facts.host} has {facts.package} {facts.found.version}, {facts.size} bytes below {facts.data}"
         return judged(_problems(facts), seen)
-
-
-def _remarks(ctx: ReadContext) -> Iterator[str]:
-    plan = in_place_of(ctx.plan)
-    way_back = plan.way_back_measured
-    yield f"support: {plan.support}; the way back took {way_back.seconds:g} s when it was measured on {way_back.on}"
-    if ctx.plan.journal_copy == "server":
-        yield "journal_copy: server is down while packages are replaced; a directory would keep the journal then too"
 
 
 def _size(ctx: ReadContext, engine: Engine) -> int:
@@ -132,42 +125,17 @@ def _existing(ctx: ReadContext, host: str, path: str) -> str:
 
 
 def _strangers(ctx: ReadContext, engine: Engine) -> Iterator[str]:
-    reader = ctx.reader(engine.server)
-    for name in (*SYSTEM, *sorted(reader.databases())):
-        for file in reader.files(name):
-            if not posixpath.normpath(file.path).startswith(f"{engine.data}/"):
-                yield file.path
-
-
-def _unfit(info: DatabaseInfo) -> str:
-    if info.snapshot_of:
-        return f"a snapshot of {info.snapshot_of}"
-    if not is_open(info):
-        return str(info.state)
-    return "READ_ONLY" if info.is_read_only or info.is_in_standby else ""
+    for path in enginefit.engine_files(ctx.reader(engine.server)):
+        if not posixpath.normpath(path).startswith(f"{engine.data}/"):
+            yield path
 
 
 def _problems(facts: Facts) -> Iterator[Finding]:
-    yield from _machine(facts)
+    names = facts.host, facts.host_name, facts.machine_name
+    yield from enginefit.machine_problems(*names, facts.service, facts.state, "service")
     yield from _packages(facts)
     yield from _files(facts)
-    for name, why in facts.unfit.items() if facts.is_major else ():
-        put = "Bring it online" if why in set(DatabaseState) else "Drop it" if "snapshot" in why else "Make it writable"
-        yield Finding(f"{name} is {why}: the newer version would not convert it", f"{put} until the night is over.")
-
-
-def _machine(facts: Facts) -> Iterator[Finding]:
-    names = [name.partition(".")[0].casefold()[:NETBIOS] for name in (facts.host_name, facts.machine_name)]
-    if names[0] != names[1]:
-        yield Finding(
-            f"{facts.host} is the machine {facts.host_name}, the server runs on {facts.machine_name}",
-            "Name the machine of the server as in_place.host.",
-        )
-    if facts.state is not Service.RUNNING:
-        yield Finding(
-            f"{facts.service} on {facts.host} is {facts.state}, although the server answers",
-            "Name the service that runs it as in_place.service.",
-        )
+    yield from enginefit.unfit_problems(facts.unfit if facts.is_major else {})
 
 
 def _packages(facts: Facts) -> Iterator[Finding]:

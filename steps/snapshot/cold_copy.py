@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from runbook.api import (
@@ -16,12 +17,14 @@ from runbook.api import (
     FileKind,
     Outcome,
     Phase,
+    Plan,
     ReadContext,
     Service,
     Sizes,
     Step,
     carry_out,
     engine_of,
+    enginefit,
     script,
     service_state,
 )
@@ -53,6 +56,11 @@ class ColdCopy(Step):
     after = ("stop-engine",)
     strategies = frozenset({"in-place"})
     Intent = Goal
+
+    @classmethod
+    def keys(cls, plan: Plan) -> Iterable[str | None]:
+        """Only where packages are upgraded."""
+        return enginefit.for_packages(plan)
 
     def budget(self, sizes: Sizes) -> Budget:
         return Budget(LEAST + sizes.gib(None) * 1024.0 / COPY_MIB_S)

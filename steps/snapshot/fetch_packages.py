@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from runbook.api import (
@@ -13,13 +14,15 @@ from runbook.api import (
     Decision,
     Outcome,
     Phase,
+    Plan,
     ReadContext,
     Sizes,
     Step,
     StepFailed,
     carry_out,
     engine_of,
-    in_place_of,
+    enginefit,
+    packages_of,
     script,
 )
 
@@ -61,11 +64,16 @@ class FetchPackages(Step):
     strategies = frozenset({"in-place"})
     Intent = Goal
 
+    @classmethod
+    def keys(cls, plan: Plan) -> Iterable[str | None]:
+        """Only where packages are upgraded."""
+        return enginefit.for_packages(plan)
+
     def budget(self, sizes: Sizes) -> Budget:  # noqa: ARG002  (packages are of one size)
         return Budget(120.0)
 
     def observe(self, ctx: ReadContext) -> Facts:
-        plan, engine = in_place_of(ctx.plan), engine_of(ctx)
+        plan, engine = packages_of(ctx.plan), engine_of(ctx)
         return Facts(
             host=engine.host,
             kept=engine.kept,

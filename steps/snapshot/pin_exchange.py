@@ -35,6 +35,7 @@ class PinExchange(Step):
         "check-checks",
         "check-hosts",
         "check-packages",
+        "check-setup",
     )
 
     @property

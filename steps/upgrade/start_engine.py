@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rollback.upgrade.start_engine import PutCopyBack
@@ -17,6 +18,7 @@ from runbook.api import (
     LogMark,
     Outcome,
     Phase,
+    Plan,
     ReadContext,
     Service,
     Sizes,
@@ -24,6 +26,7 @@ from runbook.api import (
     await_engine,
     begin_anew,
     engine_of,
+    enginefit,
     in_place_of,
     installed,
     log_mark,
@@ -67,6 +70,11 @@ class StartEngine(Step):
     strategies = frozenset({"in-place"})
     undoes_with = (PutCopyBack,)
     Intent = Goal
+
+    @classmethod
+    def keys(cls, plan: Plan) -> Iterable[str | None]:
+        """Only where packages are upgraded."""
+        return enginefit.for_packages(plan)
 
     @property
     def servers(self) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rollback.upgrade.switch_repository import SwitchBack
@@ -14,8 +15,10 @@ from runbook.api import (
     LightStep,
     Outcome,
     Phase,
+    Plan,
     ReadContext,
-    in_place_of,
+    enginefit,
+    packages_of,
 )
 
 
@@ -48,8 +51,13 @@ class SwitchRepository(LightStep):
     undoes_with = (SwitchBack,)
     Intent = Goal
 
+    @classmethod
+    def keys(cls, plan: Plan) -> Iterable[str | None]:
+        """Only where packages are upgraded."""
+        return enginefit.for_packages(plan)
+
     def observe(self, ctx: ReadContext) -> Facts:
-        plan = in_place_of(ctx.plan)
+        plan = packages_of(ctx.plan)
         found = ctx.host_reader(plan.host).read(plan.sources, root=True)
         earlier = None if found is None else base64.b64encode(found).decode("ascii")
         return Facts(plan.host, plan.sources, earlier, plan.to.source)

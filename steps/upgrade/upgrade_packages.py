@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rollback.upgrade.upgrade_packages import OldPackages
@@ -16,6 +17,7 @@ from runbook.api import (
     Installed,
     Outcome,
     Phase,
+    Plan,
     ReadContext,
     Service,
     Sizes,
@@ -23,8 +25,9 @@ from runbook.api import (
     UnitPhase,
     carry_out,
     engine_of,
-    in_place_of,
+    enginefit,
     installed,
+    packages_of,
     script,
     service_state,
 )
@@ -61,11 +64,16 @@ class UpgradePackages(Step):
     undoes_with = (OldPackages,)
     Intent = Goal
 
+    @classmethod
+    def keys(cls, plan: Plan) -> Iterable[str | None]:
+        """Only where packages are upgraded."""
+        return enginefit.for_packages(plan)
+
     def budget(self, sizes: Sizes) -> Budget:  # noqa: ARG002  (packages are of one size)
         return Budget(180.0, 60.0)
 
     def observe(self, ctx: ReadContext) -> Facts:
-        plan, engine = in_place_of(ctx.plan), engine_of(ctx)
+        plan, engine = packages_of(ctx.plan), engine_of(ctx)
         state = service_state(ctx, engine)
         return Facts(engine, state, installed(ctx, engine), plan.from_.version, plan.to.version)
 

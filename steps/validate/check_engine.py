@@ -34,13 +34,14 @@ class Facts:
     is_major: bool
     before: EngineBefore
     databases: Mapping[str, DatabaseInfo] = field(default_factory=dict)
+    edition: str = ""
 
 
 class CheckEngine(LightStep):
     """Check the engine's version, and that every database of it is there, open and converted."""
 
     phase = Phase.VALIDATE
-    after = ("start-engine",)
+    after = ("start-engine", "await-setup", "restart-host")
     strategies = frozenset({"in-place"})
 
     @property
@@ -56,7 +57,8 @@ class CheckEngine(LightStep):
             product=plan.to.product,
             found=installed(ctx, engine),
             package_version=plan.to.version,
-            is_major=plan.from_.major != plan.to.major,
+            edition=reader.identity().edition,
+            is_major=plan.is_major,
             before=ctx.kept("stop-engine", EngineBefore),
             databases=dict(reader.databases()),
         )
@@ -71,6 +73,9 @@ def _problems(facts: Facts) -> Iterator[Finding]:
     if facts.version != facts.product or not facts.found.is_whole(facts.package_version):
         installed_now = f"{facts.found.version} ({facts.found.status})"
         yield Finding(f"{facts.server} answers as {facts.version}, its package is {installed_now}", hint)
+    if facts.before.edition and facts.edition != facts.before.edition:
+        way = f"{facts.before.edition} -> {facts.edition}"
+        yield Finding(f"the edition of {facts.server} changed: {way}", "Give setup the product key (secrets: PID).")
     now = {name.casefold(): info for name, info in facts.databases.items()}
     newest = max((info.internal_version or 0 for info in now.values()), default=0)
     for before in facts.before.databases:

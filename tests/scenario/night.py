@@ -43,9 +43,11 @@ def told(view: RunView) -> dict[str, Any]:
 class Night:
     """A world, a plan, a journal that survives, and as many executors as it takes."""
 
+    platform = "Linux"
+
     def __init__(self, directory: Path, strategy: str = "side-by-side", *, window: float = 3600.0, **plan: Any) -> None:
-        self.world = World.mailer(new=2022 if strategy == "side-by-side" else None)
-        self.engine_host = EngineHost.of(self.world, "db", "old") if strategy == "in-place" else None
+        self.world = World.mailer(new=2022 if strategy == "side-by-side" else None, platform=self.platform)
+        self.engine_host = self.machine() if strategy == "in-place" else None
         self.strategy = strategy
         self.plan = _plan(directory, strategy, repr(plan), **plan)
         self.window = window
@@ -53,6 +55,10 @@ class Night:
         self.before = self.world.content("old")
         self.data = self.world.data("old")
         self.run_id = ""
+
+    def machine(self) -> EngineHost:
+        """The machine of the old server, where that is upgraded in place."""
+        return EngineHost.of(self.world, "db", "old")
 
     def _durable(self, where: str) -> None:
         self.world.effect(f"journal: {where}", Moment.BEFORE if where.startswith("before") else Moment.AFTER)

@@ -12,7 +12,6 @@ an administrator, whose sessions over OpenSSH are elevated.
 from __future__ import annotations
 
 import base64
-import re
 import subprocess
 from collections.abc import Sequence
 
@@ -20,6 +19,7 @@ from runbook.adapters.host.posix import ENDING, MARK
 from runbook.adapters.host.shell import Call, Heard, fenced_out
 from runbook.errors import HostError, NotPermitted
 from runbook.hosting import CommandResult, last_line
+from runbook.powershell import quote
 
 BOOT = """$ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
@@ -80,11 +80,6 @@ if ([IO.File]::Exists($note)) {
     [IO.File]::Delete($note)
 }
 exit 0"""
-
-
-def quote(text: str) -> str:
-    """A string that PowerShell takes as it is. It takes four typographic quotes for a single one."""
-    return "'" + re.sub("(['\u2018\u2019\u201a\u201b])", r"\1\1", text) + "'"
 
 
 def encoded(script: str) -> str:

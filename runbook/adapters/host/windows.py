@@ -9,8 +9,8 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 
-from runbook.adapters.host.powershell import quote
 from runbook.adapters.host.shell import Scripts
+from runbook.powershell import quote
 
 READ = "[Console]::Out.Write([Convert]::ToBase64String([IO.File]::ReadAllBytes($a[0])))"
 

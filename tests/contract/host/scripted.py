@@ -124,7 +124,12 @@ class ScriptedPowerShell:
         return f"x {DISK} 0 {DISK - self.machine.used()} x /\n"
 
     def do_facts(self, arguments: list[str], stdin: bytes) -> str:
-        lines = ["machine=11-22", "host=WEB", "system=Windows Server 2022 10.0.20348", f"boot={self.machine.boots}"]
+        lines = [
+            "machine=11-22",
+            f"host={self.machine.host_name or 'WEB'}",
+            "system=Windows Server 2022 10.0.20348",
+            f"boot={self.machine.boots}",
+        ]
         return "\n".join(
             [*lines, "user=WEB\\runbook", f"now={self.machine.now().timestamp()}", "root=yes", "units=yes\n"]
         )

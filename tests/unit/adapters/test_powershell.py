@@ -6,10 +6,11 @@ import base64
 
 import pytest
 
-from runbook.adapters.host.powershell import BOOT, PowerShell, encoded, quote, script
+from runbook.adapters.host.powershell import BOOT, PowerShell, encoded, script
 from runbook.adapters.host.shell import Call, Heard
 from runbook.adapters.host.windows import WINDOWS
 from runbook.errors import HostError, NotPermitted
+from runbook.powershell import quote
 
 RUN = r"""[Console]::OutputEncoding = New-Object Text.UTF8Encoding $false
 $env:RUNBOOK_CALL = '0123'

@@ -26,7 +26,7 @@ def plan_of(name: str) -> Plan:
 def test_every_key_of_the_schema_is_in_a_good_plan() -> None:
     """The good plans together hold every key there is, so that mutating them reaches every validator."""
     seen: set[tuple[int, str]] = set()
-    for name in ("side-by-side", "commands", "scripts", "nginx", "in-place"):
+    for name in ("side-by-side", "commands", "scripts", "nginx", "in-place", "in-place-windows"):
         root, _ = parse((GOOD / name / "runbook.yaml").read_text(encoding="utf-8"))
         seen |= {(len(node.path), str(node.path[-1])) for node in root.walk() if node.path}
     keys = {key for _, key in seen}

@@ -21,7 +21,7 @@ from runbook.plan.load import load_plan
 from runbook.plan.models import Plan
 
 GOOD = Path(__file__).parents[2] / "cases" / "plans" / "good"
-NAMES = ("commands", "in-place", "nginx", "scripts", "side-by-side")
+NAMES = ("commands", "in-place", "in-place-windows", "nginx", "scripts", "side-by-side")
 
 Place = tuple[Any, ...]
 

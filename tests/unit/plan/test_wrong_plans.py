@@ -65,7 +65,14 @@ def test_there_are_enough_cases() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["plain-text-password", "password-in-address", "host-password-in-address", "many-at-once"]
+    "name",
+    [
+        "plain-text-password",
+        "password-in-address",
+        "host-password-in-address",
+        "in-place-windows-misfits",
+        "many-at-once",
+    ],
 )
 def test_secret_written_out_is_not_repeated(name: str) -> None:
     """What may be a password appears in no line of the refusal."""

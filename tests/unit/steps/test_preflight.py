@@ -40,6 +40,7 @@ from steps.preflight.check_jobs import CheckJobs
 from steps.preflight.check_packages import CheckPackages
 from steps.preflight.check_path import CheckPath
 from steps.preflight.check_permissions import CheckPermissions
+from steps.preflight.check_setup import CheckSetup
 from steps.preflight.check_space import CheckSpace
 from steps.preflight.pin_identity import PinIdentity
 
@@ -57,6 +58,7 @@ CHECKS = (
     CheckChecks,
     CheckHosts,
     CheckPackages,
+    CheckSetup,
 )
 
 
