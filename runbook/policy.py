@@ -248,8 +248,14 @@ def _way_back(run: RunView, busy: Collection[str]) -> list[Move]:
     if moves or busy:
         return moves
     if run.unclear == 0:
-        return [Finish(RunState.REVERTED, run.turned_back)]
+        return [Finish(_old(run), run.turned_back)]
     return [_held(run)]
+
+
+def _old(run: RunView) -> RunState:
+    """Refused, when nothing but checks was begun: a standby that was exercised is back where it was."""
+    begun = (run.graph[identity].phase for identity, step in run.steps.items() if step.attempts)
+    return RunState.REFUSED if all(phase == PREFLIGHT for phase in begun) else RunState.REVERTED
 
 
 def _may_try(run: RunView, identity: str) -> bool:

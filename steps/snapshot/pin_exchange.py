@@ -35,6 +35,10 @@ class PinExchange(Step):
         "check-checks",
         "check-hosts",
         "check-packages",
+        "check-services",
+        "check-held",
+        "check-standby",
+        "return-standby",
     )
 
     @property
