@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 from runbook.errors import HostError, StepFailed, Unreachable
@@ -58,7 +59,7 @@ def see_services(ctx: ReadContext) -> tuple[ServiceSeen, ...]:
 
 
 def _seen_of(ctx: ReadContext, service: Service) -> Iterator[ServiceSeen]:
-    found = on_all(ctx, service.hosts, lambda host: look_at_service(ctx, service, host))
+    found = on_all(ctx, service.hosts, partial(look_at_service, ctx, service))
     some_answer = any(one.trouble is None for one in found)
     for one in found:
         if one.trouble is not None:
@@ -93,7 +94,7 @@ def marks_due(ctx: ReadContext, when: str) -> tuple[ServiceMark, ...]:
 def stop_services(ctx: Context, marks: Sequence[ServiceMark]) -> None:
     """Stop them in the order of the plan, each on all its hosts at once; StepFailed naming those that do not stop."""
     for service, hosts in _grouped(ctx.plan, marks):
-        _everywhere(ctx, service, hosts, lambda host, service=service: _stop(ctx, service, host))  # type: ignore[misc]
+        _everywhere(ctx, service, hosts, partial(_stop, ctx, service))
     again = running_again(ctx, marks)
     if again:
         raise StepFailed(
@@ -117,7 +118,7 @@ def running_again(ctx: ReadContext, marks: Sequence[ServiceMark]) -> tuple[str, 
     """Those that run, or are on their way, by name; hosts that do not answer run nothing that is known of."""
     found = []
     for service, hosts in _grouped(ctx.plan, marks):
-        for one in on_all(ctx, hosts, lambda host, service=service: look_at_service(ctx, service, host)):  # type: ignore[misc]
+        for one in on_all(ctx, hosts, partial(look_at_service, ctx, service)):
             if one.found is not None and one.found.doing is not Doing.STOPPED:
                 found.append(f"{service.name} on {one.host} ({one.found.told})")
     return tuple(found)
@@ -143,15 +144,22 @@ def _is_as_wanted(ctx: ReadContext, mark: ServiceMark) -> bool:
 
 
 def put_services_back(ctx: Context, marks: Sequence[ServiceMark]) -> None:
-    """Each as it was, the last in the plan first; a host that is away is waited for."""
+    """Each as it was, the last in the plan first; a host that is away is waited for. What is wrong with one does not
+    keep the others from coming back."""
+    wrong: list[StepFailed] = []
     for service, hosts in reversed(_grouped(ctx.plan, marks)):
         before = {mark.host: mark for mark in marks if mark.service == service.name}
-        _everywhere(
-            ctx,
-            service,
-            hosts,
-            lambda host, service=service, before=before: _put_back(ctx, service, before[host]),  # type: ignore[misc]
-        )
+        work = partial(_put_back_by_host, ctx, service, before)
+        try:
+            _everywhere(ctx, service, hosts, work)
+        except StepFailed as error:
+            wrong.append(error)
+    if wrong:
+        raise StepFailed(named_lines([error.message for error in wrong]), hint=wrong[0].hint)
+
+
+def _put_back_by_host(ctx: Context, service: Service, before: Mapping[str, ServiceMark], host: str) -> None:
+    _put_back(ctx, service, before[host])
 
 
 def _put_back(ctx: Context, service: Service, mark: ServiceMark) -> None:
