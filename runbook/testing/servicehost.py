@@ -217,7 +217,9 @@ class HeldQueue:
     opt_outs: int = 3
     """People who must not be sent to; ``q first NAME`` honours them."""
     done: int = 0
+    holds: int = 0
     releases: int = 0
+    released_twice: bool = False
     firsts: int = 0
     sent_too_early: bool = False
     first_fails: bool = False
@@ -247,13 +249,17 @@ class HeldQueue:
         if verb == "count":
             return Program(stdout=f"{self.waiting}\n")
         if verb == "hold":
-            return Program(effect=lambda: setattr(self, "held", True))
+            return Program(effect=self._hold)
         if verb == "release":
             return Program(effect=self._release)
         if verb == "first":
             failed = 3 if self.first_fails else 0
             return Program(5.0, failed, "opt-outs\n", effect=self._honour)
         raise ImpossibleWorld(f"q {verb}")
+
+    def _hold(self) -> None:
+        self.holds += 1
+        self.held = True
 
     def _honour(self) -> None:
         if not self.first_fails:
@@ -262,6 +268,7 @@ class HeldQueue:
 
     def _release(self) -> None:
         self.releases += 1
+        self.released_twice |= not self.held
         self.held = False
         self.sent_too_early |= self.opt_outs > 0
         self._work()
