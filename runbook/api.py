@@ -21,7 +21,7 @@ from runbook.plan.batches import Batch, BatchError, split_batches
 from runbook.plan.gates import hosts_of
 from runbook.plan.models import Plan
 from runbook.plan.sections import HttpCheck, QueryCheck
-from runbook.plan.standby import CommandStandby
+from runbook.plan.standby import CommandStandby, Standby
 from runbook.ports import (
     AgentJob,
     BackupHeader,
@@ -211,7 +211,7 @@ from runbook.toolkit.serviceseen import (
 )
 from runbook.toolkit.sessions import BUSY, answers, end_sessions, is_open, leave_single_user, restrict, settled
 from runbook.toolkit.space import Need, Place, exchange_needs, restored_needs, scripts_needs, shortages, unmeasured
-from runbook.toolkit.standing import Exercised, await_served, command_of, does_the_work, exercised, move, standby_of
+from runbook.toolkit.standing import Exercised, await_served, command_of, does_the_work, exercised, move
 from runbook.toolkit.witness import WitnessedStep
 
 __all__ = [
@@ -325,6 +325,7 @@ __all__ = [
     "Skip",
     "SqlServer",
     "SqlServerReader",
+    "Standby",
     "Step",
     "StepFailed",
     "SurveyedJob",
@@ -445,7 +446,6 @@ __all__ = [
     "sound_attempt",
     "source_of",
     "split_batches",
-    "standby_of",
     "start_service",
     "started_meanwhile",
     "stop_engine",

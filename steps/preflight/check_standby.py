@@ -15,16 +15,16 @@ from runbook.api import (
     Phase,
     Plan,
     ReadContext,
+    Standby,
     Unreachable,
     await_served,
     does_the_work,
     judged,
-    standby_of,
 )
 
 
 @dataclass(frozen=True)
-class Facts:
+class Seen:
     """What is wrong with its page; ``at_work`` and ``trouble``: of one that is exercised by commands."""
 
     name: str
@@ -35,41 +35,53 @@ class Facts:
     remedy: str = ""
 
 
+@dataclass(frozen=True)
+class Facts:
+    """Every standby of the plan."""
+
+    standbys: tuple[Seen, ...] = ()
+
+
 class CheckStandby(LightStep):
-    """Check that a standby answers as declared, or stands by as it should."""
+    """Check that every standby answers as declared, or stands by as it should."""
 
     phase = Phase.PREFLIGHT
     after = ("pin-identity", "check-hosts")
 
     @classmethod
     def keys(cls, plan: Plan) -> Iterable[str | None]:
-        """Every standby of the plan."""
-        return tuple(standby.name for standby in plan.standby)
+        """Only for a plan that has one."""
+        return (None,) if plan.standby else ()
 
     def observe(self, ctx: ReadContext) -> Facts:
-        standby = standby_of(ctx.plan, self.key or "")
-        if not isinstance(standby, CommandStandby):
-            return Facts(standby.name, complaints=await_served(ctx, standby))
-        try:
-            return Facts(standby.name, "command", at_work=does_the_work(ctx, standby))
-        except (HostError, Unreachable, NotPermitted) as error:
-            return Facts(standby.name, "command", trouble=error.message, remedy=error.hint)
+        return Facts(tuple(_look(ctx, standby) for standby in ctx.plan.standby))
 
     def decide(self, facts: Facts) -> Decision:
-        stands = "stands by; it is exercised when a run begins" if facts.kind == "command" else "answers as declared"
-        return judged(_problems(facts), f"the standby {facts.name} {stands}")
+        moved = [one.name for one in facts.standbys if one.kind == "command"]
+        later = f"; exercised when a run begins: {', '.join(moved)}" if moved else ""
+        return judged(_problems(facts), f"{len(facts.standbys)} standbys are as declared{later}")
+
+
+def _look(ctx: ReadContext, standby: Standby) -> Seen:
+    if not isinstance(standby, CommandStandby):
+        return Seen(standby.name, complaints=await_served(ctx, standby))
+    try:
+        return Seen(standby.name, "command", at_work=does_the_work(ctx, standby))
+    except (HostError, Unreachable, NotPermitted) as error:
+        return Seen(standby.name, "command", trouble=error.message, remedy=error.hint)
 
 
 def _problems(facts: Facts) -> Iterator[Finding]:
-    for complaint in facts.complaints:
-        yield Finding(
-            f"the standby does not answer as declared: {complaint}",
-            "Mend it before the night: what does not answer now will not take over when something fails.",
-        )
-    if facts.trouble:
-        yield Finding(facts.trouble, facts.remedy or "Run the probe there by hand.")
-    if facts.at_work:
-        yield Finding(
-            f"the standby {facts.name} does the work already",
-            "Find out what failed, and bring the work back to where it belongs first.",
-        )
+    for one in facts.standbys:
+        for complaint in one.complaints:
+            yield Finding(
+                f"the standby does not answer as declared: {complaint}",
+                "Mend it before the night: what does not answer now will not take over when something fails.",
+            )
+        if one.trouble:
+            yield Finding(one.trouble, one.remedy or "Run the probe there by hand.")
+        if one.at_work:
+            yield Finding(
+                f"the standby {one.name} does the work already",
+                "Find out what failed, and bring the work back to where it belongs first.",
+            )
