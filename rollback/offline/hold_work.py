@@ -28,7 +28,7 @@ class ReleaseHeldWork(Undo):
     def run(self, ctx: Context) -> None:
         await_hosts_of(ctx, self.levels)
         at_hold = ctx.find_kept("count-held", HeldCounts)
-        if at_hold is not None and ctx.find_kept("release-work", HeldCounts) is not None:
+        if ctx.accepted_loss is not None and ctx.find_kept("release-work", HeldCounts) is not None:
             ctx.note("held work had been released on the new setup: how much should wait now cannot be told")
             at_hold = None
         release(ctx, tuple(self.levels), {} if at_hold is None else at_hold.counts)

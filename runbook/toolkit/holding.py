@@ -31,7 +31,7 @@ class HeldSeen:
 @dataclass(frozen=True)
 class HeldCounts:
     """How much waits, by name. Kept by ``hold-work`` (before it was held), ``count-held`` (when it was) and
-    ``release-work`` (when it is released)."""
+    ``release-work`` (when it is released); by ``await-released``, empty, once it was."""
 
     counts: Mapping[str, int] = field(default_factory=dict)
 

@@ -57,8 +57,12 @@ class AwaitReleased(Step):
         return facts
 
     def decide(self, facts: Facts) -> Decision:
-        if facts.trouble:
-            return Pass(f"it was released; whether it is done cannot be told: {facts.trouble}")
-        if facts.left:
-            return Pass(f"released, and not done yet: {named_lines(facts.left)}")
-        return Pass("no more work waits than before it was held")
+        return Pass(_verdict(facts), keep=HeldCounts())
+
+
+def _verdict(facts: Facts) -> str:
+    if facts.trouble:
+        return f"it was released; whether it is done cannot be told: {facts.trouble}"
+    if facts.left:
+        return f"released, and not done yet: {named_lines(facts.left)}"
+    return "no more work waits than before it was held"

@@ -66,7 +66,10 @@ class ReleaseWork(Step):
         return Budget(5.0 * len(self.plan.held))
 
     def observe(self, ctx: ReadContext) -> Facts:
-        facts = Facts(see_held(ctx), ctx.kept("count-held", HeldCounts).counts)
+        # Released once and held again since (a person wanted to go back, and too much would have been lost): what is
+        # done of it by now says nothing.
+        again = ctx.find_kept("await-released", HeldCounts) is not None
+        facts = Facts(see_held(ctx), {} if again else ctx.kept("count-held", HeldCounts).counts)
         released = [one.name for one in facts.held if not one.trouble and not one.is_held]
         noted(ctx, (f"{name} was released before this run came to it" for name in released))
         return facts

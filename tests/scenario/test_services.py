@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from runbook.events import Kind
 from runbook.states import RunState
 from runbook.testing.world import Effect
 from tests.scenario.hostnight import APP, HostNight
+from tests.scenario.losing import TWO, accept, go_back, when, write
 
 
 @pytest.mark.parametrize("strategy", ["side-by-side", "scripts", "in-place"])
@@ -279,3 +281,54 @@ def test_work_that_is_held_already_refuses_the_night(tmp_path: Path) -> None:
     assert night.drive() is RunState.REFUSED
     assert "sends is held already" in night.view.steps["check-held"].why
     assert night.sends.held
+
+
+# --- going back from behind the pivot --------------------------------------------------------------------------------
+
+
+def upgraded(directory: Path) -> HostNight:
+    """A night that ended on the new setup, with users and mail since."""
+    night = HostNight(directory, databases=TWO)
+    night.world.site.databases = TWO
+    assert night.drive() is RunState.UPGRADED
+    write(night, "since")
+    night.world.clock.advance(60)
+    assert (night.replies.waiting, night.sends.waiting) == (0, 0)
+    night.sends.opt_outs = 1
+    return night
+
+
+def test_back_from_behind_the_pivot(tmp_path: Path) -> None:
+    """A person accepts the loss: services stop while the old setup comes back, held work waits for it, nothing more."""
+    night = upgraded(tmp_path)
+    seen: list[object] = []
+
+    def look() -> None:
+        seen.append([one.running for one in night.hosts["web1"].services.values()])
+        seen.append((night.replies.held, night.sends.held))
+        night.sends.arrive(4)
+
+    accept(night)
+    executor = when(night, Kind.UNDO_DONE, "expect-loss", look)
+    assert executor.drive(night.run_id, night.plan) is RunState.REVERTED
+    assert seen[1] == (True, True)
+    assert seen[0][1:] == [False, False]  # type: ignore[index]
+    night.assert_ending(RunState.REVERTED)
+    assert night.sends.releases == 2
+    assert night.sends.done + night.sends.waiting == 2 + 4
+
+
+def test_forward_again_when_more_would_be_lost(tmp_path: Path) -> None:
+    """Users wrote on: services run on the new setup again, held work is released again, after the new opt-outs."""
+    night = upgraded(tmp_path)
+    accept(night)
+    executor = when(night, Kind.TURNED_BACK, "", lambda: write(night, "late", "Contacts"))
+    assert executor.drive(night.run_id, night.plan) is RunState.HELD
+    assert night.services() == night.as_it_was
+    assert not night.replies.held
+    assert not night.sends.held
+    assert not night.sends.sent_too_early
+    assert night.sends.opt_outs == 0
+    assert night.world.public() == "new"
+    assert go_back(night) is RunState.REVERTED
+    night.assert_ending(RunState.REVERTED)
