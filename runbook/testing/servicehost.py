@@ -215,7 +215,8 @@ class HeldQueue:
     waiting: int = 2
     held: bool = False
     opt_outs: int = 3
-    """People who must not be sent to; ``q first NAME`` honours them."""
+    """People who must not be sent to; ``q first NAME`` honours them. Each time it is held, another one turns up."""
+    has_first: bool = True
     done: int = 0
     holds: int = 0
     releases: int = 0
@@ -259,6 +260,7 @@ class HeldQueue:
 
     def _hold(self) -> None:
         self.holds += 1
+        self.opt_outs += self.has_first
         self.held = True
 
     def _honour(self) -> None:

@@ -51,7 +51,7 @@ class HostNight(Night):
             host.services |= {"mailer": FakeService(), "worker": FakeService(), "reports": FakeService(start="always")}
         self.hosts["web2"].services["reports"].running = False  # stands by: it stays so
         self.replies = HeldQueue.on(local, "replies")
-        self.replies.opt_outs = 0  # none of it is sent to anybody
+        self.replies.opt_outs, self.replies.has_first = 0, False  # none of it is sent to anybody
         self.sends = HeldQueue.on(self.hosts["web1"].machine, "sends")
         self.as_it_was = self.services()
 

@@ -58,6 +58,22 @@ def test_nothing_that_writes_runs_before_the_pivot(tmp_path: Path) -> None:
     assert seen["open"] == (True, False)
 
 
+def test_what_users_need_is_there_before_it_is_looked_for(tmp_path: Path) -> None:
+    """The front page needs the worker: it is probed when that has been started."""
+    night = HostNight(tmp_path)
+    page = "http://127.0.0.1:8090/"
+
+    def served(effect: Effect) -> bool:
+        if "gate: open" in str(effect):
+            night.world.site.overrides[page] = (502, "no worker")
+        if night.hosts["web1"].services["worker"].running:
+            night.world.site.overrides.pop(page, None)
+        return False
+
+    night.world.pull_plug_when(served)
+    assert night.drive() is RunState.UPGRADED
+
+
 def test_one_that_comes_back_by_itself_is_named(tmp_path: Path) -> None:
     """A watchdog starts it again: the night ends before anything is cut, and says which."""
     night = HostNight(tmp_path)
@@ -166,6 +182,7 @@ def test_a_host_that_dies_in_the_window(tmp_path: Path, policy: str) -> None:
         return
     assert night.drive() is RunState.HELD
     assert "start-services: web2: nobody answers" in night.view.held
+    assert not any("the plan accepts" in one for one in night.view.findings)
     assert night.hosts["web1"].services["worker"].running
     machine.down = False
     night.next_process()
