@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runbook.api import Context, Outcome, ReadContext, Undo, forget_first, hold, holding
+from runbook.api import Context, Outcome, ReadContext, Undo, hold, holding
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,6 @@ class HoldAgain(Undo):
 
     def run(self, ctx: Context) -> None:
         hold(ctx, self.names)
-        forget_first(ctx, self.names)
 
     def verify(self, ctx: ReadContext) -> Outcome:
         return holding(ctx, self.names, wanted=True)

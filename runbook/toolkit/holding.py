@@ -100,9 +100,12 @@ def losses(seen: Iterable[HeldSeen], before: Mapping[str, int]) -> Iterator[Find
 
 
 def hold(ctx: Context, names: Iterable[str]) -> None:
-    """Hold each that is not held yet, and see that it is."""
+    """Hold each that is not held yet, and see that it is. What came first at an earlier release does not count for the
+    next one: it is forgotten before."""
     for held in held_of(ctx.plan, names):
         if not is_held(ctx, held):
+            if held.first is not None and ctx.host(held.host).unit(_unit(held)).phase is not UnitPhase.ABSENT:
+                begin_anew(ctx, held.host, _unit(held))
             _run(ctx, held, held.hold)
         if not is_held(ctx, held):
             raise StepFailed(
@@ -139,9 +142,6 @@ def release(ctx: Context, names: Sequence[str], at_hold: Mapping[str, int]) -> N
                 f"{held.name} on {held.host} was told to go on, and its probe says that it is held",
                 hint="Look at its commands release and probe in the plan, then: runbook resume.",
             )
-    for held in due:
-        if held.first is not None:
-            begin_anew(ctx, held.host, _unit(held))  # another time it is held, it is run again
 
 
 def _counted(ctx: ReadContext, held: Held) -> HeldSeen:
@@ -159,13 +159,6 @@ def _first(ctx: Context, held: Held) -> None:
             f"what must run before {held.name} is released did not, so that all held work stays held: {error.message}",
             hint=f"Mend it, then: runbook resume. {error.hint}",
         ) from None
-
-
-def forget_first(ctx: Context, names: Iterable[str]) -> None:
-    """What came first at an earlier release does not count for the next one."""
-    for held in held_of(ctx.plan, names):
-        if held.first is not None and ctx.host(held.host).unit(_unit(held)).phase is not UnitPhase.ABSENT:
-            begin_anew(ctx, held.host, _unit(held))
 
 
 def _unit(held: Held) -> str:

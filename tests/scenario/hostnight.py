@@ -21,10 +21,10 @@ services:
   - {{name: reports, kind: container, container: reports, hosts: [web1, web2], during: disabled,
      {policy}}}
 held:
-  - {{name: replies, host: local, hold: [q, hold, replies], release: [q, release, replies],
-     probe: [q, is-held, replies], count: [q, count, replies]}}
   - {{name: sends, host: web1, hold: [q, hold, sends], release: [q, release, sends], probe: [q, is-held, sends],
      count: [q, count, sends], first: [q, first, sends]}}
+  - {{name: replies, host: local, hold: [q, hold, replies], release: [q, release, replies],
+     probe: [q, is-held, replies], count: [q, count, replies]}}
 impacts:
   - {{name: replies, impact: held, held: replies, paths: [/replies]}}
 """

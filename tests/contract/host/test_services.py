@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from runbook.adapters.clock import SystemClock
+from runbook.adapters.host.opening import Hosts
 from runbook.adapters.host.shellhost import ShellHost
 from runbook.adapters.host.windows import WINDOWS
-from runbook.errors import StepFailed
-from runbook.hosting import Host
+from runbook.errors import NotPermitted, StepFailed, Unreachable
+from runbook.hosting import Host as HostPort
+from runbook.plan.hosts import Host
 from runbook.step import Apply, Block, Outcome, Pass
-from runbook.testing import PowerCut, Program, Stoppable, World
+from runbook.testing import PowerCut, Program, StatementLog, Stoppable, World
 from runbook.testing.bench import BenchContext, StepBench
 from runbook.testing.plans import mailer_plan
 from runbook.testing.servicehost import FakeService, ServiceHost
@@ -52,7 +55,7 @@ class Hall:
         if windows:
             self.bench.ctx.host = self.played  # type: ignore[method-assign]
 
-    def played(self, name: str) -> Host:
+    def played(self, name: str) -> HostPort:
         """PowerShell's words, to a host that is played."""
         shell = ScriptedPowerShell(self.world, name, Stoppable(self.world.clock))
         return ShellHost(name, shell, self.bench.ctx.log, "r1", WINDOWS)
@@ -125,6 +128,16 @@ def test_one_that_is_not_there_is_named(hall: Callable[..., Hall], kind: str) ->
     if kind == COMMANDS:
         made.host.machine.knows.insert(0, lambda argv: _ends_with(127) if argv[0] == "worker" else None)
     assert "web1 knows no" in made.check() or "does not tell how w stands: exit 127" in made.check()
+
+
+def test_this_machine_is_known_without_being_listed() -> None:
+    """``host: local`` needs no entry; one that the plan has under that name counts instead."""
+    hosts = Hosts({})
+    here = hosts.open("local", Stoppable(SystemClock()), StatementLog(), "r1")
+    assert here.ask(["printf", "%s", "7"], timeout=10).stdout == "7"
+    own = Host.model_validate({"address": "ssh://else@127.0.0.1:1", "agent": False})
+    with pytest.raises((Unreachable, NotPermitted)):
+        Hosts({"local": own}).open("local", Stoppable(SystemClock()), StatementLog(), "r1").facts()
 
 
 def _ends_with(code: int) -> Program:
