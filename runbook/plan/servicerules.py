@@ -41,6 +41,7 @@ def check_services(root: Node) -> Iterator[Finding]:
         for node in entry["hosts"]:
             yield from known_machine(node, root)
             yield from _shell(root, kind, node)
+            yield from _engine(root, entry, node)
             what = entry[NAMES.get(kind, "")].text
             if what is None or node.text is None:
                 continue
@@ -48,6 +49,16 @@ def check_services(root: Node) -> Iterator[Finding]:
             if first is not node:
                 hint = f"Line {first.mark.line} has it already: keep one of them."
                 yield Finding(node.mark, node.path, f"{quote(what)} twice on {node.text}", hint)
+
+
+def _engine(root: Node, entry: Node, node: Node) -> Iterator[Finding]:
+    """The engine itself is stopped and started by the strategy, when its turn has come."""
+    section = root["in_place"]
+    engine = section["service"].text or "mssql-server.service"
+    if node.text is not None and node.text == section["host"].text and entry["unit"].text == engine:
+        unit = entry["unit"]
+        hint = "Remove it: the upgrade in place stops and starts the engine itself."
+        yield Finding(unit.mark, unit.path, "the engine that is upgraded", hint)
 
 
 def _shell(root: Node, kind: str, node: Node) -> Iterator[Finding]:
