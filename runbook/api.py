@@ -4,7 +4,7 @@ Everything a file in ``steps/`` or ``rollback/`` needs comes from here; nothing 
 imported by them (import-linter checks it).
 """
 
-from runbook.errors import HostError, NotSupported, ServerError, StepFailed, Unreachable, WrongTarget
+from runbook.errors import HostError, NotPermitted, NotSupported, ServerError, StepFailed, Unreachable, WrongTarget
 from runbook.front import GateState
 from runbook.hosting import (
     CommandResult,
@@ -18,9 +18,10 @@ from runbook.hosting import (
     UnitState,
 )
 from runbook.plan.batches import Batch, BatchError, split_batches
-from runbook.plan.gates import hosts_of, may_be_missing
+from runbook.plan.gates import hosts_of
 from runbook.plan.models import Plan
 from runbook.plan.sections import HttpCheck, QueryCheck
+from runbook.plan.standby import CommandStandby, Standby
 from runbook.ports import (
     AgentJob,
     BackupHeader,
@@ -124,6 +125,18 @@ from runbook.toolkit.files import (
 )
 from runbook.toolkit.findings import Finding, judged, noted
 from runbook.toolkit.fleet import FromHost, on_all
+from runbook.toolkit.holding import (
+    HeldCounts,
+    HeldSeen,
+    await_hosts_of,
+    hold,
+    holding,
+    left_waiting,
+    losses,
+    release,
+    see_held,
+    untold,
+)
 from runbook.toolkit.identity import YEARS, DatabasePin, PinnedIdentities, build_of, version_text
 from runbook.toolkit.kept import (
     AccessBefore,
@@ -184,8 +197,28 @@ from runbook.toolkit.proving import ProvingStep
 from runbook.toolkit.returning import await_open, is_returned, prove_return, reference_of
 from runbook.toolkit.reverting import ToSnapshot
 from runbook.toolkit.scripts import Script, read_script, unchanged
+from runbook.toolkit.services import (
+    are_back,
+    are_stopped,
+    marks_due,
+    put_services_back,
+    see_services,
+    stop_services,
+)
+from runbook.toolkit.serviceseen import (
+    ServiceMark,
+    ServicePlace,
+    ServicesBefore,
+    ServiceSeen,
+    came_back,
+    missing_notes,
+    optional_hosts,
+    started_meanwhile,
+    unsettled,
+)
 from runbook.toolkit.sessions import BUSY, answers, end_sessions, is_open, leave_single_user, restrict, settled
 from runbook.toolkit.space import Need, Place, exchange_needs, restored_needs, scripts_needs, shortages, unmeasured
+from runbook.toolkit.standing import Exercised, await_served, command_of, does_the_work, exercised, move
 from runbook.toolkit.witness import WitnessedStep
 
 __all__ = [
@@ -222,6 +255,7 @@ __all__ = [
     "Block",
     "Budget",
     "CommandResult",
+    "CommandStandby",
     "Context",
     "DatabaseBefore",
     "DatabaseFile",
@@ -234,6 +268,7 @@ __all__ = [
     "Engine",
     "EngineBefore",
     "ExchangePlaces",
+    "Exercised",
     "FileInfo",
     "FileKind",
     "Finding",
@@ -241,6 +276,8 @@ __all__ = [
     "GateBefore",
     "GateOpened",
     "GateState",
+    "HeldCounts",
+    "HeldSeen",
     "Host",
     "HostError",
     "HostFacts",
@@ -266,6 +303,7 @@ __all__ = [
     "Loss",
     "MachineBefore",
     "Need",
+    "NotPermitted",
     "NotSupported",
     "Outcome",
     "Page",
@@ -287,11 +325,16 @@ __all__ = [
     "ServerIdentity",
     "ServerSession",
     "Service",
+    "ServiceMark",
+    "ServicePlace",
+    "ServiceSeen",
+    "ServicesBefore",
     "SetupBegun",
     "Sizes",
     "Skip",
     "SqlServer",
     "SqlServerReader",
+    "Standby",
     "Step",
     "StepFailed",
     "SurveyedJob",
@@ -311,12 +354,16 @@ __all__ = [
     "WrongTarget",
     "answers",
     "applied_once",
+    "are_back",
+    "are_stopped",
     "as_target_sees",
     "await_engine",
     "await_gate",
     "await_host",
+    "await_hosts_of",
     "await_open",
     "await_pages",
+    "await_served",
     "await_silence",
     "await_unit",
     "backup_file",
@@ -324,17 +371,21 @@ __all__ = [
     "before_of",
     "begin_anew",
     "build_of",
+    "came_back",
     "carry_out",
     "clash",
+    "command_of",
     "complaints",
     "count_loss",
     "differences",
+    "does_the_work",
     "edition_problems",
     "end_sessions",
     "engine_of",
     "enginefit",
     "exchange_needs",
     "exchange_of",
+    "exercised",
     "fatal_lines",
     "free_path",
     "gaps",
@@ -344,6 +395,8 @@ __all__ = [
     "grave",
     "has_snapshots",
     "header_of",
+    "hold",
+    "holding",
     "hosts_of",
     "in_place_of",
     "installed",
@@ -360,25 +413,32 @@ __all__ = [
     "judged",
     "leave_single_user",
     "left_behind",
+    "left_waiting",
     "log_mark",
     "login_clashes",
     "login_marks",
     "looked_at",
-    "may_be_missing",
+    "losses",
+    "marks_due",
+    "missing_notes",
+    "move",
     "moved_files",
     "named_lines",
     "named_logs",
     "next_free",
     "noted",
     "on_all",
+    "optional_hosts",
     "own_directory",
     "packages_of",
     "preview_path",
     "prove",
     "prove_return",
+    "put_services_back",
     "read_script",
     "reference_of",
     "refuse_more",
+    "release",
     "restored_needs",
     "restrict",
     "rolled_forward",
@@ -387,6 +447,8 @@ __all__ = [
     "script",
     "scripts_needs",
     "seconds",
+    "see_held",
+    "see_services",
     "service_state",
     "services_as_before",
     "set_aside",
@@ -399,10 +461,14 @@ __all__ = [
     "split_batches",
     "start_dependents",
     "start_service",
+    "started_meanwhile",
     "stop_engine",
+    "stop_services",
     "target_of",
     "unchanged",
     "unmeasured",
+    "unsettled",
+    "untold",
     "upgraded_of",
     "version_now",
     "version_text",

@@ -17,12 +17,12 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from runbook.graph import Graph, Waiting
+from runbook.graph import Graph, Node, Waiting
 from runbook.runview import RunView
 from runbook.states import RESTING, RunState, StepState
 
 PREFLIGHT = "preflight"
-"""The phase of steps that only look."""
+"""The phase of steps that only look, or put back at once what they moved."""
 ATTEMPTS = 3
 """How often a step is begun when each time its executor was lost."""
 ENDING = 3.0
@@ -152,9 +152,14 @@ def _turn(run: RunView, busy: Collection[str], reason: str) -> list[Move]:
     """Turn back; while nothing was touched, let the checks go on (all findings at once), then refuse."""
     if run.touched:
         return [TurnBack(reason)]
-    checks = _admitted(run.graph, run.ready, busy, lambda identity: run.graph[identity].phase == PREFLIGHT)
+    checks = _admitted(run.graph, run.ready, busy, lambda identity: _only_looks(run.graph[identity]))
     moves: list[Move] = [Do(identity) for identity in checks]
     return moves if moves or busy else [Finish(RunState.REFUSED, reason)]
+
+
+def _only_looks(node: Node) -> bool:
+    """A check; a preflight step that has a way back moves something (the exercise of a standby)."""
+    return node.phase == PREFLIGHT and node.undo_budget == 0.0
 
 
 # --- forward -------------------------------------------------------------------------------------------------------
@@ -248,8 +253,14 @@ def _way_back(run: RunView, busy: Collection[str]) -> list[Move]:
     if moves or busy:
         return moves
     if run.unclear == 0:
-        return [Finish(RunState.REVERTED, run.turned_back)]
+        return [Finish(_old(run), run.turned_back)]
     return [_held(run)]
+
+
+def _old(run: RunView) -> RunState:
+    """Refused, when nothing but checks was begun: a standby that was exercised is back where it was."""
+    begun = (run.graph[identity].phase for identity, step in run.steps.items() if step.attempts)
+    return RunState.REFUSED if all(phase == PREFLIGHT for phase in begun) else RunState.REVERTED
 
 
 def _may_try(run: RunView, identity: str) -> bool:

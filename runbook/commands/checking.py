@@ -13,7 +13,7 @@ from runbook.executor import Executor, fit_of
 from runbook.graph import Graph, Node
 from runbook.journal.log import RunLog
 from runbook.journal.store import open_store
-from runbook.plan.compile import Fit
+from runbook.plan.compile import Compiled, Fit
 from runbook.plan.load import load_plan
 from runbook.states import StepState
 from runbook.step import Phase
@@ -69,7 +69,7 @@ def check(executor: Executor, plan_path: Path, window: timedelta | None) -> Repo
         "plan_name": plan.name,
         "closes_at": (executor.now() + timedelta(seconds=length)).isoformat(),
         "reserve": fit.reserve,
-        "graph": _preflight(compiled.graph).to_json(),
+        "graph": _preflight(compiled).to_json(),
         "servers": servers,
     }
     draft = Draft(Kind.RUN_OPENED, None, opening)
@@ -82,8 +82,10 @@ def check(executor: Executor, plan_path: Path, window: timedelta | None) -> Repo
     )
 
 
-def _preflight(graph: Graph) -> Graph:
-    kept = {node.id for node in graph if node.phase == Phase.PREFLIGHT}
+def _preflight(compiled: Compiled) -> Graph:
+    """The checks that only look; what moves something, such as the exercise of a standby, is for a run."""
+    graph = compiled.graph
+    kept = {node.id for node in graph if node.phase == Phase.PREFLIGHT and compiled.steps[node.id].Intent is None}
     nodes = [
         Node(node.id, node.phase, tuple(b for b in node.after if b in kept), node.servers, node.do_budget)
         for node in graph

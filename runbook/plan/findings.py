@@ -59,7 +59,7 @@ def _locate(loc: tuple[Part, ...], root: Node) -> tuple[Node, View, tuple[Part, 
     """Follow an error's location as far as the file goes; what is left over comes back last."""
     node, view = root, View()
     for i, part in enumerate(loc):
-        if view.is_tag(part) and part not in node.children:
+        if view.is_tag(part):
             view = view.down(part)
             continue
         if part not in node.children:

@@ -149,11 +149,6 @@ def hosts_of(gate: Gate) -> tuple[str, ...]:
     return () if isinstance(gate, CommandGate | NoGate) else gate.hosts
 
 
-def may_be_missing(gate: Gate) -> tuple[str, ...]:
-    """The hosts of it that need not answer."""
-    return () if isinstance(gate, CommandGate | NoGate) or gate.unreachable == "refuse" else gate.hosts
-
-
 def template_of(gate: Gate) -> str | None:
     """What the plan says users read, with its placeholders; None where it says nothing. OSError for a file that cannot
     be read."""

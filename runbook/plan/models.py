@@ -19,11 +19,14 @@ from pydantic import (
 from runbook.errors import UsageError
 from runbook.plan.durations import Duration
 from runbook.plan.gates import Gate
+from runbook.plan.held import Held
 from runbook.plan.hosts import Host, HostName, name_hosts
 from runbook.plan.impacts import Impact
 from runbook.plan.inplace import Packages
 from runbook.plan.sections import Carry, Checks, Jobs, Model, QueryCheck, Repoint, Scripts, Sessions
+from runbook.plan.services import Service
 from runbook.plan.setup import WindowsSetup
+from runbook.plan.standby import Standby
 from runbook.plan.types import (
     Address,
     DatabaseName,
@@ -247,6 +250,22 @@ class Plan(Model):
         default={},
         description="Machines by names of your own: web servers, workers, the one whose packages are upgraded.",
         examples=[{"web1": {"address": "ssh://deploy@web1"}}],
+    )
+    services: tuple[Service, ...] = Field(
+        default=(),
+        description="Programs on hosts that do not run meanwhile: stopped in this order, started the other way round.",
+        examples=[[{"name": "worker", "kind": "systemd", "unit": "worker.service", "hosts": ["web1"]}]],
+    )
+    held: tuple[Held, ...] = Field(
+        default=(),
+        description="Work that is held meanwhile and released afterwards, in both endings; counted, so that none is "
+        "lost.",
+        examples=[[{"name": "replies", "host": "local", "hold": ["q", "hold"], "release": ["q", "go"]}]],
+    )
+    standby: tuple[Standby, ...] = Field(
+        default=(),
+        description="What takes over when something fails: tried before anything is touched.",
+        examples=[[{"name": "web2", "kind": "url", "url": "http://web2.internal/health"}]],
     )
     jobs: Jobs = Field(default=Jobs(), description="What happens to SQL Agent jobs that are running.")
     sessions: Sessions = Field(default=Sessions(), description="What happens to connected sessions.")

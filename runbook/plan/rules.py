@@ -20,6 +20,7 @@ from runbook.plan.gaterules import check_gate, check_impacts
 from runbook.plan.gates import KEPT_BY
 from runbook.plan.hosts import check_hosts
 from runbook.plan.inplace import check_packages
+from runbook.plan.servicerules import check_held, check_services, check_standby
 from runbook.plan.setup import check_setup
 from runbook.plan.types import SYSTEM_DATABASES, VERSIONS, ServerUrl, TableName, quote
 
@@ -307,6 +308,9 @@ _RULES: tuple[Callable[[Node], Iterator[Finding]], ...] = (
     _repoint,
     check_hosts,
     _in_place,
+    check_services,
+    check_held,
+    check_standby,
     _checks,
     _window,
 )

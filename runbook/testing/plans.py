@@ -103,8 +103,10 @@ def mailer_plan(
     new: int = 2022,
     in_place: str = IN_PLACE,
     more: str = "",
+    hosts: str = "",
 ) -> Plan:
-    """The plan that fits ``World.mailer``; ``in_place`` is what in-place needs, ``more`` is appended as it is."""
+    """The plan that fits ``World.mailer``: ``in_place`` is what in-place needs, ``hosts`` are lines of that section,
+    ``more`` is YAML appended as it is."""
     side_by_side = strategy == "side-by-side"
     server = "NEWSQL" if side_by_side else "OLDSQL"
     (directory / "database.ini").write_text("server = old\n", encoding="utf-8")
@@ -117,7 +119,10 @@ def mailer_plan(
         more,
     ]
     path = directory / "runbook.yaml"
-    path.write_text("".join(parts), encoding="utf-8")
+    text = "".join(parts)
+    if hosts:
+        text = text.replace("hosts:\n", f"hosts:\n{hosts}", 1) if "hosts:\n" in text else f"{text}hosts:\n{hosts}"
+    path.write_text(text, encoding="utf-8")
     return load_plan(path)
 
 

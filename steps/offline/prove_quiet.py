@@ -47,7 +47,7 @@ class ProveQuiet(LightDatabaseStep):
     """Prove that nobody is left who could write to the database."""
 
     phase = Phase.OFFLINE
-    after = ("drain-sessions",)
+    after = ("drain-sessions", "prove-stopped")
 
     @property
     def servers(self) -> tuple[str, ...]:

@@ -46,7 +46,7 @@ class RestrictDatabase(LightDatabaseStep):
     """Let only administrators into the database, and throw everybody else out."""
 
     phase = Phase.OFFLINE
-    after = ("stop-jobs",)
+    after = ("stop-jobs", "stop-services")
     undoes_with = (RestoreAccess,)
     Intent = Goal
 

@@ -35,7 +35,7 @@ class CheckHttp(Step):
     """Look at the plan's pages while the gate is closed to users."""
 
     phase = Phase.ONLINE
-    after = ("release-database",)
+    after = ("release-database", "start-early-services")
 
     def budget(self, sizes: Sizes) -> Budget:  # noqa: ARG002  (does not depend on size)
         return Budget(1.0 if self.plan.checks.http else 0.1)

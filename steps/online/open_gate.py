@@ -50,7 +50,7 @@ class OpenGate(Step):
     """Open the gate: users come in, and from here nothing goes back by itself."""
 
     phase = Phase.ONLINE
-    after = ("last-look", "probe-impacts")
+    after = ("last-look", "probe-impacts", "recheck-services", "recount-held")
     pivot = True
     irreversible = True
     undoes_with = (CloseGateAgain,)

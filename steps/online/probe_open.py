@@ -35,7 +35,7 @@ class ProbeOpen(Step):
     """Look from outside whether users are served."""
 
     phase = Phase.ONLINE
-    after = ("open-gate",)
+    after = ("open-gate", "start-services")
     irreversible = True
 
     def budget(self, sizes: Sizes) -> Budget:  # noqa: ARG002  (does not depend on size)

@@ -17,9 +17,9 @@ from runbook.api import (
     ReadContext,
     Unreachable,
     judged,
-    may_be_missing,
     noted,
     on_all,
+    optional_hosts,
 )
 
 ROOM = 64 * 1024 * 1024
@@ -88,7 +88,7 @@ class CheckHosts(LightStep):
             return _look(ctx, name)
 
         found = on_all(ctx, tuple(ctx.plan.hosts), look)
-        accepted = may_be_missing(ctx.plan.gate)
+        accepted = optional_hosts(ctx.plan)
         seen = tuple(_seen(one, may_be_missing=one.host in accepted) for one in found)
         facts = Facts(ctx.plan.preflight.clock_skew.seconds, seen)
         noted(ctx, _remarks(facts))

@@ -36,6 +36,10 @@ class PinExchange(Step):
         "check-hosts",
         "check-packages",
         "check-setup",
+        "check-services",
+        "check-held",
+        "check-standby",
+        "return-standby",
     )
 
     @property

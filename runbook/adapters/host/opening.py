@@ -18,15 +18,18 @@ from runbook.adapters.host.windows import WINDOWS
 from runbook.cancel import CancelToken
 from runbook.errors import FencedOut, RunbookError
 from runbook.plan.hosts import Host as PlanHost
+from runbook.plan.services import LOCAL
 from runbook.ports import Cancellation, Recorder
 from runbook.recording import Unrecorded
+
+_THIS_MACHINE = PlanHost.model_validate({"address": LOCAL}).named(LOCAL)
 
 
 class Hosts:
     """Handles on hosts; every method is for every thread."""
 
     def __init__(self, planned: Mapping[str, PlanHost]) -> None:
-        self._planned = dict(planned)
+        self._planned = {LOCAL: _THIS_MACHINE, **planned}
         self._links = {name: Link(target_of(name, host)) for name, host in planned.items() if not host.address.is_local}
 
     def open(self, name: str, cancellation: Cancellation, recorder: Recorder, run_id: str, fence: int = 0) -> ShellHost:
