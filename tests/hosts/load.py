@@ -125,10 +125,10 @@ class Load:
         self._over = threading.Event()
         self._lock = threading.Lock()
         self.seen: list[Seen] = []
-        self.replies: dict[str, str] = {}
-        """Replies that were accepted, and who wrote them."""
-        self.optouts: set[str] = set()
-        """Who was told that they are mailed no more."""
+        self.replies: dict[str, tuple[str, float]] = {}
+        """Replies that were accepted, who wrote them and when."""
+        self.optouts: dict[str, float] = {}
+        """Who was told that they are mailed no more, and when for the first time."""
 
     @contextmanager
     def running(self):  # type: ignore[no-untyped-def]
@@ -160,9 +160,9 @@ class Load:
             with self._lock:
                 self.seen.append(seen)
                 if seen.verdict == "accepted" and request.kind == "reply":
-                    self.replies[name] = who
+                    self.replies[name] = who, seen.ended
                 elif seen.verdict == "accepted":
-                    self.optouts.add(who)
+                    self.optouts.setdefault(who, seen.ended)
 
     # --- afterwards ----------------------------------------------------------------------------------------
 

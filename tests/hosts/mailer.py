@@ -28,7 +28,7 @@ PAYLOAD = Path(__file__).parent / "payload" / "mailer"
 SOURCES = "/etc/apt/sources.list.d/mssql-server.list"
 SA = "Aa1.of-the-tests"
 WEBS = ("web1", "web2")
-UNITS = ("nginx.service", "mailer.service", "mailer-worker.service", "mssql-server.service")
+UNITS = ("nginx.service", "mailer.service", "mailer-worker.service", "mailer-sender.service", "mssql-server.service")
 TABLES = {
     "Contacts": (
         "CREATE TABLE dbo.Person (Id int NOT NULL PRIMARY KEY, Name nvarchar(40) NOT NULL)",
@@ -70,18 +70,24 @@ def install_engine(host: Host) -> None:
 
 
 def install_web(host: Host) -> None:
-    """nginx in front of the application and its worker."""
+    """nginx in front of the application. The first host keeps the queue of replies and their worker for both; on the
+    second one nobody has started what sends mails."""
+    first = host.name == WEBS[0]
     host.write("/etc/mailer/password", SA + "\n", mode="600")
     for name in ("mailer", "mailer-worker", "database.py"):
         host.write(f"/opt/mailer/{name}", (PAYLOAD / name).read_text(encoding="utf-8"), mode="755")
     for name in ("mailer.service", "mailer-worker.service"):
         host.write(f"/etc/systemd/system/{name}", (PAYLOAD / name).read_text(encoding="utf-8"))
-    host.write("/etc/nginx/sites-enabled/default", (PAYLOAD / "site.conf").read_text(encoding="utf-8"))
+    site = (
+        (PAYLOAD / "site.conf").read_text(encoding="utf-8").replace("@QUEUE@", "127.0.0.1:8000" if first else WEBS[0])
+    )
+    host.write("/etc/nginx/sites-enabled/default", site)
+    host.write("/usr/lib/systemd/system/mailer-sender.service", (PAYLOAD / "mailer-sender.service").read_text("utf-8"))
     host.write("/srv/www/images/logo.svg", (PAYLOAD / "logo.svg").read_text(encoding="utf-8"))
     host.write("/etc/systemd/system/nginx.service.d/after.conf", AFTER)
     host.root("install", "-d", "/etc/nginx/runbook")
     host.root("systemctl", "daemon-reload")
-    host.enable("mailer", "mailer-worker", "nginx")
+    host.enable("mailer", "nginx", *(["mailer-worker", "mailer-sender"] if first else []))
 
 
 def connect(host: Host) -> pyodbc.Connection:
@@ -232,12 +238,19 @@ class Mailer:
         assert internal == [({"2019": 904, "2022": 957}[year],)]
 
     def assert_replies(self) -> None:
-        """What was accepted is in the database, once, and nobody was mailed who had said no before it was held back."""
-        for web in self.webs.values():
-            web.wait(lambda w=web: w.text("/opt/mailer/mailer-worker", "count") == "0", "takes in all replies", 120)  # type: ignore[misc]
-        found = dict(asked(self.db, "SELECT Id, Who FROM Contacts.dbo.Reply"))
-        lost = {name: who for name, who in self.load.replies.items() if name not in found}
+        """What was accepted is in the database, once, and nobody was mailed who said no before it was released."""
+        web = self.webs[WEBS[0]]
+        web.wait(lambda: web.text("/opt/mailer/mailer-worker", "count") == "0", "takes in all replies", 120)
+        mailed = dict(asked(self.db, "SELECT Id, Mailed FROM Contacts.dbo.Reply"))
+        lost = [name for name in self.load.replies if name not in mailed]
         assert not lost, f"{len(lost)} replies of {len(self.load.replies)} that were accepted are lost"
+        held = [seconds(row) for row in self.rows("step-done") if row["step"] == "hold-work"]
+        ends = ("step-started", "release-work"), ("undo-started", "hold-work")
+        released = [seconds(row) for kind, step in ends for row in self.rows(kind) if row["step"] == step]
+        refused = {who for who, at in self.load.optouts.items() if at < released[0] - 2}
+        waited = {n: who for n, (who, at) in self.load.replies.items() if held[0] + 1 < at < released[0] - 1}
+        assert set(waited.values()) & refused, "nobody who said no had a reply waiting: nothing was tried"
+        assert not [name for name, who in waited.items() if who in refused and mailed[name]]
 
 
 def seconds(row: Mapping[str, Any]) -> float:

@@ -72,8 +72,6 @@ def through(
     false: str = "",
 ) -> int:
     """The night with its users; ``strike`` is what happens meanwhile. What any night must keep is asserted."""
-    for web in system.webs.values():
-        web.root("/opt/mailer/mailer-worker", "hold")
     before, people = system.picture(), system.people()
     with system.load.running(), system.execute(window) as run:
         strike(run)
@@ -89,8 +87,6 @@ def through(
     assert system.picture() == before, system.said()
     assert system.people() == people
     system.assert_engine("2019" if code else "2022")
-    for web in system.webs.values():
-        web.root("/opt/mailer/mailer-worker", "release")
     system.assert_replies()
     _assert_told(system)
     return code
