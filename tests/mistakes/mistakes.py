@@ -41,7 +41,7 @@ MISTAKES = (
     Mistake(
         "started taken for done",
         "runbook/performing.py",
-        "outcome = step.verify(self._reading(identity, own), intent)",
+        "outcome = _answered(lambda: step.verify(self._reading(identity, own), intent), own, token)",
         "outcome = Outcome.REACHED",
         GRAPHS,
         "ended upgraded, but",
