@@ -19,7 +19,7 @@ from runbook.events import Draft, Kind
 from runbook.front import Rule
 from runbook.journal.log import RunLog
 from runbook.ports import Clock, Recorded, Recorder
-from runbook.publictext import public_rules, public_text
+from runbook.publictext import message, public_rules, public_text
 from runbook.recording import Journalled, Unrecorded
 from runbook.runview import RunView
 from runbook.states import StepState
@@ -114,7 +114,7 @@ class GateWatch:
             if self._put in (None, wanted):
                 self._tell(f"another text than this run's stood before the public ({_named(places)}); it was put right")
             else:
-                self._tell(f"the public is told that the run is {self._log.view.state.value}")
+                self._tell(f"the public is told: {message(view, now)}", finding=False)
         self._put = wanted
 
     def _tell_once(self, text: str) -> None:
@@ -122,8 +122,8 @@ class GateWatch:
             self._said.add(text)
             self._tell(text)
 
-    def _tell(self, text: str) -> None:
-        self._log.buffer(Draft(Kind.NOTE, STEP, {"text": text, "finding": True}))
+    def _tell(self, text: str, *, finding: bool = True) -> None:
+        self._log.buffer(Draft(Kind.NOTE, STEP, {"text": text, **({"finding": True} if finding else {})}))
 
 
 def is_ours_to_keep(run: RunView) -> bool:

@@ -112,7 +112,8 @@ def test_the_text_follows_the_run_when_it_turns_back(tmp_path: Path) -> None:
     night.world.fault("new", "fail", "CHECKDB")
     night.world.durations["old: recover"] = 30.0
     assert night.drive() is RunState.REVERTED
-    assert night.findings("the public is told that the run is reverting")
+    notes = [str(row.body) for row in night.store.rows(night.run_id) if row.kind == "note"]
+    assert [text for text in notes if "the public is told: The planned maintenance is being rolled back" in text]
     assert night.findings("put right") == []
     assert night.stood("is being rolled back") > 0
     night.assert_old()
