@@ -122,7 +122,9 @@ class IisGate(Model):
 class CommandGate(Model):
     """A command that keeps users out, and one that lets them in again."""
 
-    kind: Literal["command"] = Field(description="Commands that close and open.", examples=["command"])
+    kind: Literal["command"] = Field(
+        description="Commands that close and open, run on this machine.", examples=["command"]
+    )
     on: Arguments = Field(description="Closes the gate.", examples=[["systemctl", "stop", "mailer"]])
     off: Arguments = Field(description="The way back: opens the gate.", examples=[["systemctl", "start", "mailer"]])
     probe: Arguments = Field(description="Looks: exit 0 closed, 1 open.", examples=[["/opt/mailer/is-closed"]])

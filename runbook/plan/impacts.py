@@ -88,5 +88,7 @@ class Impact(Model):
     answer: ImpactAnswer | None = Field(
         default=None, description="unavailable, degraded: what is said there (kind nginx).", examples=[{"status": 503}]
     )
-    held: Text | None = Field(default=None, description="held: the name of what keeps the work.", examples=["replies"])
+    held: Text | None = Field(
+        default=None, description="held: what keeps the work, by name; without: the application.", examples=["replies"]
+    )
     probes: tuple[ImpactProbe, ...] = Field(default=(), description="Pages that prove it from outside.")

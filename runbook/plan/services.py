@@ -68,7 +68,7 @@ class OnHosts(Model):
 
     name: KebabName = Field(description="What it is called here.", examples=["worker"])
     hosts: tuple[HostName, ...] = Field(
-        min_length=1, description="The hosts it is on, by the plan's names.", examples=[["web1", "web2"]]
+        min_length=1, description="The hosts it is on, by the plan's names; or local.", examples=[["web1", "web2"]]
     )
     start: START = Field(
         default="after-opening",
