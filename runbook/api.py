@@ -21,6 +21,7 @@ from runbook.plan.batches import Batch, BatchError, split_batches
 from runbook.plan.gates import hosts_of
 from runbook.plan.models import Plan
 from runbook.plan.sections import HttpCheck, QueryCheck
+from runbook.plan.services import CommandService
 from runbook.plan.standby import CommandStandby, Standby
 from runbook.ports import (
     AgentJob,
@@ -210,6 +211,7 @@ from runbook.toolkit.serviceseen import (
     ServicePlace,
     ServicesBefore,
     ServiceSeen,
+    as_root,
     came_back,
     missing_notes,
     optional_hosts,
@@ -255,6 +257,7 @@ __all__ = [
     "Block",
     "Budget",
     "CommandResult",
+    "CommandService",
     "CommandStandby",
     "Context",
     "DatabaseBefore",
@@ -356,6 +359,7 @@ __all__ = [
     "applied_once",
     "are_back",
     "are_stopped",
+    "as_root",
     "as_target_sees",
     "await_engine",
     "await_gate",

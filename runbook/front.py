@@ -66,6 +66,9 @@ class Gate(Protocol):
     def earlier(self) -> str:
         """What must be kept to put back exactly what stood there (JSON text; empty when nothing)."""
 
+    def troubles(self) -> tuple[str, ...]:
+        """What would keep it from being closed, as far as can be seen beforehand; nothing is changed."""
+
     def missing(self) -> tuple[str, ...]:
         """What to tell of hosts that did not answer at the last call, where the plan accepts that; else it raises."""
 

@@ -136,6 +136,9 @@ class HostReader(Protocol):
     def ask(self, argv: Sequence[str], *, timeout: float, root: bool = False) -> CommandResult:
         """Run a short command that only looks, whatever its exit code; as ``Host.run`` without an effect."""
 
+    def lacking(self, programs: Sequence[str], *, root: bool = False) -> tuple[str, ...]:
+        """Those of the programs (names or paths) that cannot be started there; nothing is."""
+
     def read(self, path: str, *, root: bool = False) -> bytes | None:
         """Content of a file; None when nothing is there."""
 

@@ -34,7 +34,7 @@ def message(run: RunView, now: datetime) -> str:
         return _LONGER
     if run.turned_back:
         return f"The planned maintenance is being rolled back to the earlier setup. We expect to be back by {until}."
-    return f"We are down for planned maintenance until {until} at the latest. Please try again in a few hours."
+    return f"We are down for planned maintenance until {until} at the latest. Please try again then."
 
 
 def public_text(run: RunView, now: datetime, plan: Plan) -> str:

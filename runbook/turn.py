@@ -63,6 +63,10 @@ class FirstAtGate:
         """As the gate has it."""
         return self._gate.earlier()
 
+    def troubles(self) -> tuple[str, ...]:
+        """As the gate has it."""
+        return self._gate.troubles()
+
     def missing(self) -> tuple[str, ...]:
         """As the gate has it."""
         return self._gate.missing()

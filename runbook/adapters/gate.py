@@ -57,6 +57,10 @@ class FileGate:
             return ""
         return json.dumps({"content": base64.b64encode(standing).decode(), "mode": files.mode_of(self._path)})
 
+    def troubles(self) -> tuple[str, ...]:
+        """The directory of the page is not there."""
+        return () if self._path.parent.is_dir() else (f"the directory {self._path.parent} does not exist",)
+
     def missing(self) -> tuple[str, ...]:
         """It is on this machine."""
         return ()
@@ -124,6 +128,10 @@ class CommandGate:
         """JSON that says it was closed already; empty when it was open."""
         return json.dumps({"state": "closed"}) if self.observe() is GateState.CLOSED else ""
 
+    def troubles(self) -> tuple[str, ...]:
+        """Only the command knows."""
+        return ()
+
     def missing(self) -> tuple[str, ...]:
         """Only the command knows of hosts."""
         return ()
@@ -163,6 +171,10 @@ class NoGate:
     def earlier(self) -> str:
         """Nothing."""
         return ""
+
+    def troubles(self) -> tuple[str, ...]:
+        """None."""
+        return ()
 
     def missing(self) -> tuple[str, ...]:
         """Nothing."""

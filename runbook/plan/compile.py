@@ -6,11 +6,12 @@ one, otherwise all of that name; so a database does not wait for its neighbours.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from runbook.errors import PlanError, PlanErrors
 from runbook.graph import CycleError, Graph, Limits, Node
+from runbook.plan.findings import nearest
 from runbook.plan.models import Plan
 from runbook.step import Budget, Sizes, Step
 
@@ -30,12 +31,24 @@ def compile_plan(plan: Plan, kinds: Iterable[type[Step]], sizes: Sizes) -> Compi
     by_name: dict[str, list[Step]] = {kind.name: [] for kind in known}
     for step in steps.values():
         by_name[step.name].append(step)
+    _refuse_unknown_budgets(plan, by_name, steps)
     limits = Limits(plan.limits.workers, {name: server.limits.steps for name, server in plan.servers.items()})
     try:
         graph = Graph((_node(step, by_name, plan, sizes) for step in steps.values()), limits)
     except CycleError as error:
         raise _wrong(plan, f"steps wait for one another: {error}", "Break the circle in their `after`.") from None
     return Compiled(graph, {identity: steps[identity] for identity in graph.nodes})
+
+
+def _refuse_unknown_budgets(plan: Plan, by_name: Mapping[str, list[Step]], steps: Collection[str]) -> None:
+    """A measured time that no step is granted would be missing where the turn-back point is computed."""
+    for key in plan.budgets:
+        name = key.partition("[")[0]
+        if name not in by_name or (key != name and by_name[name] and key not in steps):
+            meant = nearest(key, {*by_name, *steps})
+            hint = f"Did you mean {meant}?" if meant else "runbook plan shows the steps and their names."
+            where = PlanError(str(plan.path), 1, 1, f"budgets.{key}", "no step of this plan has that name", hint)
+            raise PlanErrors([where])
 
 
 def _instances(kind: type[Step], plan: Plan) -> list[Step]:

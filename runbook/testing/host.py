@@ -62,6 +62,11 @@ class FakeHost(Handle):
     def ask(self, argv: Sequence[str], *, timeout: float, root: bool = False) -> CommandResult:
         return self.run(argv, timeout=timeout, effect=False, root=root)
 
+    def lacking(self, programs: Sequence[str], *, root: bool = False) -> tuple[str, ...]:
+        self._may(root=root)
+        self.look("lacking", f"whether {', '.join(programs)} can be started")
+        return tuple(one for one in programs if one.startswith("/no/"))
+
     def facts(self) -> HostFacts:
         self.look("facts", "who it is")
         machine = self.machine

@@ -39,6 +39,9 @@ class FakeGate(Handle):
         ours = site.page_by == self.run_id
         return "" if site.page is None or ours else json.dumps({"page": site.page, "by": site.page_by})
 
+    def troubles(self) -> tuple[str, ...]:
+        return self.world.site.troubles
+
     def missing(self) -> tuple[str, ...]:
         return ()
 

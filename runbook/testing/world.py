@@ -61,6 +61,8 @@ class Site:
     """What stands where the maintenance page goes; None: nothing, users come in."""
     page_by: str = ""
     """The run that put it there; empty: somebody else."""
+    troubles: tuple[str, ...] = ()
+    """What would keep the gate from being closed."""
     config: str = "server = old\n"
     """The configuration file the pointer changes."""
     databases: tuple[str, ...] = ()

@@ -36,4 +36,4 @@ class ProbeClosed(LightStep):
             )
         if not facts.pages:
             return Pass("the plan names no page to look at")
-        return Pass(f"{facts.pages} pages show the maintenance text")
+        return Pass(f"{facts.pages} pages are as the plan says while the gate is closed")

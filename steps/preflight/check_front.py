@@ -31,13 +31,14 @@ class Facts:
     probes: int = 1
     complaints: tuple[str, ...] = ()
     pointer: str = ""
+    troubles: tuple[str, ...] = ()
 
 
 class CheckFront(LightStep):
     """Check that the gate is open, the pages answer, and clients go to the old server."""
 
     phase = Phase.PREFLIGHT
-    after = ("pin-identity",)
+    after = ("pin-identity", "check-hosts")
 
     def observe(self, ctx: ReadContext) -> Facts:
         pages = gate_pages(ctx.plan, "open")
@@ -46,6 +47,7 @@ class CheckFront(LightStep):
             gate=ctx.gate_reader.observe(),
             probes=len(pages),
             complaints=await_pages(ctx, pages, PATIENCE),
+            troubles=ctx.gate_reader.troubles(),
             pointer="" if ctx.plan.repoint is None else ctx.pointer_reader.observe(),
         )
         noted(ctx, _remarks(facts))
@@ -65,6 +67,8 @@ def _problems(facts: Facts) -> Iterator[Finding]:
         )
     elif facts.gate in {GateState.CLOSED, GateState.PARTIAL}:
         yield Finding("the gate is closed already", "Open it first: the way back ends with an open gate.")
+    for trouble in facts.troubles:
+        yield Finding(f"the gate could not be closed: {trouble}", "Mend it, or correct the gate in the plan.")
     for complaint in facts.complaints:
         yield Finding(f"not in service: {complaint}", "Bring the page back, or correct gate.probes in the plan.")
     if facts.pointer == "target":

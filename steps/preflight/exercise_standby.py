@@ -59,6 +59,7 @@ class ExerciseStandby(Step):
         "check-checks",
         "check-hosts",
         "check-packages",
+        "check-programs",
         "check-services",
         "check-held",
         "check-standby",

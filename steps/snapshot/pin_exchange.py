@@ -36,6 +36,7 @@ class PinExchange(Step):
         "check-hosts",
         "check-packages",
         "check-setup",
+        "check-programs",
         "check-services",
         "check-held",
         "check-standby",

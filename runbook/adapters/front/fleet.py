@@ -19,6 +19,7 @@ class Door(Protocol):
     def earlier(self) -> Any:
         """What must be kept to put back exactly what stood there (JSON-able; None when nothing)."""
 
+    def troubles(self) -> tuple[str, ...]: ...
     def differs(self, text: str, rules: Sequence[Rule]) -> tuple[str, ...]: ...
     def close(self, text: str, rules: Sequence[Rule]) -> None: ...
     def open(self, earlier: Any) -> None: ...
@@ -51,6 +52,11 @@ class FleetGate:
         """Host by host, as JSON; empty when nothing stood anywhere."""
         found = {host: kept for host, kept in self._all(lambda door: door.earlier()).items() if kept is not None}
         return json.dumps(found, sort_keys=True) if found else ""
+
+    def troubles(self) -> tuple[str, ...]:
+        """Host by host."""
+        found = self._all(lambda door: door.troubles())
+        return tuple(f"{host}: {trouble}" for host, troubles in found.items() for trouble in troubles)
 
     def missing(self) -> tuple[str, ...]:
         """One sentence for each host that did not answer at the last call."""

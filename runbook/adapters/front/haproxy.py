@@ -35,6 +35,10 @@ class HaproxyDoor:
         """The state of every server."""
         return self._states()
 
+    def troubles(self) -> tuple[str, ...]:
+        """None that is not seen by looking at the servers."""
+        return ()
+
     def differs(self, text: str, rules: Sequence[Rule]) -> tuple[str, ...]:
         """The servers that get users."""
         del text, rules

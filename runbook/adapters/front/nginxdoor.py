@@ -6,7 +6,9 @@ anything else, and says *closed* only when the processes of nginx that answer ha
 
 from __future__ import annotations
 
+import fnmatch
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +16,7 @@ from runbook.adapters.front.nginx import include, pages
 from runbook.adapters.front.page import content_of, kept_file, put_back
 from runbook.errors import HostError
 from runbook.front import Answer, GateState, Rule
-from runbook.hosting import Host
+from runbook.hosting import CommandResult, FileKind, Host
 
 LOADING = 30.0
 """Seconds that a test or a reload may take."""
@@ -74,6 +76,31 @@ class NginxDoor:
         wanted[self._state] = _closed(wanted[self._path])
         return tuple(path for path, content in wanted.items() if self._read(path) != content)
 
+    def troubles(self) -> tuple[str, ...]:
+        """A directory that is not there, a configuration that nginx does not take as it is, an include nobody reads."""
+        directory = self._path.rpartition("/")[0]
+        stands = self._host.stat(directory, root=self._root)
+        if stands is None or stands.kind is not FileKind.DIRECTORY:
+            return (f"the directory {directory} does not exist",)
+        try:
+            judged = self._host.run(self._test, timeout=LOADING, effect=False, root=self._root)
+        except HostError as error:
+            return (error.message,)
+        if judged.exit_code != 0:
+            return (f"nginx does not take its configuration as it is: {_emergency(judged)}",)
+        return () if "-t" not in self._test else self._unread()
+
+    def _unread(self) -> tuple[str, ...]:
+        dump = tuple("-T" if word == "-t" else word for word in self._test)
+        told = self._host.run(dump, timeout=LOADING, effect=False, root=self._root)
+        if told.exit_code or told.truncated:
+            return ()  # it cannot be seen
+        read = re.findall(r"^[^#]*\binclude\s+[\"']?([^\s;\"']+)", told.stdout, re.MULTILINE)
+        if any(fnmatch.fnmatchcase(self._path, pattern) for pattern in read):
+            return ()
+        wanted = f"{self._path.removesuffix('.conf')}*.conf"
+        return (f"no server block reads {self._path}: say include {wanted}; in each that is to be closed",)
+
     # --- changing ----------------------------------------------------------------------------------------------
 
     def close(self, text: str, rules: Sequence[Rule]) -> None:
@@ -116,9 +143,8 @@ class NginxDoor:
         judged = self._host.run(self._test, timeout=LOADING, effect=False, root=self._root)
         if judged.exit_code != 0:
             put_back(self._host, self._path, kept, root=self._root)
-            said = next((line for line in judged.stderr.splitlines() if "[emerg]" in line), judged.said())
             raise HostError(
-                f"nginx on {self._host.name} does not take the configuration: {said.partition('[emerg] ')[2] or said}",
+                f"nginx on {self._host.name} does not take the configuration: {_emergency(judged)}",
                 host=self._host.name,
                 hint=f"What stood there before stands there again. Look there: {' '.join(self._test)}",
             )
@@ -183,6 +209,12 @@ class NginxDoor:
 
     def _write(self, path: str, content: bytes) -> None:
         self._host.write(path, content, mode=0o644, root=self._root)
+
+
+def _emergency(judged: CommandResult) -> str:
+    """Why nginx says no, in its own words."""
+    said = next((line for line in judged.stderr.splitlines() if "[emerg]" in line), judged.said())
+    return said.partition("[emerg] ")[2] or said
 
 
 def _closed(standing: bytes) -> bytes:

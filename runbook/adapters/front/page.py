@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runbook.front import GateState, Rule
-from runbook.hosting import Host
+from runbook.hosting import FileKind, Host
 
 
 def kept_file(host: Host, path: str, content: bytes, *, root: bool) -> dict[str, Any]:
@@ -57,6 +57,13 @@ class PageDoor:
         if standing is None or self._mark.encode() in standing:
             return None
         return kept_file(self._host, self._path, standing, root=self._root)
+
+    def troubles(self) -> tuple[str, ...]:
+        """A directory that is not there."""
+        directory = self._path.replace("\\", "/").rpartition("/")[0] or "/"
+        stands = self._host.stat(directory, root=self._root)
+        is_there = stands is not None and stands.kind is FileKind.DIRECTORY
+        return () if is_there else (f"the directory {directory} does not exist",)
 
     def differs(self, text: str, rules: Sequence[Rule]) -> tuple[str, ...]:
         """The path, when anything else stands there."""

@@ -20,6 +20,8 @@ from collections.abc import Sequence
 from runbook.adapters.host.posix import END
 from runbook.adapters.host.shell import Scripts
 
+LACKING = 'for p in "$@"; do command -v -- "$p" >/dev/null 2>&1 || printf "%s\\n" "$p"; done'
+
 READ = 'base64 -- "$1"'
 
 WRITE = """set -e
@@ -215,6 +217,7 @@ def _files(place: str, argv: Sequence[str], directory: str, user: str) -> Sequen
 
 
 POSIX = Scripts(
+    lacking=LACKING,
     read=READ,
     write=WRITE,
     remove=REMOVE,

@@ -86,11 +86,13 @@ class Shell(Protocol):
 class Scripts:
     """What a kind of host is given to do, as texts for its shell; all kinds answer in the same form.
 
-    ``read``: the content in base64. ``stat``: kind, mode, owner, group and size between ``|``. ``space``: as ``df -P``
-    has it. ``facts``: ``key=value`` lines. ``unit`` and whatever starts or ends one: see
-    :mod:`runbook.adapters.host.unitstate`. What is not there is told on standard error, with NOT_THERE at its end.
+    ``lacking``: those of its arguments that are no programs, one a line. ``read``: the content in base64. ``stat``:
+    kind, mode, owner, group and size between ``|``. ``space``: as ``df -P`` has it. ``facts``: ``key=value`` lines.
+    ``unit`` and whatever starts or ends one: see :mod:`runbook.adapters.host.unitstate`. What is not there is told on
+    standard error, with NOT_THERE at its end.
     """
 
+    lacking: str
     read: str
     write: str
     remove: str

@@ -117,6 +117,11 @@ class ShellHost:
         """Have the host refuse effects of earlier executors from now on; for handles with a fencing number."""
         self._good(self._do("who acts", self._scripts.facts, "none", effect=True))
 
+    def lacking(self, programs: Sequence[str], *, root: bool = False) -> tuple[str, ...]:
+        """See :class:`runbook.hosting.HostReader`."""
+        found = self._do(f"whether {', '.join(programs)} can be started", self._scripts.lacking, *programs, root=root)
+        return tuple(self._good(found).stdout.splitlines())
+
     # --- files -------------------------------------------------------------------------------------------------
 
     def read(self, path: str, *, root: bool = False) -> bytes | None:

@@ -12,6 +12,12 @@ from collections.abc import Sequence
 from runbook.adapters.host.shell import Scripts
 from runbook.powershell import quote
 
+LACKING = """foreach ($program in $a) {
+    if (-not (Get-Command -CommandType Application -ErrorAction SilentlyContinue -Name $program)) {
+        [Console]::Out.WriteLine($program)
+    }
+}"""
+
 READ = "[Console]::Out.Write([Convert]::ToBase64String([IO.File]::ReadAllBytes($a[0])))"
 
 WRITE = """$path, $size = $a[0], [long]$a[1]
@@ -202,6 +208,7 @@ def _files(place: str, argv: Sequence[str], directory: str, user: str) -> Sequen
 
 
 WINDOWS = Scripts(
+    lacking=LACKING,
     read=READ,
     write=WRITE,
     remove=REMOVE,

@@ -190,3 +190,28 @@ def test_no_request_is_lost_or_answered_wrongly_while_it_closes_and_opens(web: B
         for user in users:
             user.join()
     assert set(seen) == {(200, "app GET"), (503, "planned")}
+
+
+def test_what_would_keep_it_from_being_closed_is_seen_before(web: Bench) -> None:
+    """By a check in business hours, and not when users are to be kept out; nothing is changed by looking."""
+    before, config = web.files(), web.nginx.config
+    assert web.gate().troubles() == ()
+    whole = config.read_text(encoding="utf-8")
+    config.write_text(whole.replace(f"include {web.nginx.directory}/inc/", "# include "), encoding="utf-8")
+    (trouble,) = web.gate().troubles()
+    assert trouble.startswith(f"web1: no server block reads {web.nginx.include}: say include ")
+    config.write_text(whole + "nonsense;", encoding="utf-8")
+    (trouble,) = web.gate().troubles()
+    assert "nginx does not take its configuration as it is: unknown directive" in trouble
+    config.write_text(whole, encoding="utf-8")
+    assert web.files() == before
+    web.nginx.include.parent.rename(web.nginx.directory / "elsewhere")
+    (trouble,) = web.gate().troubles()
+    assert trouble == f"web1: the directory {web.nginx.include.parent} does not exist"
+
+
+def test_a_test_that_is_no_program_is_seen_before(web: Bench) -> None:
+    """It is named, with the host."""
+    web.nginx.test = ["/no/nginx", "-t"]
+    (trouble,) = web.gate().troubles()
+    assert trouble == "web1: cannot start /no/nginx on web1: no such file, or it may not be executed"

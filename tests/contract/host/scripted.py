@@ -86,10 +86,26 @@ class ScriptedPowerShell:
 
     def script(self, text: str, arguments: list[str], stdin: bytes) -> str:
         kinds = windows.WINDOWS
-        for name in ("read", "write", "remove", "stat", "space", "facts", "start", "stop", "forget", "tail", "unit"):
+        for name in (
+            "lacking",
+            "read",
+            "write",
+            "remove",
+            "stat",
+            "space",
+            "facts",
+            "start",
+            "stop",
+            "forget",
+            "tail",
+            "unit",
+        ):
             if getattr(kinds, name) in text:
                 return getattr(self, f"do_{name}")(arguments, stdin)
         raise ImpossibleWorld(f"a script that nobody taught it: {text}")
+
+    def do_lacking(self, arguments: list[str], stdin: bytes) -> str:
+        return "".join(f"{one}\n" for one in arguments if one.startswith("/no/"))
 
     def do_read(self, arguments: list[str], stdin: bytes) -> str:
         file = self.machine.files.get(self.machine.links.get(arguments[0], arguments[0]))

@@ -43,6 +43,15 @@ def test_a_secret_in_an_argument_list_is_refused(hosts):
     assert hosts.log.entries == []
 
 
+@pytest.mark.parametrize("root", [True, False])
+def test_tells_which_programs_cannot_be_started(hosts, root):
+    """Names and paths; nothing is started."""
+    host = hosts.host()
+    found = host.lacking(["/no/such/thing", "true", "/no/other", "/bin/true"], root=root)
+    assert found == ("/no/such/thing", "/no/other")
+    assert host.lacking(["true"]) == ()
+
+
 def test_a_program_that_is_not_there_is_named(hosts):
     """Not in doubt: nothing began."""
     with pytest.raises(HostError, match="cannot start /no/such/thing on web: no such file") as caught:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from runbook.errors import UsageError
+from runbook.errors import PlanErrors, UsageError
+from runbook.plan.compile import compile_plan
 from runbook.plan.document import parse
 from runbook.plan.gates import CommandGate, FileGate, NoGate
 from runbook.plan.load import load_plan
 from runbook.plan.models import Plan
 from runbook.plan.schema import View
 from runbook.plan.sections import CommandRepoint, FileRepoint
+from runbook.registry import step_kinds
+from runbook.step import Sizes
 
 GOOD = Path(__file__).parents[2] / "cases" / "plans" / "good"
 
@@ -153,3 +157,16 @@ def test_folded_text_is_what_was_written() -> None:
     """Text folded over several lines reaches the server as one line, without marks of the parser's own."""
     root, _ = parse("sql: >-\n  SELECT COUNT(*)\n  FROM dbo.Contact\n")
     assert [node.value for node in root.walk() if isinstance(node.value, str)] == ["SELECT COUNT(*) FROM dbo.Contact"]
+
+
+def test_a_budget_for_no_step_is_refused(tmp_path: Path) -> None:
+    """A slip in a name would leave the measured time out of the turn-back point; every good plan's names are known."""
+    for name in ("side-by-side", "nginx", "in-place"):
+        compile_plan(plan_of(name), step_kinds(), Sizes())
+    shutil.copytree(GOOD / "side-by-side", tmp_path / "plan")
+    path = tmp_path / "plan" / "runbook.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("budgets:\n", "budgets:\n  drain-sesions: 3s\n"), encoding="utf-8")
+    with pytest.raises(PlanErrors, match=r"budgets\.drain-sesions: no step of this plan has that name") as caught:
+        compile_plan(load_plan(path), step_kinds(), Sizes())
+    assert caught.value.hint == "Did you mean drain-sessions?"

@@ -41,6 +41,7 @@ from steps.preflight.check_jobs import CheckJobs
 from steps.preflight.check_packages import CheckPackages
 from steps.preflight.check_path import CheckPath
 from steps.preflight.check_permissions import CheckPermissions
+from steps.preflight.check_programs import CheckPrograms
 from steps.preflight.check_services import CheckServices
 from steps.preflight.check_setup import CheckSetup
 from steps.preflight.check_space import CheckSpace
@@ -62,6 +63,7 @@ CHECKS = (
     CheckHosts,
     CheckPackages,
     CheckSetup,
+    CheckPrograms,
     CheckServices,
     CheckHeld,
     CheckStandby,
