@@ -139,21 +139,22 @@ def test_a_gate_that_nginx_does_not_let_open_is_still_closed(web: Bench) -> None
 
 def test_a_full_disk_keeps_nobody_out(web: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing can be written, a gate that cannot close is as open as before, and a closed one opens."""
-    write = ShellHost.write
+    write, suffixes = ShellHost.write, [""]
 
     def full(host: ShellHost, path: str, content: bytes, **more: Any) -> None:
-        if path.endswith(suffixes):
+        if path.endswith(tuple(suffixes)):
             raise HostError(f"no space left on web1:{path}", host="web1")
         write(host, path, content, **more)
 
     monkeypatch.setattr(ShellHost, "write", full)
-    for suffixes in (".page", ".conf", ".state"):
+    for suffix in (".page", ".conf", ".state"):
+        suffixes[:] = [suffix]
         with pytest.raises(HostError, match="no space left"):
             web.close("planned maintenance")
         assert (web.gate().observe(), web.files(), web.shown()[0]) == (GateState.OPEN, [], 200)
-    suffixes = "none of these"
+    suffixes.clear()
     web.close("planned maintenance")
-    suffixes = ""
+    suffixes[:] = [""]
     web.gate().open("")
     assert (web.gate().observe(), web.files(), web.shown()[0]) == (GateState.OPEN, [], 200)
 
