@@ -8,9 +8,10 @@ returned: a reply that was lost is no failure, a success without effect is no su
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from runbook import policy
 from runbook.cancel import CancelToken
@@ -33,6 +34,8 @@ from runbook.step import Apply, Block, Outcome, Pass, Skip, Step, Undo
 
 LONGEST_AWAY, AWAY_PAUSE = 300.0, 1.0
 """Seconds a host is waited for before a look: at most as long as a reboot takes; between two tries."""
+Looking = Callable[[], AbstractContextManager[CancelToken]]
+"""The token of one look."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +57,17 @@ class Trouble:
     """The answer was lost: a look decides, and what was not done may be done again."""
     exceeds: bool = False
     """More would be lost than a person accepted."""
+    away: bool = False
+    """A host gave no answer."""
 
     @classmethod
     def of(cls, error: BaseException) -> Trouble:
         """From whatever was raised; an error that is not ours is named as what it is: a defect."""
         if isinstance(error, RunbookError):
             in_doubt = bool(getattr(error, "in_doubt", False))
-            return cls(error.message, error.hint, in_doubt, isinstance(error, LossExceeded))
+            return cls(
+                error.message, error.hint, in_doubt, isinstance(error, LossExceeded), isinstance(error, HostAway)
+            )
         if isinstance(error, Cancelled):
             return cls(f"stopped: {error.reason}")
         return cls(f"unexpected {type(error).__name__}: {error}", "This is a defect of the step; please report it.")
@@ -152,8 +159,8 @@ class Performer:
 
     def _look_again(self, step: Step, intent: object, token: CancelToken, trouble: Trouble | None) -> None:
         try:
-            with nullcontext(token) if trouble is None else self._looking(step.id, token) as own:
-                outcome = _answered(lambda: step.verify(self._reading(step.id, own), intent), own, token)
+            looking = partial(self._looking_for_itself if trouble is None else self._looking, step.id, token)
+            outcome = _answered(lambda own: step.verify(self._reading(step.id, own), intent), looking, token)
         except JournalError:
             raise
         except (Exception, Cancelled) as error:  # noqa: BLE001  (not being able to look is a state of its own)
@@ -178,8 +185,8 @@ class Performer:
         step, record = self._steps[identity], self._log.view.steps[identity]
         try:
             intent = None if step.Intent is None else from_json(step.Intent, record.intent)
-            with self._looking(identity, token) as own:
-                outcome = _answered(lambda: step.verify(self._reading(identity, own), intent), own, token)
+            looking = partial(self._looking, identity, token)
+            outcome = _answered(lambda own: step.verify(self._reading(identity, own), intent), looking, token)
         except (FencedOut, JournalUnwritable, JournalCorrupt):
             raise  # says nothing about the step, and it is not this executor's to record any more
         except (Exception, Cancelled) as error:  # noqa: BLE001
@@ -218,17 +225,10 @@ class Performer:
         except JournalError as error:
             self._append(Kind.UNDO_FAILED, identity, **Trouble.of(error).data())
             return
-        with self._overdue(identity, token) as own:
-            ctx = self._touching(identity, own)
-            ctx.failed_before = failed
-            trouble = self._try(lambda: undo.run(ctx))
-        try:
-            with self._looking(identity, token) as own:
-                outcome = _answered(lambda: undo.verify(self._reading(identity, own)), own, token)
-        except JournalError:
-            raise
-        except (Exception, Cancelled) as error:  # noqa: BLE001
-            outcome, trouble = Outcome.PARTIAL, trouble or Trouble.of(error)
+        outcome, trouble = self._put_back(identity, undo, token, failed)
+        if trouble and trouble.away and outcome is not None and outcome is not Outcome.REACHED and not token.is_set:
+            outcome, trouble = self._put_back(identity, undo, token, failed)  # its host is there again
+        outcome = outcome or Outcome.PARTIAL
         if outcome is Outcome.REACHED and trouble is None:
             self._append(Kind.UNDO_DONE, identity)
             return
@@ -237,6 +237,22 @@ class Performer:
             self._append(Kind.UNDO_DONE, identity, why=f"back, although: {trouble.why}")
         elif not token.is_set:
             self._append(Kind.UNDO_FAILED, identity, **trouble.data())
+
+    def _put_back(
+        self, identity: str, undo: Undo, token: CancelToken, failed: str
+    ) -> tuple[Outcome | None, Trouble | None]:
+        """What a look shows of it then, None when none was possible; and what went wrong."""
+        with self._overdue(identity, token) as own:
+            ctx = self._touching(identity, own)
+            ctx.failed_before = failed
+            trouble = self._try(lambda: undo.run(ctx))
+        try:
+            looking = partial(self._looking, identity, token)
+            return _answered(lambda own: undo.verify(self._reading(identity, own)), looking, token), trouble
+        except JournalError:
+            raise
+        except (Exception, Cancelled) as error:  # noqa: BLE001
+            return None, trouble or Trouble.of(error)
 
     @contextmanager
     def _overdue(self, identity: str, token: CancelToken) -> Iterator[CancelToken]:
@@ -278,6 +294,12 @@ class Performer:
         finally:
             alarm.cancel()
 
+    @contextmanager
+    def _looking_for_itself(self, identity: str, token: CancelToken) -> Iterator[CancelToken]:
+        """The token of the step: nothing went wrong, so that looking is the end of what it does."""
+        del identity
+        yield token
+
     def _reading(self, identity: str, token: CancelToken) -> StepReadContext:
         return StepReadContext(identity, self._log, self._services, token, self._now, self._report(identity))
 
@@ -291,19 +313,18 @@ class Performer:
         return report
 
 
-def _answered(look: Callable[[], Outcome], own: CancelToken, token: CancelToken) -> Outcome:
-    """What a look shows once the host can be reached: one that boots or is cut off is waited for, as long as looking
-    may take and nobody tells the executor to stop."""
-    waited = 0.0
+def _answered(look: Callable[[CancelToken], Outcome], looking: Looking, token: CancelToken) -> Outcome:
+    """What a look shows once the host can be reached: one that boots or is cut off is waited for, unless somebody tells
+    the executor to stop. How long a look may take is asked of each look anew."""
+    give_up_at = token.clock.monotonic() + LONGEST_AWAY
     while True:
         try:
-            return look()
+            with looking() as own:
+                return look(own)
         except HostAway as away:
-            if waited >= LONGEST_AWAY:
+            if token.clock.monotonic() >= give_up_at:
                 raise
-            waited += AWAY_PAUSE
             try:
                 token.sleep(AWAY_PAUSE)
-                own.checkpoint()
             except Cancelled:
                 raise away from None

@@ -14,7 +14,7 @@ class StopServicesAgain(Undo):
     marks: tuple[ServiceMark, ...]
 
     def run(self, ctx: Context) -> None:
-        stop_services(ctx, self.marks)
+        stop_services(ctx, self.marks, patient=True)
 
     def verify(self, ctx: ReadContext) -> Outcome:
         return are_stopped(ctx, self.marks)

@@ -21,6 +21,7 @@ data=$1 kept=$2 service=$3
 down "$service"
 mkdir -p -m 700 "$kept"
 rm -rf "$kept/data" "$kept/data.part" "$kept/manifest" "$kept/tree"
+trap 'rm -rf "$kept/data.part"' EXIT
 cp -a --reflink=auto -T "$data" "$kept/data.part"
 cd "$data"
 find . -type f -print0 | sort -z | xargs -0 -r sha256sum -b > "$kept/manifest"
@@ -34,7 +35,8 @@ mv -T "$kept/data.part" "$kept/data"
 sync -f "$kept"
 """
 )
-"""$1 data, $2 the run's directory, $3 the service. ``data`` there is whole or not there: it gets its name last."""
+"""$1 data, $2 the run's directory, $3 the service. ``data`` there is whole or not there: it gets its name last.
+What it came to when it fails goes: the engine that is started again needs the room."""
 
 PUT_BACK = (
     _DOWN

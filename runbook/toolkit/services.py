@@ -13,7 +13,7 @@ from runbook.step import Context, Outcome, ReadContext
 from runbook.toolkit.fleet import on_all
 from runbook.toolkit.proof import named_lines
 from runbook.toolkit.servicekinds import Argv, Doing, Handling, ServiceState, handling
-from runbook.toolkit.serviceseen import ServiceMark, ServicesBefore, ServiceSeen, as_root
+from runbook.toolkit.serviceseen import ServiceMark, ServicesBefore, ServiceSeen, as_root, optional_hosts
 
 T = TypeVar("T")
 SHORT = 60.0
@@ -63,7 +63,8 @@ def _seen_of(ctx: ReadContext, service: Service) -> Iterator[ServiceSeen]:
     some_answer = any(one.trouble is None for one in found)
     for one in found:
         if one.trouble is not None:
-            accepted = service.unreachable == "accept" and isinstance(one.trouble, Unreachable) and some_answer
+            may = _may_be_missing(ctx.plan, service, one.host)
+            accepted = may and isinstance(one.trouble, Unreachable) and some_answer
             yield ServiceSeen(
                 service.name,
                 one.host,
@@ -91,10 +92,11 @@ def marks_due(ctx: ReadContext, when: str) -> tuple[ServiceMark, ...]:
 # --- stopping --------------------------------------------------------------------------------------------------------
 
 
-def stop_services(ctx: Context, marks: Sequence[ServiceMark]) -> None:
-    """Stop them in the order of the plan, each on all its hosts at once; StepFailed naming those that do not stop."""
+def stop_services(ctx: Context, marks: Sequence[ServiceMark], *, patient: bool = False) -> None:
+    """Stop them in the order of the plan, each on all its hosts at once; StepFailed naming those that do not stop.
+    ``patient``: on a way back, where a host that is away is waited for."""
     for service, hosts in _grouped(ctx.plan, marks):
-        _everywhere(ctx, service, hosts, partial(_stop, ctx, service))
+        _everywhere(ctx, service, hosts, partial(_stop, ctx, service, patient=patient))
     again = running_again(ctx, marks)
     if again:
         raise StepFailed(
@@ -103,8 +105,10 @@ def stop_services(ctx: Context, marks: Sequence[ServiceMark]) -> None:
         )
 
 
-def _stop(ctx: Context, service: Service, host: str) -> None:
+def _stop(ctx: Context, service: Service, host: str, *, patient: bool) -> None:
     kind = handling(service)
+    if patient:
+        _await_host(ctx, service, host)
     state = look_at_service(ctx, service, host)
     if state.doing is not Doing.STOPPED:
         _tell(ctx, service, host, kind.stop(), Doing.STOPPED)
@@ -210,6 +214,12 @@ def service_of(plan: Plan, name: str) -> Service:
     return found
 
 
+def _may_be_missing(plan: Plan, service: Service, host: str) -> bool:
+    """The plan accepts that the host does not answer, and nothing else has to be done there: what has to be waits for
+    it, and then the service is not left behind."""
+    return service.unreachable == "accept" and host in optional_hosts(plan)
+
+
 def _grouped(plan: Plan, marks: Sequence[ServiceMark]) -> list[tuple[Service, tuple[str, ...]]]:
     """Services in the order of the plan, with the hosts that are meant."""
     hosts = {service.name: tuple(m.host for m in marks if m.service == service.name) for service in plan.services}
@@ -229,7 +239,7 @@ def _everywhere(ctx: ReadContext, service: Service, hosts: Sequence[str], work: 
     for found in on_all(ctx, hosts, one):
         if found.trouble is None:
             continue
-        if isinstance(found.trouble, Unreachable) and service.unreachable == "accept":
+        if isinstance(found.trouble, Unreachable) and _may_be_missing(ctx.plan, service, found.host):
             ctx.note(f"{found.trouble.message}; the plan accepts that: {service.name} there is left as it is")
         else:
             wrong.append(found.trouble)
@@ -277,7 +287,7 @@ def _settled(ctx: ReadContext, service: Service, host: str, wanted: Doing | None
 
 def _await_host(ctx: ReadContext, service: Service, host: str) -> None:
     """Wait for a host that does not answer; raises Unreachable when it stays away."""
-    away, most = 0.0, ACCEPTED_AWAY if service.unreachable == "accept" else AWAY
+    away, most = 0.0, ACCEPTED_AWAY if _may_be_missing(ctx.plan, service, host) else AWAY
     while True:
         try:
             look_at_service(ctx, service, host)
@@ -295,6 +305,6 @@ def _look_if_there(ctx: ReadContext, service: Service, host: str) -> ServiceStat
     try:
         return look_at_service(ctx, service, host)
     except Unreachable:
-        if service.unreachable == "accept":
+        if _may_be_missing(ctx.plan, service, host):
             return None
         raise

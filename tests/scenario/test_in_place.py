@@ -182,6 +182,15 @@ def test_a_host_that_is_away_when_long_work_is_begun_is_waited_for(tmp_path: Pat
     night.assert_new()
 
 
+@pytest.mark.parametrize("at", ["before db: write /etc/apt", "before db: run[systemctl]"])
+def test_a_host_is_waited_for_as_long_as_a_reboot_takes_before_any_step(tmp_path: Path, at: str) -> None:
+    """Five minutes, also where the step itself takes a moment, and a look that hangs would be ended after two."""
+    night = InPlace(tmp_path)
+    night.when(at, lambda: night.host.cut(280.0))
+    assert night.drive() is RunState.UPGRADED
+    night.assert_new()
+
+
 def test_a_host_that_stays_away_is_not_waited_for_for_ever(tmp_path: Path) -> None:
     """After minutes the run says what it waits for and is held: neither there nor back can be had without the host."""
     night = InPlace(tmp_path)

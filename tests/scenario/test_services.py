@@ -216,6 +216,30 @@ def test_a_host_that_dies_before_its_services_are_back(tmp_path: Path, policy: s
     night.assert_ending(RunState.REVERTED)
 
 
+@pytest.mark.parametrize("away", [100.0, 200.0, 280.0])
+@pytest.mark.parametrize("moment", ["check_database", "gate: open", "turned-back"])
+def test_a_host_that_has_more_to_do_is_waited_for(tmp_path: Path, moment: str, away: float) -> None:
+    """Held work waits on web1, so that it cannot be missing: its services are not left stopped there for being accepted
+    to be away on a host of their own, when the run has to wait for that host anyway."""
+    night = HostNight(tmp_path, policy="unreachable: accept", during="disabled")
+    host, struck = night.hosts["web1"], list[bool]()
+    if moment == "turned-back":
+        night.world.site.overrides[APP] = (500, "no")
+
+    def rebooted(effect: Effect) -> bool:
+        if moment in effect.name and not struck:
+            struck.append(True)
+            host.machine.down = True
+            host.reboot()
+            night.world.later(away, lambda: setattr(host.machine, "down", False))
+        return False
+
+    night.world.pull_plug_when(rebooted)
+    state = night.drive()
+    assert state in {RunState.UPGRADED, RunState.REVERTED}, night.view.held
+    night.assert_ending(state)
+
+
 def test_a_host_that_is_rebooted_in_the_window(tmp_path: Path) -> None:
     """What is disabled stays down; what starts by itself is found out before the pivot."""
     night = HostNight(tmp_path, during="disabled")

@@ -27,6 +27,8 @@ cut -d" " -f1,4 "${f%cmdline}stat" 2>/dev/null; done; :"""
 """The processes that answer, each with the one that loads the configuration: more than one nginx may be on the host."""
 LEAVING = " is shutting down"
 CHANGING = b"changing\n"
+LOGGED = re.compile(r"^\d+#\d+: ")
+"""The process that says it, as nginx begins its lines: of one that only tested."""
 
 
 class NginxDoor:
@@ -107,20 +109,37 @@ class NginxDoor:
         """Pages first, then the include; another text in the same places needs no reload."""
         wanted = self._files(text, rules)
         new = wanted.pop(self._path)
-        standing = self._read(self._path)
-        is_loaded = standing == new and self._read(self._state) == _closed(new)
-        if not is_loaded:
-            self._write(self._state, CHANGING)
-        for path, content in wanted.items():
-            if self._read(path) != content:
-                self._write(path, content)
-        if is_loaded:
-            return
-        kept = None if standing is None else kept_file(self._host, self._path, standing, root=self._root)
-        if standing != new:
-            self._write(self._path, new)
-        self._load(kept)
+        standing, state = self._read(self._path), self._read(self._state)
+        is_loaded = standing == new and state == _closed(new)
+        try:
+            if not is_loaded:
+                self._write(self._state, CHANGING)
+            for path, content in wanted.items():
+                if self._read(path) != content:
+                    self._write(path, content)
+            if is_loaded:
+                return
+            kept = None if standing is None else kept_file(self._host, self._path, standing, root=self._root)
+            if standing != new:
+                self._write(self._path, new)
+            self._judge(kept)
+        except HostError:
+            self._as_it_was(standing, state)
+            raise
+        self._load()
         self._write(self._state, _closed(new))
+
+    def _as_it_was(self, standing: bytes | None, state: bytes | None) -> None:
+        """Nothing was loaded: the file that tells how far it came says again what it said, so that a gate that stands
+        open is not taken for one that has to be opened."""
+        if self._read(self._path) != standing or self._read(self._state) == state:
+            return
+        if state is not None:
+            self._write(self._state, state)
+            return
+        for path in self._pages():
+            self._host.remove(path, root=self._root)
+        self._host.remove(self._state, root=self._root)
 
     def open(self, earlier: Any) -> None:
         """What stood there is there again and loaded; then the pages go, when nobody can ask for them any more."""
@@ -128,26 +147,31 @@ class NginxDoor:
         wanted = None if earlier is None else content_of(earlier)
         if standing == wanted and state is None:
             return
-        self._write(self._state, CHANGING)
+        # What the file beside it says is not what stands there from here on: no word more is needed, and none is
+        # written, as a disk that is full must not keep users out.
         kept = None if standing is None else kept_file(self._host, self._path, standing, root=self._root)
         put_back(self._host, self._path, earlier, root=self._root)
-        loading = self._load(kept)
+        self._judge(kept)
+        loading = self._load()
         self._await(lambda: not loading & set(self._workers(LEAVING).values()), DRAINING)
         for path in self._pages():
             self._host.remove(path, root=self._root)
         self._host.remove(self._state, root=self._root)
 
-    def _load(self, kept: Any) -> set[str]:
-        """Judge, then load. What nginx does not like is taken back before it can do harm: ``kept`` is there again.
-        Returns the processes that loaded it."""
+    def _judge(self, kept: Any) -> None:
+        """What nginx does not like is taken back before it can do harm: ``kept`` is there again."""
         judged = self._host.run(self._test, timeout=LOADING, effect=False, root=self._root)
-        if judged.exit_code != 0:
-            put_back(self._host, self._path, kept, root=self._root)
-            raise HostError(
-                f"nginx on {self._host.name} does not take the configuration: {_emergency(judged)}",
-                host=self._host.name,
-                hint=f"What stood there before stands there again. Look there: {' '.join(self._test)}",
-            )
+        if judged.exit_code == 0:
+            return
+        put_back(self._host, self._path, kept, root=self._root)
+        raise HostError(
+            f"nginx on {self._host.name} does not take the configuration: {_emergency(judged)}",
+            host=self._host.name,
+            hint=f"What stood there before stands there again. Look there: {' '.join(self._test)}",
+        )
+
+    def _load(self) -> set[str]:
+        """Reload, and see that it was; returns the processes that did."""
         before = self._workers()
         loaded = self._host.run(self._reload, timeout=LOADING, effect=True, root=self._root)
         if loaded.exit_code != 0:
@@ -214,7 +238,7 @@ class NginxDoor:
 def _emergency(judged: CommandResult) -> str:
     """Why nginx says no, in its own words."""
     said = next((line for line in judged.stderr.splitlines() if "[emerg]" in line), judged.said())
-    return said.partition("[emerg] ")[2] or said
+    return LOGGED.sub("", said.partition("[emerg] ")[2] or said)
 
 
 def _closed(standing: bytes) -> bytes:

@@ -153,10 +153,11 @@ if [ ! -d "$d" ]; then
     trap 'rm -rf -- "$fresh"' EXIT
     mkdir -- "$fresh"
     cat >"$fresh/input"
-    printf %s "$3" >"$fresh/digest"
-    printf %s "$4" >"$fresh/command"
-    printf %s "$5" >"$fresh/ended"
-    printf %s "$6" >"$fresh/session"
+    # cat says it when the disk is full, the shell itself does not
+    printf %s "$3" | cat >"$fresh/digest"
+    printf %s "$4" | cat >"$fresh/command"
+    printf %s "$5" | cat >"$fresh/ended"
+    printf %s "$6" | cat >"$fresh/session"
     : >"$fresh/output"
     mv -T -- "$fresh" "$d" 2>/dev/null || [ -d "$d" ]
     sync -- "${d%/*}"

@@ -181,11 +181,14 @@ class ShellHost:
             text, self._scripts.start, place, unit, digest, *files, stdin=stdin or b"", effect=True, root=True
         )
         if answer.exit_code != 0:
+            full = any(words in answer.stderr for words in NO_SPACE)
+            said = f"no space left on {self.name}:{self._units}" if full else last_line(answer.stderr)
+            look = "Look what became of it before anything else: its record is in " + place
             raise HostError(
-                f"the unit {unit} was not started on {self.name}: {last_line(answer.stderr) or 'nothing was said'}",
+                f"the unit {unit} was not started on {self.name}: {said or 'nothing was said'}",
                 host=self.name,
                 in_doubt=answer.exit_code != ANOTHER,
-                hint="Look what became of it before anything else: its record is in " + place,
+                hint="Make room there. Nothing was replaced." if full else look,
             )
         return read_state(answer.stdout)
 

@@ -6,6 +6,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -113,14 +114,49 @@ def test_what_nginx_refuses_is_never_loaded(web: Bench) -> None:
     """Somebody's half-edited configuration: it is said in nginx's words, and what stood there stands there again."""
     other = web.nginx.include.with_name("mailer-extra.conf")
     other.write_text("no such directive;\n")
-    with pytest.raises(HostError, match='unknown directive "no"'):
+    with pytest.raises(HostError, match='configuration: unknown directive "no"'):
         web.close("planned maintenance")
-    assert web.shown()[0] == 200
-    assert not web.nginx.include.exists()
-    assert web.gate().observe() is GateState.PARTIAL, "to be taken back or done again"
+    assert (web.shown()[0], web.gate().observe()) == (200, GateState.OPEN), "there is nothing to take back"
+    assert web.files() == ["mailer-extra.conf"]
+    web.gate().open("")
+    other.unlink()
+    web.close("planned maintenance")
+    assert web.gate().observe() is GateState.CLOSED
+
+
+def test_a_gate_that_nginx_does_not_let_open_is_still_closed(web: Bench) -> None:
+    """Somebody broke the site meanwhile: users stay out, which is what is said; mended, it opens."""
+    web.close("planned maintenance")
+    other = web.nginx.include.with_name("mailer-extra.conf")
+    other.write_text("no such directive;\n")
+    with pytest.raises(HostError, match="does not take the configuration"):
+        web.gate().open("")
+    assert (web.shown()[0], web.gate().observe()) == (503, GateState.CLOSED)
     other.unlink()
     web.gate().open("")
-    assert (web.gate().observe(), web.files()) == (GateState.OPEN, [])
+    assert (web.gate().observe(), web.files(), web.shown()[0]) == (GateState.OPEN, [], 200)
+
+
+def test_a_full_disk_keeps_nobody_out(web: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing can be written, a gate that cannot close is as open as before, and a closed one opens."""
+    write, suffixes = ShellHost.write, [""]
+
+    def full(host: ShellHost, path: str, content: bytes, **more: Any) -> None:
+        if path.endswith(tuple(suffixes)):
+            raise HostError(f"no space left on web1:{path}", host="web1")
+        write(host, path, content, **more)
+
+    monkeypatch.setattr(ShellHost, "write", full)
+    for suffix in (".page", ".conf", ".state"):
+        suffixes[:] = [suffix]
+        with pytest.raises(HostError, match="no space left"):
+            web.close("planned maintenance")
+        assert (web.gate().observe(), web.files(), web.shown()[0]) == (GateState.OPEN, [], 200)
+    suffixes.clear()
+    web.close("planned maintenance")
+    suffixes[:] = [""]
+    web.gate().open("")
+    assert (web.gate().observe(), web.files(), web.shown()[0]) == (GateState.OPEN, [], 200)
 
 
 def test_a_reload_that_loads_nothing_is_not_taken_for_closed(web: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,3 +128,14 @@ def test_is_forgotten_when_it_has_ended(hosts):
     assert host.unit("pack").phase is UnitPhase.ABSENT
     host.start_unit("pack", hosts.program(output="again"))
     assert hosts.wait_for("pack", ended).last_output == "again"
+
+
+def test_one_that_finds_no_room_says_so(hosts):
+    """Its records are on a disk that is full: that is said, not what a shell makes of it; it was not started."""
+    if hosts.kind in {"fake", "powershell"}:
+        pytest.skip("on real files")
+    directory = hosts.fill_the_disk()
+    hosts.units = directory / "units"
+    (directory / "more").write_bytes(b"x" * 12 * 1024)
+    with pytest.raises(HostError, match=r"was not started on web: no space left on web:.*units"):
+        hosts.host().start_unit("full", hosts.program(output="y" * 9000))
