@@ -19,7 +19,6 @@ from tests.hosts.engine import Docker, Missing, held
 
 NAME = "runbook-host"
 SUITE = "bookworm"
-MIRROR = "http://deb.debian.org/debian"
 PYTHON = "3.11"
 """Of that suite; what the package mssql-server carries is chosen for it."""
 PACKAGES = (
@@ -66,9 +65,7 @@ def _build(docker: Docker, name: str) -> None:
     with tempfile.TemporaryDirectory(prefix="runbook-host-") as folder:
         tar, log = Path(folder) / "root.tar", Path(folder) / "log"
         with log.open("wb") as said:
-            done = subprocess.run(
-                [program, *_options(), SUITE, str(tar), MIRROR], stdout=said, stderr=said, check=False
-            )
+            done = subprocess.run([program, *_options(), SUITE, str(tar)], stdout=said, stderr=said, check=False)
         if done.returncode:
             raise Missing(f"the host image cannot be built: {_reason(log)}")
         docker.run("import", "-c", BOOT, "-c", "ENV container=docker", str(tar), name, timeout=300)
