@@ -158,7 +158,7 @@ from runbook.toolkit.kept import (
     SetupBegun,
     before_of,
 )
-from runbook.toolkit.light import LightDatabaseStep, LightStep
+from runbook.toolkit.light import EVERY_CHECK, LightDatabaseStep, LightStep
 from runbook.toolkit.logs import applied_once, named_logs, rolled_forward
 from runbook.toolkit.loss import Loss, TableLoss, count_loss, refuse_more
 from runbook.toolkit.pace import (
@@ -231,6 +231,7 @@ __all__ = [
     "COPY",
     "DOWNGRADE",
     "ENTERPRISE",
+    "EVERY_CHECK",
     "FETCH",
     "FILESTREAM_ON_LINUX",
     "GATE_HINT",

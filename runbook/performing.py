@@ -189,7 +189,7 @@ class Performer:
             outcome = _answered(lambda own: step.verify(self._reading(identity, own), intent), looking, token)
         except (FencedOut, JournalUnwritable, JournalCorrupt):
             raise  # says nothing about the step, and it is not this executor's to record any more
-        except (Exception, Cancelled) as error:  # noqa: BLE001
+        except (Exception, Cancelled) as error:  # noqa: BLE001  (as above)
             why = f"its executor was lost and the look at it failed: {Trouble.of(error).why}"
             self._append(Kind.STEP_FAILED, identity, why=why, hint=Trouble.of(error).hint)
             return
@@ -251,7 +251,7 @@ class Performer:
             return _answered(lambda own: undo.verify(self._reading(identity, own)), looking, token), trouble
         except JournalError:
             raise
-        except (Exception, Cancelled) as error:  # noqa: BLE001
+        except (Exception, Cancelled) as error:  # noqa: BLE001  (as above)
             return None, trouble or Trouble.of(error)
 
     @contextmanager

@@ -180,7 +180,7 @@ class NoGate:
         """Nothing."""
         return ()
 
-    def differs(self, text: str, rules: Sequence[Rule] = ()) -> tuple[str, ...]:  # noqa: ARG002
+    def differs(self, text: str, rules: Sequence[Rule] = ()) -> tuple[str, ...]:  # noqa: ARG002  (nothing stands there)
         """Nothing stands anywhere."""
         return ()
 

@@ -45,12 +45,12 @@ class FakeGate(Handle):
     def missing(self) -> tuple[str, ...]:
         return ()
 
-    def differs(self, text: str, rules: Sequence[Rule] = ()) -> tuple[str, ...]:  # noqa: ARG002
+    def differs(self, text: str, rules: Sequence[Rule] = ()) -> tuple[str, ...]:  # noqa: ARG002  (the fake has one page)
         self.look("differs", "differs")
         site = self.world.site
         return () if (site.page, site.page_by) == (text, self.run_id) else ("the page",)
 
-    def close(self, text: str, rules: Sequence[Rule] = ()) -> None:  # noqa: ARG002
+    def close(self, text: str, rules: Sequence[Rule] = ()) -> None:  # noqa: ARG002  (the fake has one page)
         def change() -> None:
             self.world.site.page, self.world.site.page_by = text, self.run_id
 

@@ -169,7 +169,7 @@ def left_waiting(ctx: ReadContext, levels: Mapping[str, int]) -> tuple[str, ...]
     """Wait until no more waits than before it was held; what is left then, with both numbers."""
     left: list[str] = []
     for held in held_of(ctx.plan, levels):
-        left += await_silence(ctx, lambda held=held: _above(ctx, held, levels[held.name]), held.drains.total_seconds())  # type: ignore[misc]
+        left += await_silence(ctx, lambda held=held: _above(ctx, held, levels[held.name]), held.drains.total_seconds())  # type: ignore[misc]  # mypy does not infer a lambda with a default
     return tuple(left)
 
 

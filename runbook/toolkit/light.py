@@ -5,6 +5,28 @@ from __future__ import annotations
 from runbook.step import Budget, DatabaseStep, Sizes, Step
 from runbook.toolkit.pace import LEAST
 
+EVERY_CHECK = (
+    "pin-identity",
+    "check-path",
+    "check-permissions",
+    "check-features",
+    "check-space",
+    "check-backups",
+    "check-jobs",
+    "check-checkdb",
+    "check-clock",
+    "check-front",
+    "check-checks",
+    "check-hosts",
+    "check-packages",
+    "check-setup",
+    "check-programs",
+    "check-services",
+    "check-held",
+    "check-standby",
+)
+"""Steps that only look: all of them come before the first one that moves or leaves anything."""
+
 
 class LightStep(Step):
     """A step that takes next to no time."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rollback.preflight.exercise_standby import GiveWorkBack
 from runbook.api import (
+    EVERY_CHECK,
     Apply,
     Block,
     Budget,
@@ -45,25 +46,7 @@ class ExerciseStandby(Step):
 
     phase = Phase.PREFLIGHT
     # Every other check comes first: nothing is moved in a night that is refused anyway. `runbook check` moves nothing.
-    after = (
-        "pin-identity",
-        "check-path",
-        "check-permissions",
-        "check-features",
-        "check-space",
-        "check-backups",
-        "check-jobs",
-        "check-checkdb",
-        "check-clock",
-        "check-front",
-        "check-checks",
-        "check-hosts",
-        "check-packages",
-        "check-programs",
-        "check-services",
-        "check-held",
-        "check-standby",
-    )
+    after = EVERY_CHECK
     undoes_with = (GiveWorkBack,)
     Intent = Goal
     key: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runbook.api import Decision, ExchangePlaces, Pass, Phase, ReadContext, Step, own_directory
+from runbook.api import EVERY_CHECK, Decision, ExchangePlaces, Pass, Phase, ReadContext, Step, own_directory
 
 
 @dataclass(frozen=True)
@@ -21,27 +21,7 @@ class PinExchange(Step):
     phase = Phase.SNAPSHOT
     # Every check comes before this one step, and every step that leaves something comes after it: one finding of
     # one database refuses the run before anything was left anywhere.
-    after = (
-        "pin-identity",
-        "check-path",
-        "check-permissions",
-        "check-features",
-        "check-space",
-        "check-backups",
-        "check-jobs",
-        "check-checkdb",
-        "check-clock",
-        "check-front",
-        "check-checks",
-        "check-hosts",
-        "check-packages",
-        "check-setup",
-        "check-programs",
-        "check-services",
-        "check-held",
-        "check-standby",
-        "return-standby",
-    )
+    after = (*EVERY_CHECK, "return-standby")
 
     @property
     def servers(self) -> tuple[str, ...]:

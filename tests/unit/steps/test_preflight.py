@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from runbook.api import (
+    EVERY_CHECK,
     Block,
     DatabaseState,
     Decision,
     NotSupported,
     Pass,
+    Phase,
     PinnedIdentities,
     RecoveryModel,
     Skip,
@@ -499,3 +501,9 @@ def test_packages_as_they_are_found(tmp_path: Path) -> None:
         assert said in reason
     assert "took 300 s when it was measured on 2026-11-10" in afternoon.notes
     assert "journal_copy: server is down" in afternoon.notes
+
+
+def test_every_check_comes_before_anything_is_moved_or_left() -> None:
+    """A check that is not on the list would still run while a standby is exercised, or after."""
+    checks = {kind.name for kind in step_kinds() if kind.phase is Phase.PREFLIGHT}
+    assert checks - {"exercise-standby", "return-standby"} == set(EVERY_CHECK)
