@@ -189,8 +189,14 @@ class Mailer:
         return self.folder.joinpath("said").read_text(encoding="utf-8")
 
     def wait_for(self, words: str) -> None:
-        """Until it prints them."""
-        self.db.wait(lambda: words in self.said(), f"says {words}", 120)
+        """Until it prints them; AssertionError with all it said when it ended without."""
+
+        def heard() -> bool:
+            said = self.said()
+            assert words in said or "exit code" not in said, f"ended without {words}\n{said}"
+            return words in said
+
+        self.db.wait(heard, f"says {words}", 120)
 
     def asked_for(self, *words: str) -> Any:
         """The JSON a command prints."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 64 * 1024
 """Bytes that a session takes without being read: more is sent by a thread of its own."""
+ASKED_AGAIN = 2
+"""Times that a question is put once more when its answer was lost with the connection: it changed nothing."""
 
 
 class Lost(Exception):
@@ -28,6 +30,10 @@ class Lost(Exception):
 
 class Late(Exception):
     """The time is up."""
+
+
+class _NotHeard(HostError):
+    """What a caller is told when the connection, or the shell over there, was lost."""
 
 
 class SshShell:
@@ -41,7 +47,13 @@ class SshShell:
         self._name = link.target.name
 
     def call(self, call: Call) -> CommandResult:
-        """Carry it out there."""
+        """Carry it out there; what only looks is asked again over a new connection when its own was lost."""
+        for _ in range(0 if call.effect else ASKED_AGAIN):
+            with suppress(_NotHeard):
+                return self._called(call)
+        return self._called(call)
+
+    def _called(self, call: Call) -> CommandResult:
         self._cancellation.checkpoint()
         payload = self._dialect.spoken(call)
         with self._link.session(self._dialect.begin, call.timeout, self._cancellation) as session:
@@ -69,12 +81,12 @@ class SshShell:
             hint="Raise its timeout in the plan, or find out what it waits for.",
         )
 
-    def _lost(self, call: Call, session: Session) -> HostError:
+    def _lost(self, call: Call, session: Session) -> _NotHeard:
         what = f"the shell of {call.name} was killed on {self._name}"
         if not session.transport.is_active():
             what = f"the connection to {self._name} was lost while {call.name} ran"
         ended = call.effect and self._end(call)
-        return HostError(
+        return _NotHeard(
             f"{what}; what was left of it there was ended" if ended else what,
             host=self._name,
             in_doubt=call.effect,

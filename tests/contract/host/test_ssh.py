@@ -344,18 +344,40 @@ def meanwhile(pid_file: Path, act) -> threading.Thread:
     return thread
 
 
-@pytest.mark.parametrize("effect", [True, False])
-def test_a_connection_cut_in_the_middle_is_in_doubt(ssh, sshd, tmp_path, effect):
+def test_a_connection_cut_in_the_middle_is_in_doubt(ssh, sshd, tmp_path):
     """Not failed, not done: unknown. What was left there of an effect is ended, so that nothing happens later; the
     next call makes a new connection."""
     pid = tmp_path / "pid"
     cut = meanwhile(pid, lambda: sshd.signal_children(signal.SIGKILL))
     with pytest.raises(HostError, match="the connection to web was lost while sh ran") as caught:
-        ssh.host().run(["sh", "-c", f"echo $$ > {pid}; sleep 30"], timeout=60, effect=effect)
+        ssh.host().run(["sh", "-c", f"echo $$ > {pid}; sleep 30"], timeout=60, effect=True)
     cut.join()
-    assert caught.value.in_doubt is effect
-    assert ends(begun(pid)) if effect else True
+    assert caught.value.in_doubt is True
+    assert ends(begun(pid))
     assert ssh.host().run(["true"], timeout=20, effect=True).exit_code == 0
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_question_whose_answer_was_lost_is_put_again(ssh, sshd, tmp_path, times):
+    """It changed nothing; a connection that is lost every time is an error all the same, and no doubt."""
+    asked = tmp_path / "asked"
+    asked.mkdir()
+
+    def cut() -> None:
+        for time_ in range(1, times + 1):
+            begun(asked / str(time_))
+            sshd.signal_children(signal.SIGKILL)
+
+    cutting = threading.Thread(target=cut)
+    cutting.start()
+    script = f"n=$(ls {asked} | wc -l); [ $n -ge {times} ] && exit 7; echo $$ > {asked}/$((n + 1)); sleep 30"
+    if times == 1:
+        assert ssh.host().ask(["sh", "-c", script], timeout=60).exit_code == 7
+    else:
+        with pytest.raises(HostError, match="the connection to web was lost while sh ran") as caught:
+            ssh.host().ask(["sh", "-c", script], timeout=60)
+        assert caught.value.in_doubt is False
+    cutting.join()
 
 
 def test_a_restart_of_sshd_is_not_noticed_by_the_next_call(ssh, sshd):
