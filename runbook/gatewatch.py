@@ -111,8 +111,10 @@ class GateWatch:
             self._tell_once(told)
         if places:
             gate.close(*wanted)
-            if self._put in (None, wanted):
+            if self._put == wanted:
                 self._tell(f"another text than this run's stood before the public ({_named(places)}); it was put right")
+            elif self._put is None:  # the run's own of a moment ago, or somebody else's: it was not seen being put
+                self._tell(f"what the public was told was not what it should be ({_named(places)}); it was put right")
             else:
                 self._tell(f"the public is told: {message(view, now)}", finding=False)
         self._put = wanted

@@ -207,4 +207,4 @@ def test_the_page_is_overwritten(night: Night, capsys: pytest.CaptureFixture[str
     told = system.load.told(false)
     assert told
     assert told[-1] - told[0] < 10
-    assert [row for row in system.rows("note") if "another text than this run's stood" in row["data"]["text"]]
+    assert [row for row in system.rows("note") if "it was put right" in row["data"]["text"]]

@@ -58,14 +58,21 @@ def refusal(
 ) -> RunbookError:
     """The error to raise instead of what the library raised. ``where`` is user, host and port as they were used,
     ``wants`` the ways in that the host offers."""
-    text = str(error)
+    text = str(error).lower()
     if isinstance(error, TimeoutError | EOFError) or any(word in text for word in SILENT):
         return silent(target, where)
+    if CUT in text:
+        return HostAway(
+            f"{target.name}: the connection to {where} ended while it was made",
+            hint="Look at the log of its sshd, and whether the host is about to go down.",
+        )
     return _about_keys(target, error, known_hosts) or _about_the_way(target, where, error, wants)
 
 
-SILENT = ("banner", "Timeout", "timed out", "No existing session")
+SILENT = ("banner", "timeout", "timed out", "no existing session")
 """Parts of what paramiko says when nothing came."""
+CUT = "saw eof"
+"""Part of what paramiko says when the connection ended before the account was let in or not, as an error of that."""
 
 
 def _about_keys(target: SshTarget, error: Exception, known_hosts: Path) -> RunbookError | None:

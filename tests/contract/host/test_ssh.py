@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import socket
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from paramiko import ProxyCommand, Transport
 
 from runbook.adapters.host.opening import Hosts
-from runbook.errors import Cancelled, HostError, NotPermitted, Unreachable, WrongTarget
+from runbook.errors import Cancelled, HostAway, HostError, NotPermitted, Unreachable, WrongTarget
 from runbook.plan.hosts import Host, name_hosts
 
 # --- who is there -------------------------------------------------------------------------------------------------
@@ -378,6 +381,44 @@ def test_a_question_whose_answer_was_lost_is_put_again(ssh, sshd, tmp_path, time
             ssh.host().ask(["sh", "-c", script], timeout=60)
         assert caught.value.in_doubt is False
     cutting.join()
+
+
+@contextmanager
+def relay(port: int, limit: int) -> Iterator[int]:
+    """The port of somebody who passes on what sshd says, up to so many bytes, and then ends the connection."""
+
+    def passed(client: socket.socket) -> None:
+        with client, socket.create_connection(("127.0.0.1", port)) as server, suppress(OSError):
+            left = limit
+            while left > 0:
+                for one in select.select([client, server], [], [])[0]:
+                    data = one.recv(left if one is server else 65536)
+                    if not data:
+                        return
+                    (client if one is server else server).sendall(data)
+                    left -= len(data) if one is server else 0
+
+    def accepting() -> None:
+        with suppress(OSError):
+            while True:
+                passed(listener.accept()[0])
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=accepting, daemon=True).start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.parametrize("limit", [0, 20, 200, 1200, *range(1500, 2050, 25)])
+def test_a_connection_that_ends_while_it_is_made_is_a_host_that_is_away(ssh, sshd, limit):
+    """Wherever it ends, it is no word about keys or accounts, and such a host is waited for."""
+    with relay(sshd.port, limit) as port:
+        known = sshd.known_hosts.read_text().replace(f":{sshd.port} ", f":{port} ")
+        elsewhere = sshd.known_hosts.with_name("relayed")
+        elsewhere.write_text(known)
+        with pytest.raises(HostAway) as caught:
+            ssh.reached(port=port, known_hosts=elsewhere, connect=10.0).run(["true"], timeout=20, effect=True)
+    assert "let this account in" not in caught.value.message
 
 
 def test_a_restart_of_sshd_is_not_noticed_by_the_next_call(ssh, sshd):
