@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import TypeVar
 
 from runbook import policy
 from runbook.cancel import CancelToken
@@ -30,8 +31,9 @@ from runbook.errors import (
 from runbook.events import Draft, Kind
 from runbook.journal.log import RunLog
 from runbook.states import StepState
-from runbook.step import Apply, Block, Outcome, Pass, Skip, Step, Undo
+from runbook.step import Apply, Block, Decision, Outcome, Pass, Skip, Step, Undo
 
+Seen = TypeVar("Seen")
 LONGEST_AWAY, AWAY_PAUSE = 300.0, 1.0
 """Seconds a host is waited for before a look: at most as long as a reboot takes; between two tries."""
 Looking = Callable[[], AbstractContextManager[CancelToken]]
@@ -104,12 +106,14 @@ class Performer:
         step = self._steps[identity]
         self._log.buffer(Draft(Kind.STEP_LOOKING, identity))
         try:
-            decision = step.decide(step.observe(self._reading(identity, token)))
+            decision = self._decision(step, token)
         except Cancelled:
             return
         except JournalError:
             raise
         except Exception as error:  # noqa: BLE001  (a step must not be able to end the executor)
+            if token.is_set and isinstance(error, HostAway):
+                return  # nobody waits for that host any more
             self._append(Kind.STEP_BLOCKED, identity, **Trouble.of(error).data())
             return
         match decision:
@@ -121,6 +125,19 @@ class Performer:
                 self._append(Kind.STEP_BLOCKED, identity, why=reason, hint=hint)
             case Apply():
                 self._apply(step, decision, token)
+
+    def _decision(self, step: Step, token: CancelToken) -> Decision:
+        """What the first look leads to. Once something has to go back, a host that is away is waited for: going back
+        needs it as well."""
+
+        def look(own: CancelToken) -> Decision:
+            return step.decide(step.observe(self._reading(step.id, own)))
+
+        with self._log.lock:
+            moved = any(record.undo for record in self._log.view.steps.values())
+        if not moved:
+            return look(token)
+        return _answered(look, partial(self._looking_for_itself, step.id, token), token)
 
     def _apply(self, step: Step, decision: Apply, token: CancelToken) -> None:
         record = {
@@ -313,7 +330,7 @@ class Performer:
         return report
 
 
-def _answered(look: Callable[[CancelToken], Outcome], looking: Looking, token: CancelToken) -> Outcome:
+def _answered(look: Callable[[CancelToken], Seen], looking: Looking, token: CancelToken) -> Seen:
     """What a look shows once the host can be reached: one that boots or is cut off is waited for, unless somebody tells
     the executor to stop. How long a look may take is asked of each look anew."""
     give_up_at = token.clock.monotonic() + LONGEST_AWAY

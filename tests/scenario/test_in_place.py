@@ -191,6 +191,15 @@ def test_a_host_is_waited_for_as_long_as_a_reboot_takes_before_any_step(tmp_path
     night.assert_new()
 
 
+@pytest.mark.parametrize("done", ["fetch-packages", *STEPS[1:-1]])
+def test_a_host_is_waited_for_between_two_steps(tmp_path: Path, done: str) -> None:
+    """The first look of the next step finds it away: nothing failed, and going back would need it as well."""
+    night = InPlace(tmp_path)
+    night.when(f"step-done({done})", lambda: night.host.cut(100.0))
+    assert night.drive() is RunState.UPGRADED
+    night.assert_new()
+
+
 def test_a_host_that_stays_away_is_not_waited_for_for_ever(tmp_path: Path) -> None:
     """After minutes the run says what it waits for and is held: neither there nor back can be had without the host."""
     night = InPlace(tmp_path)

@@ -84,6 +84,7 @@ class ThrowSwitch(Step):
     Intent = Wanted
 
     def observe(self, ctx: Any) -> bool:
+        _world[-1].look(f"first {self.key}", ctx)
         return _world[-1].on.get(str(self.key), False)
 
     def decide(self, facts: bool) -> Any:
