@@ -101,14 +101,15 @@ def part_e() -> list[Line]:
         return []
     samples = Samples()
     fanout.against_others(samples, 60)
-    what = f"{len(fanout.WORDS)} commands on each of {fanout.HOSTS} hosts"
-    return [
-        *(
-            Line(f"e  {name} / this, {what}", samples.ratio(name), 2.0, "x", _both(samples, name), at_least=True)
-            for name in ("ansible", "pyinfra")
-        ),
-        Line("e  this / bare ssh, the same", samples.ratio("bare"), None, "x", _both(samples, "bare")),
-    ]
+    lines = []
+    for kind in fanout.KINDS:
+        what = f"{len(fanout.WORDS)} {kind} on each of {fanout.HOSTS} hosts"
+        for name in (f"ansible {kind}", f"pyinfra {kind}"):
+            ratio, both = samples.ratio(name), _both(samples, name)
+            lines.append(Line(f"e  {name.split()[0]} / this, {what}", ratio, 2.0, "x", both, at_least=True))
+        bare = f"bare {kind}"
+        lines.append(Line(f"e  this / bare ssh, {what}", samples.ratio(bare), None, "x", _both(samples, bare)))
+    return lines
 
 
 PARTS: dict[str, Callable[[], list[Line]]] = {"a": part_a, "b": part_b, "c": part_c, "d": part_d, "e": part_e}

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 import venv
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ from tests.sshd import Sshd
 HOSTS, SERVERS = 40, 8
 WORDS = tuple(f"word{n}" for n in range(20))
 """What the commands of one host say, one after another."""
+KINDS = ("looks", "effects")
+"""What this program takes the commands for: those that only look share a shell, as most of a night's commands do; an
+effect has a session of its own. To the other programs they are the same commands."""
 OTHERS = ROOT / ".bench" / "fanout"
 WANTED = ("ansible-core", "pyinfra")
 
@@ -39,11 +42,12 @@ def against_others(samples: Samples, seconds: float) -> None:
             fleet = Fleet(directory, servers)
             for number in rounds(seconds, at_least=2, at_most=4):
                 bare = fleet.bare()
-                found = {name: (run(), fleet.ours()) for name, run in fleet.others().items()}
+                found = {name: (run(), {kind: fleet.ours(kind) for kind in KINDS}) for name, run in fleet.others()}
                 if number:  # the first round warms up
-                    samples.add("bare", found["pyinfra"][1], bare)
-                    for name, (theirs, ours) in found.items():
-                        samples.add(name, theirs, ours)
+                    for kind in KINDS:
+                        samples.add(f"bare {kind}", found["pyinfra"][1][kind], bare)
+                        for name, (theirs, ours) in found.items():
+                            samples.add(f"{name} {kind}", theirs, ours[kind])
     finally:
         for server in servers:
             server.close()
@@ -113,16 +117,16 @@ class Fleet:
 
     # --- what is measured --------------------------------------------------------------------------------------
 
-    def ours(self) -> float:
+    def ours(self, kind: str) -> float:
         """This program."""
-        command = [sys.executable, "-m", "benchmarks.fanout_ours", str(self.inventory)]
+        command = [sys.executable, "-m", "benchmarks.fanout_ours", str(self.inventory), kind]
         seconds, said = self._timed(command, {"PYTHONPATH": str(ROOT)})
         assert said.split()[-1] == str(HOSTS * len(WORDS)), said
         return seconds
 
-    def others(self) -> dict[str, Callable[[], float]]:
+    def others(self) -> Iterable[tuple[str, Callable[[], float]]]:
         """The programs it is compared with."""
-        return {"ansible": self.ansible, "pyinfra": self.pyinfra}
+        return (("ansible", self.ansible), ("pyinfra", self.pyinfra))
 
     def ansible(self) -> float:
         """A playbook of raw commands."""

@@ -16,7 +16,7 @@ from runbook.recording import Unrecorded
 from runbook.toolkit.fleet import SIDE_BY_SIDE
 
 
-def main(inventory: Path) -> int:
+def main(inventory: Path, *, effect: bool) -> int:
     """Every host's commands one after another, the hosts side by side."""
     known: dict[str, Any] = json.loads(inventory.read_text())
     paths = {key: Path(known[key]) for key in ("identity_file", "known_hosts", "ssh_config")}
@@ -31,7 +31,7 @@ def main(inventory: Path) -> int:
 
     def work(name: str) -> int:
         host = hosts.open(name, token, Unrecorded(), "bench")
-        said = [host.run(["echo", word], timeout=60, effect=True).stdout for word in known["words"]]
+        said = [host.run(["echo", word], timeout=60, effect=effect).stdout for word in known["words"]]
         return sum(one == f"{word}\n" for one, word in zip(said, known["words"], strict=True))
 
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
@@ -41,4 +41,4 @@ def main(inventory: Path) -> int:
 
 
 if __name__ == "__main__":
-    print(main(Path(sys.argv[1])))
+    print(main(Path(sys.argv[1]), effect=sys.argv[2] == "effects"))

@@ -52,6 +52,8 @@ class Session:
     channel: Channel
     transport: Transport
     release: Callable[[], None] = _nothing
+    opening: bytes = b""
+    """What its shell was told, when it takes questions."""
 
     def close(self) -> None:
         """Whatever still runs in it goes on."""
@@ -73,6 +75,9 @@ class Link:
         self._turn = Lock()
         self._asking = Lock()
         self._room = Room(target.sessions)
+        self._stand = Lock()
+        self._idle: dict[bytes, Session] = {}
+        """Shells that wait for a question, by what they were told."""
         self._connection: Connection | None = None
         self._where = target.host
 
@@ -87,6 +92,48 @@ class Link:
             yield opened
         finally:
             opened.close()
+
+    @contextmanager
+    def standing(self, line: str, opening: bytes, seconds: float, cancellation: Cancellation) -> Iterator[Session]:
+        """A session whose shell takes questions since it was told ``opening``; whoever leaves it with an error ends it.
+        Between two questions it takes nobody's place: it is let go of when the host refuses another."""
+        opened = self._standing(opening, seconds, cancellation) or self._opened(
+            line, self._clock.monotonic() + seconds, cancellation, urgent=False
+        )
+        try:
+            if not opened.opening:
+                with suppress(OSError, EOFError):  # nobody is there any more: no answer will come
+                    opened.channel.sendall(opening)
+            yield opened
+        except BaseException:
+            opened.close()
+            raise
+        opened.release()
+        with self._stand:
+            former = self._idle.pop(opening, None)
+            self._idle[opening] = replace(opened, release=_nothing, opening=opening)
+        if former is not None:
+            former.close()
+
+    def _standing(self, opening: bytes, seconds: float, cancellation: Cancellation) -> Session | None:
+        if not self._idle.get(opening):
+            return None
+        if not self._room.take(self._clock.monotonic() + seconds, cancellation):
+            raise self._full()
+        with self._stand:
+            idle = self._idle.pop(opening, None)
+        if idle is not None and idle.transport.is_active() and not idle.channel.closed:
+            return replace(idle, release=self._room.give)
+        self._room.give()
+        return None
+
+    def _let_go(self) -> bool:
+        """End the shells that nobody asks anything; whether there was one."""
+        with self._stand:
+            idle, self._idle = self._idle, {}
+        for one in idle.values():
+            one.close()
+        return bool(idle)
 
     def answers(self) -> bool:
         """Whether the host says something when it is asked. A connection on which it does not is given up."""
@@ -118,6 +165,10 @@ class Link:
             try:
                 return self._attempted(line, limit, cancellation, _nothing if urgent else self._room.give)
             except _Refused as error:
+                if self._let_go():
+                    if not urgent:
+                        self._room.give()
+                    continue
                 if self._clock.monotonic() + PAUSE > deadline:
                     raise self._full() from error
                 if urgent or not self._room.refused():
@@ -212,7 +263,7 @@ class Link:
         from fabric import Connection  # noqa: PLC0415 - 0.26 s: only for who speaks to a host
 
         target = self.target
-        config = _settings(target.ssh_config)
+        config = _settings(target.ssh_config).clone()  # while one thread looks into it, another would change it
         password = target.password().reveal() if target.password is not None else None
         keys = self._keys(password)
         jump = Connection(target.jump, config=config, connect_kwargs=dict(keys)) if target.jump else None

@@ -12,8 +12,9 @@ As root the script becomes root first (``sudo -n``, which never asks) and takes 
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 
-from runbook.adapters.host.shell import Call, Fence, Heard, fenced_out
+from runbook.adapters.host.shell import Call, Fence, Heard, Question, fenced_out
 from runbook.errors import HostError, NotPermitted
 from runbook.hosting import CommandResult, last_line
 
@@ -22,6 +23,8 @@ BEGIN = """exec /bin/sh -c 'n=${IFS#??}; IFS= read -r s; eval "$s"'"""
 BEGIN_ARGV = ("/bin/sh", "-c", 'n=${IFS#??}; IFS= read -r s; eval "$s"')
 ENDING = 5.0
 """Seconds that ending what runs on a host may take."""
+LONGEST = 32 * 1024
+"""Bytes of a question: more than a session takes at once is sent over one of its own."""
 MARK = "RUNBOOK_CALL"
 """The variable that marks what a call started."""
 ENGLISH = "unset LANGUAGE; LC_ALL=C.UTF-8; export LC_ALL"
@@ -44,6 +47,9 @@ echo begin-{token}; echo begin-{token} >&2
 exit $?"""
 DO = """echo begin-{token}; echo begin-{token} >&2
 {script}"""
+
+STAND = """while IFS=' ' read -r t s; do (eval "$s") </dev/null; echo "end-$t $?"; echo "end-$t" >&2; done"""
+"""One question a line, each in a shell of its own, until the input ends: its token, then its script."""
 
 END = f"""marked() {{ grep -slzxF -- "{MARK}=$1" /proc/[0-9]*/environ; }}
 tell() {{ for f in $(marked "$1"); do f=${{f%/environ}}; kill -"$2" "${{f#/proc/}}" 2>/dev/null; done; }}
@@ -77,11 +83,21 @@ class Posix:
         if not call.root:
             lines = [_line(call, arguments, fence + ask)]
         else:
-            begin = shlex.join(BEGIN_ARGV)
-            otherwise = f"exec sudo -n -- {begin}" if self._sudo else NEVER
-            become = BECOME_ROOT.format(token=call.token, begin=begin, otherwise=otherwise)
-            lines = [_line(call, ":", fence + become), _line(call, arguments, ask)]
+            lines = [_line(call, ":", fence + self._become(call.token)), _line(call, arguments, ask)]
         return "".join(lines).encode("utf-8", "surrogateescape") + call.stdin
+
+    def asked(self, call: Call) -> Question | None:
+        """What only looks and is given nothing, to the shell that stands."""
+        line = f"{call.token} ".encode() + self.spoken(replace(call, root=False))
+        if call.effect or call.stdin or len(line) > LONGEST:
+            return None
+        become = f"eval {quote(self._become('standing'))}\n" if call.root else ""
+        return Question(f"{become}{STAND}\n".encode(), line)
+
+    def _become(self, token: str) -> str:
+        begin = shlex.join(BEGIN_ARGV)
+        otherwise = f"exec sudo -n -- {begin}" if self._sudo else NEVER
+        return BECOME_ROOT.format(token=token, begin=begin, otherwise=otherwise)
 
     def understood(self, call: Call, heard: Heard, host: str) -> CommandResult:
         """What was said after the marker."""

@@ -98,6 +98,9 @@ class PowerShell:
             raise ValueError("a NUL character in a command")
         return b"%b\n%b\n" % (base64.b64encode(script(call).encode()), base64.b64encode(call.stdin))
 
+    def asked(self, call: Call) -> None:
+        """A shell is begun for every call."""
+
     def understood(self, call: Call, heard: Heard, host: str) -> CommandResult:
         """What was said after the marker. Windows ends lines with two characters."""
         begin = f"begin-{call.token}\n"

@@ -46,6 +46,16 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Question:
+    """Inputs of a shell that takes questions one after another, each answered in a shell of its own: ``opening`` makes
+    it such a shell, ``line`` is one question. Over, both streams say ``end-TOKEN``, standard output the exit code too.
+    """
+
+    opening: bytes
+    line: bytes
+
+
+@dataclass(frozen=True)
 class Heard:
     """The answer to a call, as it came over the wire."""
 
@@ -63,6 +73,9 @@ class Dialect(Protocol):
 
     def spoken(self, call: Call) -> bytes:
         """The input. ValueError for what cannot be said."""
+
+    def asked(self, call: Call) -> Question | None:
+        """The same for a shell that stands; None for a call that needs one of its own."""
 
     def understood(self, call: Call, heard: Heard, host: str) -> CommandResult:
         """The answer without the noise before it. HostError when the program did not begin, NotPermitted when the

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from runbook.adapters.clock import SystemClock
 from runbook.adapters.host.link import Link, Session
-from runbook.adapters.host.shell import Call, Dialect, Heard
+from runbook.adapters.host.shell import Call, Dialect, Heard, Question
 from runbook.adapters.lifeline import GRACE
 from runbook.cancel import CancelToken
 from runbook.errors import Cancelled, HostError, RunbookError
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 AT_ONCE = 64 * 1024
 """Bytes that a session takes without being read: more is sent by a thread of its own."""
+NEAR = 1024
+"""Bytes at the end of a stream in which the end of an answer is looked for."""
 ASKED_AGAIN = 2
 """Times that a question is put once more when its answer was lost with the connection: it changed nothing."""
 
@@ -34,6 +37,10 @@ class Late(Exception):
 
 class _NotHeard(HostError):
     """What a caller is told when the connection, or the shell over there, was lost."""
+
+
+class _NoSuchShell(Exception):
+    """This account has no shell that takes questions; one of its own for the call says why."""
 
 
 class SshShell:
@@ -55,6 +62,10 @@ class SshShell:
 
     def _called(self, call: Call) -> CommandResult:
         self._cancellation.checkpoint()
+        question = self._dialect.asked(call)
+        if question is not None:
+            with suppress(_NoSuchShell):
+                return self._dialect.understood(call, self._answered(call, question), self._name)
         payload = self._dialect.spoken(call)
         with self._link.session(self._dialect.begin, call.timeout, self._cancellation) as session:
             conversation = _Conversation(session, call, self._link)
@@ -69,6 +80,23 @@ class SshShell:
             except Late:
                 raise self._late(call, conversation) from None
         return self._dialect.understood(call, heard, self._name)
+
+    def _answered(self, call: Call, question: Question) -> Heard:
+        """Over the shell that stands, or a new one. _NoSuchShell when that gives no answer at all."""
+        link, cancellation = self._link, self._cancellation
+        with link.standing(self._dialect.begin, question.opening, call.timeout, cancellation) as session:
+            conversation = _Answer(session, call, link)
+            try:
+                return conversation.held(question.line, cancellation)
+            except Cancelled:
+                self._end(call)
+                raise
+            except Lost:
+                if not session.opening and session.transport.is_active():
+                    raise _NoSuchShell from None
+                raise self._lost(call, session) from None
+            except Late:
+                raise self._late(call, conversation) from None
 
     def _late(self, call: Call, conversation: _Conversation) -> HostError:
         ended = self._end(call)
@@ -133,6 +161,9 @@ class _Conversation:
         if stopped.is_set():
             cancellation.checkpoint()
             raise Cancelled("told to stop")
+        return self._heard()
+
+    def _heard(self) -> Heard:
         code = self._channel.recv_exit_status()
         return Heard(code, self._out.text(), self._err.text(), self._out.truncated or self._err.truncated)
 
@@ -149,15 +180,17 @@ class _Conversation:
     def _send(self, payload: bytes) -> None:
         with suppress(OSError, EOFError):  # nobody reads any more; how it ended says why
             self._channel.sendall(payload)
-            self._channel.shutdown_write()
+            self._end_input()
+
+    def _end_input(self) -> None:
+        self._channel.shutdown_write()
 
     def _listen(self, stopped: Event) -> None:
         deadline = self._clock.monotonic() + self._call.timeout
         while not stopped.is_set():
             self._woken.clear()
             self._drain()
-            if self._channel.exit_status_ready():
-                self._hear_the_rest()
+            if self._is_over():
                 return
             if stopped.is_set():
                 return
@@ -166,6 +199,12 @@ class _Conversation:
                 raise Late
             if not self._clock.wait(self._woken, min(left, self._quiet)) and left > self._quiet:
                 self._still_there()
+
+    def _is_over(self) -> bool:
+        if not self._channel.exit_status_ready():
+            return False
+        self._hear_the_rest()
+        return True
 
     def _hear_the_rest(self) -> None:
         """It has ended; what it left behind may hold its output open, and is waited for a moment only."""
@@ -188,6 +227,35 @@ class _Conversation:
             self._out.add(self._channel.recv(32768))
         while self._channel.recv_stderr_ready():
             self._err.add(self._channel.recv_stderr(32768))
+
+
+class _Answer(_Conversation):
+    """One question to a shell that stands, and what it answers."""
+
+    def _end_input(self) -> None:
+        """More questions will come."""
+
+    def _is_over(self) -> bool:
+        if self._code() is not None and self._err.after(self._mark) is not None:
+            return True
+        if self._channel.exit_status_ready() or self._channel.closed:
+            raise Lost
+        return False
+
+    @property
+    def _mark(self) -> bytes:
+        return f"end-{self._call.token}".encode()
+
+    def _code(self) -> int | None:
+        told = re.match(rb" (\d+)\n", self._out.after(self._mark) or b"")
+        return int(told[1]) if told else None
+
+    def _heard(self) -> Heard:
+        code = self._code()
+        if code is None:
+            raise Lost
+        out, err = (kept.text().rpartition(self._mark.decode())[0] for kept in (self._out, self._err))
+        return Heard(code, out, err, self._out.truncated or self._err.truncated)
 
 
 class _Both(Event):
@@ -215,6 +283,11 @@ class _Kept:
         if len(self._kept) > self._limit:
             self.truncated = True
             del self._kept[: -self._limit]
+
+    def after(self, mark: bytes) -> bytes | None:
+        """What came after the mark, if it is near the end."""
+        at = self._kept.rfind(mark, max(0, len(self._kept) - NEAR))
+        return bytes(self._kept[at + len(mark) :]) if at >= 0 else None
 
     def text(self) -> str:
         return bytes(self._kept).decode("utf-8", "replace")

@@ -105,10 +105,11 @@ def test_any_login_shell_and_a_noisy_profile_do(ssh, sshd, shell):
         pytest.skip(f"{program} is not installed")
     sshd.restart(f"ForceCommand {SHELLS[shell]}")
     text = 'it\'s "odd"\n!now \\ $HOME {a,b} ~ #x'
-    result = ssh.host().run(
-        ["sh", "-c", 'printf %s "$1"; printf %s "$1" >&2; exit 7', "x", text], timeout=20, effect=True
-    )
-    assert (result.exit_code, result.stdout, result.stderr) == (7, text, text)
+    for effect in (True, False, False):
+        result = ssh.host().run(
+            ["sh", "-c", 'printf %s "$1"; printf %s "$1" >&2; exit 7', "x", text], timeout=20, effect=effect
+        )
+        assert (result.exit_code, result.stdout, result.stderr) == (7, text, text)
     path = ssh.directory / 'it\'s "odd"'
     ssh.host().write(str(path), b"x")
     assert path.read_bytes() == b"x"
@@ -188,7 +189,8 @@ def test_sudo_that_does_not_ask_makes_root(ssh, account, tmp_path):
     tmp_path.chmod(0o700)
     host = ssh.reached(user=account.name)
     assert host.run(["id", "-un"], timeout=20, effect=False).stdout == f"{account.name}\n"
-    assert host.run(["id", "-un"], timeout=20, effect=False, root=True).stdout == "root\n"
+    for _ in range(2):
+        assert host.run(["id", "-un"], timeout=20, effect=False, root=True).stdout == "root\n"
     path = str(tmp_path / "it's root's")
     with pytest.raises(HostError, match="permission denied"):
         host.read(path)
