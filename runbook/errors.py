@@ -13,7 +13,7 @@
         │   ├── AlreadyRunning         another executor holds the lease
         │   ├── NotPermitted           a permission is missing
         │   ├── Unreachable            a server or host does not answer
-        │   │   └── HostAway           a host gives no answer for now
+        │   │   └── Away               it gives no answer for now: HostAway, ServerAway
         │   └── SecretMissing          a password reference leads nowhere
         ├── Held                  20   stopped, between, waiting for a person
         ├── StepFailed            20   a step ended without reaching its goal
@@ -120,10 +120,22 @@ class Unreachable(Refused):
     """A server or host does not answer."""
 
 
-class HostAway(Unreachable):
-    """A host that was reached before gives no answer: it boots, or the network is cut. What was sent is in doubt."""
+class Away(Unreachable):
+    """What was reached before gives no answer: it boots, or the network is cut. What was sent is in doubt."""
 
     in_doubt = True
+
+
+class HostAway(Away):
+    """A host."""
+
+
+class ServerAway(Away):
+    """A SQL Server, by the plan's name for it."""
+
+    def __init__(self, message: str, *, server: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.server = server
 
 
 class SecretMissing(Refused):

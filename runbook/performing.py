@@ -19,21 +19,24 @@ from runbook.cancel import CancelToken
 from runbook.codec import from_json, to_json, undo_from_json, undo_to_json
 from runbook.context import Services, StepContext, StepReadContext
 from runbook.errors import (
+    Away,
     Cancelled,
     FencedOut,
-    HostAway,
     JournalCorrupt,
     JournalError,
     JournalUnwritable,
     LossExceeded,
     RunbookError,
+    ServerAway,
 )
 from runbook.events import Draft, Kind
+from runbook.graph import Graph
 from runbook.journal.log import RunLog
 from runbook.states import StepState
 from runbook.step import Apply, Block, Decision, Outcome, Pass, Skip, Step, Undo
 
 Seen = TypeVar("Seen")
+GATE = "close-gate"
 LONGEST_AWAY, AWAY_PAUSE = 300.0, 1.0
 """Seconds a host is waited for before a look: at most as long as a reboot takes; between two tries."""
 Looking = Callable[[], AbstractContextManager[CancelToken]]
@@ -60,16 +63,14 @@ class Trouble:
     exceeds: bool = False
     """More would be lost than a person accepted."""
     away: bool = False
-    """A host gave no answer."""
+    """A host or a server gave no answer."""
 
     @classmethod
     def of(cls, error: BaseException) -> Trouble:
         """From whatever was raised; an error that is not ours is named as what it is: a defect."""
         if isinstance(error, RunbookError):
             in_doubt = bool(getattr(error, "in_doubt", False))
-            return cls(
-                error.message, error.hint, in_doubt, isinstance(error, LossExceeded), isinstance(error, HostAway)
-            )
+            return cls(error.message, error.hint, in_doubt, isinstance(error, LossExceeded), isinstance(error, Away))
         if isinstance(error, Cancelled):
             return cls(f"stopped: {error.reason}")
         return cls(f"unexpected {type(error).__name__}: {error}", "This is a defect of the step; please report it.")
@@ -112,8 +113,8 @@ class Performer:
         except JournalError:
             raise
         except Exception as error:  # noqa: BLE001  (a step must not be able to end the executor)
-            if token.is_set and isinstance(error, HostAway):
-                return  # nobody waits for that host any more
+            if token.is_set and isinstance(error, Away):
+                return  # nobody waits for it any more
             self._append(Kind.STEP_BLOCKED, identity, **Trouble.of(error).data())
             return
         match decision:
@@ -127,17 +128,15 @@ class Performer:
                 self._apply(step, decision, token)
 
     def _decision(self, step: Step, token: CancelToken) -> Decision:
-        """What the first look leads to. Once something has to go back, a host that is away is waited for: going back
-        needs it as well."""
+        """What the first look leads to. Once something was touched, who is away is waited for: going back needs it as
+        well."""
 
         def look(own: CancelToken) -> Decision:
             return step.decide(step.observe(self._reading(step.id, own)))
 
-        with self._log.lock:
-            moved = any(record.undo for record in self._log.view.steps.values())
-        if not moved:
+        if not self._log.view.touched:
             return look(token)
-        return _answered(look, partial(self._looking_for_itself, step.id, token), token)
+        return self._answered(look, partial(self._looking_for_itself, step.id, token), token)
 
     def _apply(self, step: Step, decision: Apply, token: CancelToken) -> None:
         record = {
@@ -177,7 +176,7 @@ class Performer:
     def _look_again(self, step: Step, intent: object, token: CancelToken, trouble: Trouble | None) -> None:
         try:
             looking = partial(self._looking_for_itself if trouble is None else self._looking, step.id, token)
-            outcome = _answered(lambda own: step.verify(self._reading(step.id, own), intent), looking, token)
+            outcome = self._answered(lambda own: step.verify(self._reading(step.id, own), intent), looking, token)
         except JournalError:
             raise
         except (Exception, Cancelled) as error:  # noqa: BLE001  (not being able to look is a state of its own)
@@ -203,7 +202,7 @@ class Performer:
         try:
             intent = None if step.Intent is None else from_json(step.Intent, record.intent)
             looking = partial(self._looking, identity, token)
-            outcome = _answered(lambda own: step.verify(self._reading(identity, own), intent), looking, token)
+            outcome = self._answered(lambda own: step.verify(self._reading(identity, own), intent), looking, token)
         except (FencedOut, JournalUnwritable, JournalCorrupt):
             raise  # says nothing about the step, and it is not this executor's to record any more
         except (Exception, Cancelled) as error:  # noqa: BLE001  (as above)
@@ -264,8 +263,8 @@ class Performer:
             ctx.failed_before = failed
             trouble = self._try(lambda: undo.run(ctx))
         try:
-            looking = partial(self._looking, identity, token)
-            return _answered(lambda own: undo.verify(self._reading(identity, own)), looking, token), trouble
+            looking, reading = partial(self._looking, identity, token), partial(self._reading, identity)
+            return self._answered(lambda own: undo.verify(reading(own)), looking, token, back=identity), trouble
         except JournalError:
             raise
         except (Exception, Cancelled) as error:  # noqa: BLE001  (as above)
@@ -284,6 +283,35 @@ class Performer:
                 yield own
             finally:
                 alarm.cancel()
+
+    def _answered(
+        self, look: Callable[[CancelToken], Seen], looking: Looking, token: CancelToken, *, back: str = ""
+    ) -> Seen:
+        """What a look shows once whoever it asks can be reached: a host or server that boots or is cut off is waited
+        for, unless somebody tells the executor to stop. How long a look may take is asked of each look anew. ``back``:
+        the step that is put back."""
+        give_up_at = token.clock.monotonic() + LONGEST_AWAY
+        while True:
+            try:
+                with looking() as own:
+                    return look(own)
+            except Away as away:
+                if token.clock.monotonic() >= give_up_at or not self._is_needed(away, back):
+                    raise
+                try:
+                    token.sleep(AWAY_PAUSE)
+                except Cancelled:
+                    raise away from None
+
+    def _is_needed(self, away: Away, back: str) -> bool:
+        """To go back, or on. While users wait before the pivot nobody waits for the target, as the old setup can be had
+        without it; except to put back what the gate does not wait for."""
+        if not isinstance(away, ServerAway) or away.server != self._services.plan.target:
+            return True
+        view = self._log.view
+        if view.pivot_at is not None or view.gate != "closed":
+            return True
+        return bool(back) and GATE not in _needed_by(view.graph, back)
 
     # --- pieces ------------------------------------------------------------------------------------------------
 
@@ -330,18 +358,12 @@ class Performer:
         return report
 
 
-def _answered(look: Callable[[CancelToken], Seen], looking: Looking, token: CancelToken) -> Seen:
-    """What a look shows once the host can be reached: one that boots or is cut off is waited for, unless somebody tells
-    the executor to stop. How long a look may take is asked of each look anew."""
-    give_up_at = token.clock.monotonic() + LONGEST_AWAY
-    while True:
-        try:
-            with looking() as own:
-                return look(own)
-        except HostAway as away:
-            if token.clock.monotonic() >= give_up_at:
-                raise
-            try:
-                token.sleep(AWAY_PAUSE)
-            except Cancelled:
-                raise away from None
+def _needed_by(graph: Graph, identity: str) -> set[str]:
+    """Every step that comes before that one, and so is put back after it."""
+    found: set[str] = set()
+    left = [identity]
+    while left:
+        new = set(graph[left.pop()].after) - found
+        found |= new
+        left += new
+    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 
-from runbook.errors import Cancelled, HostError, ServerError, Unreachable
+from runbook.errors import Cancelled, HostError, ServerAway, ServerError
 from runbook.ports import Cancellation, Recorder
 from runbook.testing.control import StatementLog, Unstoppable
 from runbook.testing.errors import ImpossibleWorld, PowerCut
@@ -180,7 +180,9 @@ class ServerHandle(Handle):
 
     def _answering(self, text: str) -> None:
         if self.world.servers[self.where].down:
-            raise Unreachable(f"{self.where}: nobody answers, {text} was not sent", hint="Start the server.")
+            raise ServerAway(
+                f"{self.where}: nobody answers, {text} was not sent", server=self.where, hint="Start the server."
+            )
 
     def _left_alone(self, work: Work, seconds: float, action: Action) -> None:
         if not self.world.lingering:

@@ -41,7 +41,7 @@ MISTAKES = (
     Mistake(
         "started taken for done",
         "runbook/performing.py",
-        "outcome = _answered(lambda own: step.verify(self._reading(identity, own), intent), looking, token)",
+        "outcome = self._answered(lambda own: step.verify(self._reading(identity, own), intent), looking, token)",
         "outcome = Outcome.REACHED",
         GRAPHS,
         "ended upgraded, but",

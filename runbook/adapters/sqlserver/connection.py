@@ -20,7 +20,7 @@ from runbook.adapters.sqlserver import target
 from runbook.adapters.sqlserver.diagnostics import PERMANENT_CONNECT, Diagnosis, diagnose
 from runbook.adapters.sqlserver.driver import Driver, find_driver, odbc
 from runbook.adapters.sqlserver.tsql import session as text
-from runbook.errors import NotPermitted, RunbookError, Unreachable
+from runbook.errors import NotPermitted, RunbookError, ServerAway, Unreachable
 from runbook.ports import Cancellation
 
 CONNECT_ATTEMPTS = 3
@@ -196,7 +196,7 @@ class Connector:
             connection.close()
 
 
-class Transient(Unreachable):
+class Transient(ServerAway):
     """The server does not answer now; another try may help."""
 
 
@@ -212,8 +212,11 @@ def knock(role: str, address: target.Address) -> None:
         socket.create_connection((address.server, address.port or DEFAULT_PORT), target.LOGIN_TIMEOUT).close()
     except OSError as e:
         said = (e.strerror or str(e)).lower()
-        kind = Unreachable if isinstance(e, socket.gaierror | TimeoutError) else Transient
-        raise kind(f"{role} ({address}) cannot be reached: {said}", hint=REACH_HINT) from None
+        what = f"{role} ({address}) cannot be reached: {said}"
+        if isinstance(e, socket.gaierror):
+            raise Unreachable(what, hint=REACH_HINT) from None
+        kind = ServerAway if isinstance(e, TimeoutError) else Transient
+        raise kind(what, server=role, hint=REACH_HINT) from None
 
 
 def refusal(role: str, address: target.Address, diagnosis: Diagnosis) -> RunbookError:
@@ -237,8 +240,10 @@ def refusal(role: str, address: target.Address, diagnosis: Diagnosis) -> Runbook
     if diagnosis.number is not None:
         said = f"error {diagnosis.number}: {said}"
     patient = diagnosis.is_transient and diagnosis.state != "HYT00"  # then the driver has tried long enough
-    kind = Transient if patient else Unreachable
-    return kind(f"{where} cannot be reached: {said}", hint=REACH_HINT)
+    what = f"{where} cannot be reached: {said}"
+    if patient or diagnosis.state == "HYT00":
+        return (Transient if patient else ServerAway)(what, server=role, hint=REACH_HINT)
+    return Unreachable(what, hint=REACH_HINT)
 
 
 def _is_about_trust(said: str) -> bool:

@@ -1,15 +1,16 @@
-"""A host that is away when a step is about to begin: once something has to go back, it is waited for."""
+"""A host or server that is away: it is waited for where the run needs it, and where nobody else waits meanwhile."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from runbook.errors import HostAway
+from runbook.errors import HostAway, ServerAway
 from runbook.states import RunState, StepState
-from tests.unit.core.toy import Bench, bench, line
+from tests.unit.core.toy import Bench, ToyServices, bench, line
 
 CHAIN = ("a", "b", "pivot", "later")
 
@@ -70,3 +71,30 @@ def test_a_stop_is_no_failure() -> None:
         assert engine.drive() is RunState.RUNNING
         assert b.view().steps["b"].state is StepState.PENDING
         assert b.engine().drive() is RunState.UPGRADED
+
+
+@pytest.mark.parametrize(
+    ("steps", "server", "waits"),
+    [
+        (("close-gate", "b"), "new", False),
+        (("close-gate", "b"), "old", True),
+        (("a", "b"), "new", True),
+    ],
+    ids=["the gate waits for it", "the old setup needs it", "users are in"],
+)
+def test_a_way_back_waits_for_a_server_unless_users_wait_for_the_gate(
+    monkeypatch: pytest.MonkeyPatch, steps: tuple[str, ...], server: str, waits: bool
+) -> None:
+    """The old setup is to be had without the target: what is left there is for a person, or for the next resume."""
+    monkeypatch.setattr(ToyServices, "plan", SimpleNamespace(target="new"))
+    with bench(line(*steps, "c", "pivot"), window=3600) as b:
+        until = b.world.clock.monotonic() + 200
+
+        def look(what: str, _: Any) -> None:
+            if what == "undo b" and b.world.clock.monotonic() < until:
+                raise ServerAway(f"{server}: nobody answers", server=server)
+
+        b.world.look = look
+        b.world.fail.add("c")
+        assert b.engine().drive() is (RunState.REVERTED if waits else RunState.HELD)
+        assert (b.world.clock.monotonic() >= until) is waits
