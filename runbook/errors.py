@@ -13,7 +13,9 @@
         │   ├── AlreadyRunning         another executor holds the lease
         │   ├── NotPermitted           a permission is missing
         │   ├── Unreachable            a server or host does not answer
-        │   │   └── Away               it gives no answer for now: HostAway, ServerAway
+        │   │   └── Away               it gives no answer for now
+        │   │       ├── HostAway
+        │   │       └── ServerAway
         │   └── SecretMissing          a password reference leads nowhere
         ├── Held                  20   stopped, between, waiting for a person
         ├── StepFailed            20   a step ended without reaching its goal

@@ -14,7 +14,7 @@ from runbook.adapters.sqlserver.connection import Transient, _offset_text, refus
 from runbook.adapters.sqlserver.diagnostics import Diagnosis
 from runbook.adapters.sqlserver.driver import INSTALLED, Driver, choose
 from runbook.adapters.sqlserver.target import Address, ServerTarget, connection_string
-from runbook.errors import NotPermitted, NotSupported, Refused, Unreachable
+from runbook.errors import NotPermitted, NotSupported, Refused, ServerAway, Unreachable
 from runbook.secrets import Secret
 from runbook.testing.clock import FakeClock
 from runbook.testing.control import StatementLog, Unstoppable
@@ -85,7 +85,7 @@ def test_which_driver() -> None:
         (Diagnosis("42000", 4060, "Cannot open database"), NotPermitted, "login"),
         (Diagnosis("08001", None, "SSL Provider: certificate verify failed"), Unreachable, "trust_certificate"),
         (Diagnosis("08001", None, "Encryption not supported on SQL Server"), Unreachable, "encrypt"),
-        (Diagnosis("HYT00", None, "Login timeout expired"), Unreachable, "firewall"),
+        (Diagnosis("HYT00", None, "Login timeout expired"), ServerAway, "firewall"),
         (Diagnosis("08S01", None, "TCP Provider: Error code 0x68"), Transient, "firewall"),
         (Diagnosis("01000", None, "Can't open lib 'x' : file not found"), Unreachable, "driver"),
         (Diagnosis("42000", 18401, "Server is in script upgrade mode"), Transient, "instance"),
