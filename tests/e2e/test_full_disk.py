@@ -95,9 +95,14 @@ def _recorded(system: System, role: str) -> list[tuple[str, datetime]]:
 
 def _assert_nothing_unrecorded(system: System) -> None:
     """Each statement with effect was in the journal as often as it was sent, and each time before it was."""
+    rows = system.runbook("audit", "show", "--json").json
+    notes = [row["data"]["text"] for row in rows if row["kind"] == "note"]
     for role in ("old", "new"):
         recorded = _recorded(system, role)
         sent = _sent(system, role)
+        if any(re.fullmatch(rf"{role}: \d+ sessions of an earlier executor were ended", note) for note in notes):
+            # Where one was slow to go, whoever took over ended it: noted with their number, no step of the run.
+            sent = {text: instants for text, instants in sent.items() if not re.search(r"\bKILL \d+$", text)}
         assert sent, "nothing was sent: there is nothing to compare"
         for text, instants in sent.items():
             known = sorted(at for whole, at in recorded if text in whole)
