@@ -22,12 +22,11 @@ from runbook.ports import Clock, Recorded, Recorder
 from runbook.publictext import message, public_rules, public_text
 from runbook.recording import Journalled, Unrecorded
 from runbook.runview import RunView
+from runbook.states import GATE as STEP
 from runbook.states import StepState
 
 EVERY = 3.0
 """Seconds between two looks: what was overwritten stands for less than ten."""
-STEP = "close-gate"
-"""The step whose effect is kept up; the record names it."""
 
 
 class Periodic(Protocol):

@@ -100,6 +100,16 @@ class Graph:
     def __len__(self) -> int:
         return len(self.nodes)
 
+    def before(self, identity: str) -> Iterator[str]:
+        """Every step that comes before that one, however far, and so is put back after it."""
+        todo, seen = list(self[identity].after), set[str]()
+        while todo:
+            found = todo.pop()
+            if found not in seen:
+                seen.add(found)
+                yield found
+                todo.extend(self[found].after)
+
     def to_json(self) -> dict[str, Any]:
         """As recorded in ``run-opened``."""
         return {

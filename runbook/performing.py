@@ -30,15 +30,13 @@ from runbook.errors import (
     ServerAway,
 )
 from runbook.events import Draft, Kind
-from runbook.graph import Graph
 from runbook.journal.log import RunLog
-from runbook.states import StepState
+from runbook.states import GATE, StepState
 from runbook.step import Apply, Block, Decision, Outcome, Pass, Skip, Step, Undo
 
 Seen = TypeVar("Seen")
-GATE = "close-gate"
 LONGEST_AWAY, AWAY_PAUSE = 300.0, 1.0
-"""Seconds a host is waited for before a look: at most as long as a reboot takes; between two tries."""
+"""Seconds a host or server is waited for before a look: at most as long as a reboot takes; between two tries."""
 Looking = Callable[[], AbstractContextManager[CancelToken]]
 """The token of one look."""
 
@@ -136,7 +134,7 @@ class Performer:
 
         if not self._log.view.touched:
             return look(token)
-        return self._answered(look, partial(self._looking_for_itself, step.id, token), token)
+        return self._answered(step.id, look, partial(self._looking_for_itself, step.id, token), token)
 
     def _apply(self, step: Step, decision: Apply, token: CancelToken) -> None:
         record = {
@@ -176,7 +174,9 @@ class Performer:
     def _look_again(self, step: Step, intent: object, token: CancelToken, trouble: Trouble | None) -> None:
         try:
             looking = partial(self._looking_for_itself if trouble is None else self._looking, step.id, token)
-            outcome = self._answered(lambda own: step.verify(self._reading(step.id, own), intent), looking, token)
+            outcome = self._answered(
+                step.id, lambda own: step.verify(self._reading(step.id, own), intent), looking, token
+            )
         except JournalError:
             raise
         except (Exception, Cancelled) as error:  # noqa: BLE001  (not being able to look is a state of its own)
@@ -202,7 +202,9 @@ class Performer:
         try:
             intent = None if step.Intent is None else from_json(step.Intent, record.intent)
             looking = partial(self._looking, identity, token)
-            outcome = self._answered(lambda own: step.verify(self._reading(identity, own), intent), looking, token)
+            outcome = self._answered(
+                identity, lambda own: step.verify(self._reading(identity, own), intent), looking, token
+            )
         except (FencedOut, JournalUnwritable, JournalCorrupt):
             raise  # says nothing about the step, and it is not this executor's to record any more
         except (Exception, Cancelled) as error:  # noqa: BLE001  (as above)
@@ -264,7 +266,7 @@ class Performer:
             trouble = self._try(lambda: undo.run(ctx))
         try:
             looking, reading = partial(self._looking, identity, token), partial(self._reading, identity)
-            return self._answered(lambda own: undo.verify(reading(own)), looking, token, back=identity), trouble
+            return self._answered(identity, lambda own: undo.verify(reading(own)), looking, token, back=True), trouble
         except JournalError:
             raise
         except (Exception, Cancelled) as error:  # noqa: BLE001  (as above)
@@ -285,23 +287,35 @@ class Performer:
                 alarm.cancel()
 
     def _answered(
-        self, look: Callable[[CancelToken], Seen], looking: Looking, token: CancelToken, *, back: str = ""
+        self,
+        identity: str,
+        look: Callable[[CancelToken], Seen],
+        looking: Looking,
+        token: CancelToken,
+        *,
+        back: bool = False,
     ) -> Seen:
         """What a look shows once whoever it asks can be reached: a host or server that boots or is cut off is waited
         for, unless somebody tells the executor to stop. How long a look may take is asked of each look anew. ``back``:
-        the step that is put back."""
-        give_up_at = token.clock.monotonic() + LONGEST_AWAY
+        the step is put back."""
+        began, waited = token.clock.monotonic(), 0.0
         while True:
             try:
                 with looking() as own:
-                    return look(own)
+                    found = look(own)
             except Away as away:
-                if token.clock.monotonic() >= give_up_at or not self._is_needed(away, back):
+                waited = token.clock.monotonic() - began
+                if waited >= LONGEST_AWAY or not self._is_needed(away, identity if back else ""):
                     raise
+                self._report(identity)(waited, LONGEST_AWAY, f"s waited: {away.message}")
                 try:
                     token.sleep(AWAY_PAUSE)
                 except Cancelled:
                     raise away from None
+            else:
+                if waited:
+                    self._progress.pop(identity, None)
+                return found
 
     def _is_needed(self, away: Away, back: str) -> bool:
         """To go back, or on. While users wait before the pivot nobody waits for the target, as the old setup can be had
@@ -311,7 +325,7 @@ class Performer:
         view = self._log.view
         if view.pivot_at is not None or view.gate != "closed":
             return True
-        return bool(back) and GATE not in _needed_by(view.graph, back)
+        return bool(back) and GATE not in view.graph.before(back)
 
     # --- pieces ------------------------------------------------------------------------------------------------
 
@@ -356,14 +370,3 @@ class Performer:
             self._progress[identity] = Progress(done, total, what)
 
         return report
-
-
-def _needed_by(graph: Graph, identity: str) -> set[str]:
-    """Every step that comes before that one, and so is put back after it."""
-    found: set[str] = set()
-    left = [identity]
-    while left:
-        new = set(graph[left.pop()].after) - found
-        found |= new
-        left += new
-    return found

@@ -202,15 +202,7 @@ def _repairs(run: RunView, busy: Collection[str]) -> Iterator[Move]:
 def _is_due(run: RunView, identity: str) -> bool:
     """Whether everything before it, however far, rests. Checks between two steps keep their verdict, so that asking
     those right before it would not do."""
-    todo, seen = list(run.graph[identity].after), set[str]()
-    while todo:
-        before = todo.pop()
-        if run.steps[before].state not in RESTING:
-            return False
-        if before not in seen:
-            seen.add(before)
-            todo.extend(run.graph[before].after)
-    return True
+    return all(run.steps[before].state in RESTING for before in run.graph.before(identity))
 
 
 def _end_of_forward(run: RunView) -> Move:

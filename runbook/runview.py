@@ -16,7 +16,7 @@ from typing import Any
 from runbook.errors import IllegalTransition
 from runbook.events import RECORD_ONLY, STEP_STATE_AFTER, Event, Kind
 from runbook.graph import Graph, Node, Waiting
-from runbook.states import BAD, OWING, RESTING, TRANSITIONS, RunState, StepState
+from runbook.states import BAD, GATE, OWING, RESTING, TRANSITIONS, RunState, StepState
 
 
 @dataclass(slots=True)
@@ -187,7 +187,7 @@ class RunView:
         """``open`` or ``closed``, as the journal knows it."""
         if self.ending and not self.declared:
             return "open"
-        shut = self.steps.get("close-gate", StepView()).owes
+        shut = self.steps.get(GATE, StepView()).owes
         again = any(self.steps[node.id].state in _CLOSED_AGAIN for node in self.graph if node.pivot)
         return "closed" if shut and (self.pivot_at is None or again) else "open"
 

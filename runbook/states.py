@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+GATE = "close-gate"
+"""The step that keeps users out."""
+
 
 class StepState(StrEnum):
     """Where a step stands."""

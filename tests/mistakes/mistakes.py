@@ -41,8 +41,12 @@ MISTAKES = (
     Mistake(
         "started taken for done",
         "runbook/performing.py",
-        "outcome = self._answered(lambda own: step.verify(self._reading(identity, own), intent), looking, token)",
-        "outcome = Outcome.REACHED",
+        """            outcome = self._answered(
+                identity, lambda own: step.verify(self._reading(identity, own), intent), looking, token
+            )
+""",
+        """            outcome = Outcome.REACHED
+""",
         GRAPHS,
         "ended upgraded, but",
     ),

@@ -37,6 +37,22 @@ def test_it_is_waited_for(step: str) -> None:
         assert b.engine().drive() is RunState.UPGRADED
 
 
+def test_whoever_watches_sees_what_is_waited_for() -> None:
+    """For how long of how long at most, and for whom; no more once it answers."""
+    with bench(line(*CHAIN)) as b:
+        b.world.look = away(b, "b", 100)
+        engine = b.engine()
+        seen: list[str] = []
+        b.world.clock.call_after(
+            50, lambda: seen.extend(f"{one.done:.0f}/{one.total:.0f} {one.what}" for one in engine.progress.values())
+        )
+        b.world.hook = lambda where: seen.append(str(dict(engine.progress))) if where == "before b" else None
+        assert engine.drive() is RunState.UPGRADED
+        assert len(seen) == 2
+        assert seen[0].endswith("/300 s waited: web1: nobody answers")
+        assert seen[1] == "{}"
+
+
 def test_before_anything_was_moved_it_is_not() -> None:
     """The person who began the night is still there, and is told at once."""
     with bench(line(*CHAIN)) as b:
