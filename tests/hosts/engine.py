@@ -4,8 +4,9 @@
 back for those who are killed; the keeper, a process of its own, waits for the last of them and then removes the
 containers and networks and ends the engine. So nothing outlives the tests, also when they are killed.
 
-The engine that is started here changes nothing outside of itself: no iptables rule, no forwarding, no bridge but those
-of the sessions' networks. Ports are published by Docker's proxy on 127.0.0.1. Its images stay, in ``IMAGES``.
+The engine that is started here changes nothing outside of itself: no forwarding, no bridge but those of the sessions'
+networks, no iptables rule but one for these bridges while it runs, and that only on a machine that filters what it
+forwards. Ports are published by Docker's proxy on 127.0.0.1. Its images stay, in ``IMAGES``.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ SOCKET = STATE / "docker.sock"
 ADDRESSES = "base=198.18.0.0/16,size=24"
 """For tests of networks (RFC 2544): in use nowhere else."""
 LABEL = "runbook.hosts"
+BRIDGE = "rbh"
+"""How the names of the sessions' bridges begin."""
 START_SECONDS = 30.0
 _keepers: list[subprocess.Popen[bytes]] = []
 """They outlive who started them, which Python would take for a mistake."""
@@ -151,14 +154,39 @@ def remove_session(docker: Docker, session: str) -> None:
 
 def keep() -> int:
     """The keeper: run dockerd until nobody holds it, then remove every container and end it."""
-    with (STATE / "dockerd.log").open("wb") as log:
+    with hosts_hear_each_other(), (STATE / "dockerd.log").open("wb") as log:
         dockerd = subprocess.Popen(_command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-    try:
-        _until_unused(dockerd)
-    finally:
-        dockerd.terminate()
-        dockerd.wait(60)
+        try:
+            _until_unused(dockerd)
+        finally:
+            dockerd.terminate()
+            dockerd.wait(60)
     return 0
+
+
+@contextlib.contextmanager
+def hosts_hear_each_other() -> Iterator[None]:
+    """What the bridges of the sessions carry is let through.
+
+    Somebody else's engine, run once with its own settings, leaves a machine that drops whatever it forwards, and what
+    crosses a bridge counts as that.
+    """
+    rule = ("FORWARD", "-i", f"{BRIDGE}+", "-o", f"{BRIDGE}+", "-j", "ACCEPT")
+    filters = iptables("-S", "FORWARD").split("\n") != ["-P FORWARD ACCEPT", ""]
+    if filters:
+        iptables("-I", *rule)
+    try:
+        yield
+    finally:
+        if filters:
+            iptables("-D", *rule)
+
+
+def iptables(*arguments: str) -> str:
+    """What ``iptables ARGUMENTS`` prints, where there is one; what it cannot do is in the keeper's log."""
+    if shutil.which("iptables") is None:
+        return "-P FORWARD ACCEPT\n"
+    return subprocess.run(["iptables", "-w", *arguments], stdout=subprocess.PIPE, check=False, text=True).stdout
 
 
 def _command() -> list[str]:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.hosts import image, package
-from tests.hosts.engine import LABEL, STATE, Docker, held, locked, remove_session, sweep
+from tests.hosts.engine import BRIDGE, LABEL, STATE, Docker, held, locked, remove_session, sweep
 
 LOOPBACK = "127.0.0.1"
 ACCOUNTS = {"dba": 2001, "plain": 2002, "asks": 2003}
@@ -200,7 +200,8 @@ class Fleet:
         self._image, self._repositories = image.ready(docker), package.repositories(docker)
         self.keys = Keys.make(folder)
         self._network = f"runbook-{session}"
-        docker.run("network", "create", f"--label={LABEL}={session}", self._network)
+        bridge = f"--opt=com.docker.network.bridge.name={BRIDGE}{session}"
+        docker.run("network", "create", f"--label={LABEL}={session}", bridge, self._network)
 
     def create(
         self, name: str, *, ports: Sequence[int] = (), doors: int = 1, options: Sequence[str] = (), like: str = ""
