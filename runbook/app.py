@@ -151,7 +151,7 @@ class Surroundings:
         """Be the only executor on every instance; see :mod:`runbook.claiming`."""
         with ExitStack() as over:
             instances = self._attached(log, over)
-            self._claims = over.enter_context(claimed(log, actor(), instances, self._copier(log)))
+            self._claims = over.enter_context(claimed(log, actor(), instances, SystemClock(), self._copier(log)))
             self._drop_unfinished()
             self._fence_hosts(log)
             yield
@@ -173,7 +173,7 @@ class Surroundings:
     def give_back(self, log: RunLog) -> list[str]:
         """See :class:`runbook.executor.World`."""
         with ExitStack() as over:
-            return give_back(log, actor(), self._attached(log, over), self._copier(log))
+            return give_back(log, actor(), self._attached(log, over), SystemClock(), self._copier(log))
 
     def _attached(self, log: RunLog, over: ExitStack) -> dict[str, Callable[[], Server]]:
         """How to reach each instance, as long as the block is not over."""

@@ -68,19 +68,21 @@ class CancelToken:
     def child(self) -> Iterator[CancelToken]:
         """A token that is set together with this one, and can be set alone."""
         own = CancelToken(self.clock)
+        with self.when_set(lambda: own.cancel(self.reason)):
+            yield own
 
-        def pass_on() -> None:
-            own.cancel(self.reason)
-
+    @contextmanager
+    def when_set(self, call: Callable[[], None]) -> Iterator[None]:
+        """``call`` is called from the stopping thread while the block runs, or at once when it is set already."""
         with self._lock:
-            self._calls.append(pass_on)
+            self._calls.append(call)
         try:
             if self._set.is_set():
-                pass_on()
-            yield own
+                call()
+            yield
         finally:
             with self._lock:
-                self._calls.remove(pass_on)
+                self._calls.remove(call)
 
     @contextmanager
     def shield(self) -> Iterator[None]:

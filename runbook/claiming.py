@@ -18,8 +18,7 @@ from runbook.journal.copying import Copier
 from runbook.journal.log import RunLog, view_of
 from runbook.journal.store import Store
 from runbook.marker import Held, Instance, Marker, is_set_back, refuse_unless_free, refuse_unless_mine
-from runbook.patience import within
-from runbook.ports import Recorded, Recorder
+from runbook.ports import Clock, Recorded, Recorder
 from runbook.states import RunState
 
 PATIENCE, LAST_PATIENCE = 3.0, 15.0
@@ -55,9 +54,15 @@ class Claims:
     """The claims of one executor; :meth:`hold` is for every thread."""
 
     def __init__(
-        self, log: RunLog, owner: str, instances: Mapping[str, Callable[[], Instance]], copier: Copier | None = None
+        self,
+        log: RunLog,
+        owner: str,
+        instances: Mapping[str, Callable[[], Instance]],
+        clock: Clock,
+        copier: Copier | None = None,
     ) -> None:
         self._log = log
+        self._within = clock.within
         self._copier = copier
         self._owner = owner
         self._instances = instances
@@ -96,7 +101,7 @@ class Claims:
     def _is_locked(self, name: str) -> bool:
         """A server that says nothing is asked by the effect itself, which can be ended."""
         try:
-            return within(PATIENCE, self._locks[name].is_held)
+            return self._within(PATIENCE, self._locks[name].is_held)
         except TimeoutError:
             return True
 
@@ -138,9 +143,9 @@ class Claims:
         does not answer is not waited for: the way back must not depend on the server that is left."""
         for name in sorted(self._held):
             with suppress(Unreachable, ServerError, TimeoutError):
-                found = within(PATIENCE, self._instances[name]().marker)
+                found = self._within(PATIENCE, self._instances[name]().marker)
                 if is_set_back(found, self._mine):
-                    found = within(LAST_PATIENCE, partial(self.hold, name))
+                    found = self._within(LAST_PATIENCE, partial(self.hold, name))
                 refuse_unless_mine(name, found, self._mine)
 
     def give_back(self, *, remove: bool) -> list[str]:
@@ -149,7 +154,7 @@ class Claims:
         for name in self._instances:
             try:
                 end = partial(self._instances[name]().end_marker, self._mine.run_id, self._mine.fence, remove=remove)
-                within(LAST_PATIENCE, end)
+                self._within(LAST_PATIENCE, end)
             except (Unreachable, ServerError, TimeoutError):
                 left.append(name)
         return left
@@ -157,7 +162,7 @@ class Claims:
     def release(self) -> None:
         """Let the locks go; those on a server that does not answer go with this process."""
         with suppress(TimeoutError):
-            within(LAST_PATIENCE, self._over.close)
+            self._within(LAST_PATIENCE, self._over.close)
 
     def _begin_copy(self) -> None:
         if self._copier is None:
@@ -179,7 +184,7 @@ class Claims:
         keeper = self._copier.place.server if self._copier and silent else ""
         for name in sorted(self._held - {keeper}):
             with suppress(Unreachable, ServerError, TimeoutError):
-                within(PATIENCE, partial(self._lag_at, self._instances[name](), newest))
+                self._within(PATIENCE, partial(self._lag_at, self._instances[name](), newest))
 
     def _lag_at(self, instance: Instance, newest: int) -> None:
         if instance.marker() == self._mine:
@@ -270,14 +275,18 @@ class Guarded:
 
 @contextmanager
 def claimed(
-    log: RunLog, owner: str, instances: Mapping[str, Callable[[], Instance]], copier: Copier | None = None
+    log: RunLog,
+    owner: str,
+    instances: Mapping[str, Callable[[], Instance]],
+    clock: Clock,
+    copier: Copier | None = None,
 ) -> Iterator[Claims]:
     """Hold the instances while the block runs, and give them back when the run has come to its ending.
 
     A run that nobody ever drove gives them back as well when it cannot be: it will be refused. One that is interrupted
     or held keeps its markers, so that nothing else begins on its instances before it has ended.
     """
-    claims = Claims(log, owner, instances, copier)
+    claims = Claims(log, owner, instances, clock, copier)
     leave_no_trace = False
     try:
         claims.take()
@@ -296,11 +305,16 @@ def claimed(
 
 
 def give_back(
-    log: RunLog, owner: str, instances: Mapping[str, Callable[[], Instance]], copier: Copier | None = None
+    log: RunLog,
+    owner: str,
+    instances: Mapping[str, Callable[[], Instance]],
+    clock: Clock,
+    copier: Copier | None = None,
 ) -> list[str]:
     """What :func:`claimed` does at the end of a run, for one whose executor died before it could, or that a person
     declared ended; names of what did not answer."""
-    return Claims(log, owner, instances, copier).give_back_late(remove=log.view.ending is not RunState.UPGRADED)
+    claims = Claims(log, owner, instances, clock, copier)
+    return claims.give_back_late(remove=log.view.ending is not RunState.UPGRADED)
 
 
 def _listed(names: list[str]) -> str:

@@ -17,7 +17,8 @@ from runbook.context import Services
 from runbook.errors import Fenced, FencedOut
 from runbook.events import Draft, Kind
 from runbook.journal.log import RunLog
-from runbook.performing import Performer, Progress
+from runbook.looking import Progress
+from runbook.performing import Performer
 from runbook.policy import Do, Finish, GoOn, Hold, Move, Reset, Settle, TurnBack, Undo, is_overruled, next_moves
 from runbook.ports import Clock, Timer
 from runbook.runview import RunView

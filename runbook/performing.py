@@ -8,11 +8,10 @@ returned: a reply that was lost is no failure, a success without effect is no su
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
 
 from runbook import policy
 from runbook.cancel import CancelToken
@@ -27,27 +26,12 @@ from runbook.errors import (
     JournalUnwritable,
     LossExceeded,
     RunbookError,
-    ServerAway,
 )
 from runbook.events import Draft, Kind
 from runbook.journal.log import RunLog
-from runbook.states import GATE, StepState
+from runbook.looking import Looks, Progress
+from runbook.states import StepState
 from runbook.step import Apply, Block, Decision, Outcome, Pass, Skip, Step, Undo
-
-Seen = TypeVar("Seen")
-LONGEST_AWAY, AWAY_PAUSE = 300.0, 1.0
-"""Seconds a host or server is waited for before a look: at most as long as a reboot takes; between two tries."""
-Looking = Callable[[], AbstractContextManager[CancelToken]]
-"""The token of one look."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a step is: ``done`` of ``total``, in whatever unit it counts."""
-
-    done: float
-    total: float
-    what: str
 
 
 @dataclass(frozen=True)
@@ -96,7 +80,7 @@ class Performer:
         self._undos = undos
         self._services = services
         self._now = now
-        self._progress = progress
+        self._looks = Looks(log, services, now, progress)
 
     # --- forward -----------------------------------------------------------------------------------------------
 
@@ -134,7 +118,7 @@ class Performer:
 
         if not self._log.view.touched:
             return look(token)
-        return self._answered(step.id, look, partial(self._looking_for_itself, step.id, token), token)
+        return self._looks.answered(step.id, look, partial(self._looks.for_itself, step.id, token), token)
 
     def _apply(self, step: Step, decision: Apply, token: CancelToken) -> None:
         record = {
@@ -173,9 +157,12 @@ class Performer:
 
     def _look_again(self, step: Step, intent: object, token: CancelToken, trouble: Trouble | None) -> None:
         try:
-            looking = partial(self._looking_for_itself if trouble is None else self._looking, step.id, token)
-            outcome = self._answered(
-                step.id, lambda own: step.verify(self._reading(step.id, own), intent), looking, token
+            how = self._looks.for_itself if trouble is None else self._looks.in_time
+            outcome = self._looks.answered(
+                step.id,
+                lambda own: step.verify(self._reading(step.id, own), intent),
+                partial(how, step.id, token),
+                token,
             )
         except JournalError:
             raise
@@ -201,8 +188,8 @@ class Performer:
         step, record = self._steps[identity], self._log.view.steps[identity]
         try:
             intent = None if step.Intent is None else from_json(step.Intent, record.intent)
-            looking = partial(self._looking, identity, token)
-            outcome = self._answered(
+            looking = partial(self._looks.in_time, identity, token)
+            outcome = self._looks.answered(
                 identity, lambda own: step.verify(self._reading(identity, own), intent), looking, token
             )
         except (FencedOut, JournalUnwritable, JournalCorrupt):
@@ -265,12 +252,13 @@ class Performer:
             ctx.failed_before = failed
             trouble = self._try(lambda: undo.run(ctx))
         try:
-            looking, reading = partial(self._looking, identity, token), partial(self._reading, identity)
-            return self._answered(identity, lambda own: undo.verify(reading(own)), looking, token, back=True), trouble
+            looking, reading = partial(self._looks.bounded, identity, token), partial(self._reading, identity)
+            found = self._looks.answered(identity, lambda own: undo.verify(reading(own)), looking, token, back=True)
         except JournalError:
             raise
         except (Exception, Cancelled) as error:  # noqa: BLE001  (as above)
             return None, trouble or Trouble.of(error)
+        return found, trouble
 
     @contextmanager
     def _overdue(self, identity: str, token: CancelToken) -> Iterator[CancelToken]:
@@ -286,47 +274,6 @@ class Performer:
             finally:
                 alarm.cancel()
 
-    def _answered(
-        self,
-        identity: str,
-        look: Callable[[CancelToken], Seen],
-        looking: Looking,
-        token: CancelToken,
-        *,
-        back: bool = False,
-    ) -> Seen:
-        """What a look shows once whoever it asks can be reached: a host or server that boots or is cut off is waited
-        for, unless somebody tells the executor to stop. How long a look may take is asked of each look anew. ``back``:
-        the step is put back."""
-        began, waited = token.clock.monotonic(), 0.0
-        while True:
-            try:
-                with looking() as own:
-                    found = look(own)
-            except Away as away:
-                waited = token.clock.monotonic() - began
-                if waited >= LONGEST_AWAY or not self._is_needed(away, identity if back else ""):
-                    raise
-                self._report(identity)(waited, LONGEST_AWAY, f"s waited: {away.message}")
-                try:
-                    token.sleep(AWAY_PAUSE)
-                except Cancelled:
-                    raise away from None
-            else:
-                if waited:
-                    self._progress.pop(identity, None)
-                return found
-
-    def _is_needed(self, away: Away, back: str) -> bool:
-        """To go back, or on. While users wait before the pivot nobody waits for the target, as the old setup can be had
-        without it; except to put back what the gate does not wait for."""
-        if not isinstance(away, ServerAway) or away.server != self._services.plan.target:
-            return True
-        view = self._log.view
-        if view.pivot_at is not None or view.gate != "closed":
-            return True
-        return bool(back) and GATE not in view.graph.before(back)
-
     # --- pieces ------------------------------------------------------------------------------------------------
 
     def _try(self, act: Callable[[], None]) -> Trouble | None:
@@ -341,32 +288,8 @@ class Performer:
     def _append(self, kind: Kind, identity: str, **data: object) -> None:
         self._log.append(Draft(kind, identity, {key: value for key, value in data.items() if value not in ("", None)}))
 
-    @contextmanager
-    def _looking(self, identity: str, token: CancelToken) -> Iterator[CancelToken]:
-        """A token of its own: looking is part of the way back and is not cut short by what stopped the step. One that
-        hangs is ended, for it must not hold up the way back for ever."""
-        limit = policy.patience_to_look(self._log.view, identity)
-        own = CancelToken(token.clock)
-        alarm = token.clock.call_after(limit, lambda: own.cancel(f"the look took longer than {limit:.0f} s"))
-        try:
-            yield own
-        finally:
-            alarm.cancel()
-
-    @contextmanager
-    def _looking_for_itself(self, identity: str, token: CancelToken) -> Iterator[CancelToken]:
-        """The token of the step: nothing went wrong, so that looking is the end of what it does."""
-        del identity
-        yield token
-
     def _reading(self, identity: str, token: CancelToken) -> StepReadContext:
-        return StepReadContext(identity, self._log, self._services, token, self._now, self._report(identity))
+        return StepReadContext(identity, self._log, self._services, token, self._now, self._looks.report(identity))
 
     def _touching(self, identity: str, token: CancelToken) -> StepContext:
-        return StepContext(identity, self._log, self._services, token, self._now, self._report(identity))
-
-    def _report(self, identity: str) -> Callable[[float, float, str], None]:
-        def report(done: float, total: float, what: str) -> None:
-            self._progress[identity] = Progress(done, total, what)
-
-        return report
+        return StepContext(identity, self._log, self._services, token, self._now, self._looks.report(identity))

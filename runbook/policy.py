@@ -35,6 +35,9 @@ LEAST_PATIENCE = 120.0
 """Seconds: a database that is recovered for good reason takes more than its budget far more often than it hangs, and
 being interrupted sets it back."""
 
+QUICK_LOOK = 2.0
+"""Seconds that such a look gets even when there is no time left for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Do:
@@ -281,6 +284,14 @@ def patience_to_look(run: RunView, identity: str) -> float:
     have shown stays unknown. A further try of a way back gets twice as long."""
     node, step = run.graph[identity], run.steps[identity]
     return max(LEAST_PATIENCE, PATIENCE * max(node.do_budget, node.undo_budget)) * max(1, step.undo_attempts)
+
+
+def time_to_look(run: RunView, now: datetime) -> float | None:
+    """Seconds after which a look at what ran forward must have ended once the run goes back: it takes what the reserve
+    has left, never what the way back needs. None past the pivot, where nothing goes back by the clock."""
+    if run.pivot_at is not None:
+        return None
+    return max(QUICK_LOOK, (run.turn_back_at - now).total_seconds() + run.reserve / 2)
 
 
 # --- limits ----------------------------------------------------------------------------------------------------------

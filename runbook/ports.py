@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from threading import Event
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+Found = TypeVar("Found")
 
 
 class DatabaseState(StrEnum):
@@ -467,6 +469,9 @@ class Clock(Protocol):
 
     def call_after(self, seconds: float, action: Callable[[], None]) -> Timer:
         """Call ``action`` on a thread of the clock's own in so many seconds, however the clock is set meanwhile."""
+
+    def within(self, seconds: float, work: Callable[[], Found]) -> Found:
+        """What the work returns or raises; TimeoutError when it takes longer, and nobody waits for it any more."""
 
     def new_id(self) -> str:
         """A short unique id, sortable by time: ``20260321-100000-7f3a``."""

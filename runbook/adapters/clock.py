@@ -7,6 +7,11 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TypeVar
+
+from runbook.patience import within
+
+Found = TypeVar("Found")
 
 
 class SystemClock:
@@ -30,6 +35,10 @@ class SystemClock:
         alarm.daemon = True
         alarm.start()
         return alarm
+
+    def within(self, seconds: float, work: Callable[[], Found]) -> Found:
+        """On a thread of its own; see :mod:`runbook.patience`."""
+        return within(seconds, work)
 
     def new_id(self) -> str:
         """``20260321-100000-7f3a21``: sorts by time, unique beyond reasonable doubt."""

@@ -16,7 +16,7 @@ from runbook.states import StepState
 
 if TYPE_CHECKING:  # 200 ms of import that status need not pay
     from runbook.engine import Engine
-    from runbook.performing import Progress
+    from runbook.looking import Progress
     from runbook.ports import Clock
 
 WORDS = {

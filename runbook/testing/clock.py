@@ -11,9 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import Event
+from typing import TypeVar
 
 from runbook.testing.errors import ImpossibleWorld
 
+Found = TypeVar("Found")
 START = datetime(2026, 3, 21, 10, 0, tzinfo=UTC)
 """When the story begins: a Saturday, 10:00 UTC."""
 MOST_AT_ONCE = 10_000
@@ -43,6 +45,7 @@ class FakeClock:
         self._timers: list[FakeTimer] = []
         self._asked = 0
         self._ids = 0
+        self._patience: list[float] = []
 
     def now(self) -> datetime:
         """The wall clock, UTC."""
@@ -86,13 +89,35 @@ class FakeClock:
     def tick(self, limit: float) -> float:
         """Move to the next timer, at most ``limit`` seconds; return the seconds that passed."""
         due = self.next_timer()
-        passed = limit
+        passed = limit = self._patient(limit)
         if due is not None:
             passed = min(limit, max(0.0, due - self._monotonic))
         self._now += timedelta(seconds=passed)
         self._monotonic += passed
         self._fire_due()
+        self._lose_patience()
         return passed
+
+    def within(self, seconds: float, work: Callable[[], Found]) -> Found:
+        """By the caller itself: work that lets more time pass is ended where it does so."""
+        patience = self.patience
+        patience.append(self._monotonic + seconds)
+        try:
+            return work()
+        finally:
+            patience.pop()
+
+    @property
+    def patience(self) -> list[float]:
+        """When those who wait for the caller have waited long enough, on the monotonic clock."""
+        return self._patience
+
+    def _patient(self, seconds: float) -> float:
+        return min([seconds, *(max(0.0, end - self._monotonic) for end in self.patience)])
+
+    def _lose_patience(self) -> None:
+        if any(end <= self._monotonic for end in self.patience):
+            raise TimeoutError("whoever asked has waited long enough")
 
     def step(self, seconds: float) -> None:
         """Somebody sets the wall clock: ``now`` jumps, ``monotonic`` does not."""
@@ -103,6 +128,11 @@ class FakeClock:
         while self._timers and self._timers[0].cancelled:
             heapq.heappop(self._timers)
         return self._timers[0].due if self._timers else None
+
+    def next_due(self) -> float | None:
+        """When time will come to what somebody waits for; None when nothing would ever end a wait."""
+        timer = self.next_timer()
+        return min(self.patience if timer is None else [*self.patience, timer], default=None)
 
     def forget_timers(self) -> None:
         """The process that asked for them is gone; what happens in the world still happens."""
@@ -117,7 +147,7 @@ class FakeClock:
 
     def _wait_for_ever(self, event: Event) -> bool:
         while not event.is_set():
-            due = self.next_timer()
+            due = self.next_due()
             if due is None:
                 raise ImpossibleWorld("waits for ever: the event is not set and no timer is left to set it")
             self.tick(max(0.0, due - self._monotonic))

@@ -104,15 +104,15 @@ class FakeServices:
     def claim(self, log: RunLog) -> Iterator[None]:
         """Marker and lock on every server that answers."""
         self.attach(log)
-        with claimed(
-            log, f"executor in process {self.world.generation}", self.instances(), self._copier()
-        ) as self._claims:
+        owner = f"executor in process {self.world.generation}"
+        with claimed(log, owner, self.instances(), self.world.clock, self._copier()) as self._claims:
             yield
 
     def give_back(self, log: RunLog) -> list[str]:
         """As the executor that ended the run would have."""
         self.attach(log)
-        return give_back(log, f"executor in process {self.world.generation}", self.instances(), self._copier())
+        owner = f"executor in process {self.world.generation}"
+        return give_back(log, owner, self.instances(), self.world.clock, self._copier())
 
     def _copier(self) -> Copier | None:
         chosen = self.plan.journal_copy

@@ -247,7 +247,7 @@ class World:
     def hang(self, what: str, cancellation: Cancellation) -> None:
         """It never ends by itself: time passes until a cancellation is felt."""
         end = self.clock.monotonic() + FOR_EVER
-        while self.clock.monotonic() < end and self.clock.next_timer() is not None:
+        while self.clock.monotonic() < end and self.clock.next_due() is not None:
             self.clock.tick(end - self.clock.monotonic())
             cancellation.checkpoint()
         raise ImpossibleWorld(f"hangs for ever, and nothing is left that would cancel it: {what}")

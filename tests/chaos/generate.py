@@ -171,7 +171,7 @@ def _look(draw: Draw, stop: Stop, window: float) -> Stop:
 
 def _verify(draw: Draw, stop: Stop, window: float) -> Stop:
     del window
-    act = Act(draw.choice(("blind", "blind", "slow")), draw.choice((0.5, 2.0, 20.0)))
+    act = Act(draw.choice(("blind", "blind", "slow", "hang")), draw.choice((0.5, 2.0, 20.0)))
     return stop if stop.kind == "check" else replace(stop, verifies=(*stop.verifies, act))
 
 

@@ -235,5 +235,4 @@ def _short(body: str) -> str:
 
 
 def _tail(stop: Stop) -> float:
-    stubborn = max((act.seconds for act in stop.acts if act.what == "stubborn"), default=0.0)
-    return stubborn + sum(act.seconds for act in stop.verifies if act.what == "slow")
+    return max((act.seconds for act in stop.acts if act.what == "stubborn"), default=0.0)

@@ -227,6 +227,8 @@ class Throw(Step):
 def _look(ctx: Any, act: Act | None) -> None:
     if act and act.what == "slow":
         ctx.sleep(act.seconds)
+    if act and act.what == "hang":
+        ctx.sleep(float("inf"))
     if act and act.what == "blind":
         raise HostError("it cannot be seen", host="switches")
 

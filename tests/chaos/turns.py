@@ -56,6 +56,7 @@ class _Thread:
         self.first = False
         self.restless = False
         self.since = 0.0
+        self.patience: list[float] = []
 
 
 class Turns(FakeClock):
@@ -159,11 +160,18 @@ class Turns(FakeClock):
 
     def tick(self, limit: float) -> float:
         """See FakeClock."""
-        before = self._monotonic
-        self._current.restless = True  # looks up whenever time has passed, so that it feels a cancellation
-        self._park(before + limit, None)
-        self._current.restless = False
+        before, me = self._monotonic, self._current
+        me.restless = True  # looks up whenever time has passed, so that it feels a cancellation
+        try:
+            self._park(before + limit, None)
+        finally:
+            me.restless = False
         return self._monotonic - before
+
+    @property
+    def patience(self) -> list[float]:
+        """Of the thread that has the turn."""
+        return self._current.patience
 
     def next_timer(self) -> float | None:
         """When something happens next, by a timer or because a thread stops waiting."""
@@ -205,7 +213,7 @@ class Turns(FakeClock):
         me = self._current
         if me.machine.dead:
             raise PowerCut(f"{me.machine.name} is dead")
-        me.due, me.event, me.since = due, event, self._monotonic
+        me.due, me.event, me.since = min([due, *me.patience]), event, self._monotonic
         self._waiting.append(me)
         following = self._following()
         if following is not me:
@@ -215,6 +223,7 @@ class Turns(FakeClock):
             raise self._failure
         if me.machine.dead:
             raise PowerCut(f"{me.machine.name} is dead")
+        self._lose_patience()
 
     def _await_baton(self, me: _Thread) -> None:
         seen = -1

@@ -41,7 +41,7 @@ MISTAKES = (
     Mistake(
         "started taken for done",
         "runbook/performing.py",
-        """            outcome = self._answered(
+        """            outcome = self._looks.answered(
                 identity, lambda own: step.verify(self._reading(identity, own), intent), looking, token
             )
 """,

@@ -10,6 +10,7 @@ from time import monotonic
 import pytest
 
 from runbook import claiming
+from runbook.adapters.clock import SystemClock
 from runbook.claiming import claimed
 from runbook.journal.lease import Process, acquire
 from runbook.journal.log import RunLog
@@ -74,7 +75,7 @@ def test_an_instance_that_stopped_holds_nothing_up(
     log = RunLog.load(night.store, night.run_id, actor="test", now=now, fence=lease.fence)
     instances = {name: lambda name=name: stopped(night.world, name) for name in ("old", "new")}
     begun = monotonic()
-    with claimed(log, "test", instances) as claims:
+    with claimed(log, "test", instances, SystemClock()) as claims:
         stopped.stopped.set()
         claims.refuse_if_lost()
         claims.give_back(remove=True)

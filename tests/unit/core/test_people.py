@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runbook import policy
-from runbook.errors import FencedOut, JournalCorrupt, JournalError, JournalUnwritable
+from runbook.errors import FencedOut, HostAway, JournalCorrupt, JournalError, JournalUnwritable
 from runbook.events import Draft, Kind
 from runbook.journal.log import RunLog
 from runbook.journal.reading import Row
@@ -135,6 +135,46 @@ def test_a_look_that_hangs_on_the_way_back_is_a_try_that_failed(hangs: int, ends
         assert took < policy.LEAST_PATIENCE * 3 + 20
         if ends is RunState.HELD:
             assert "the look took longer than" in b.view().held
+
+
+def test_a_look_that_hangs_does_not_use_up_the_way_back() -> None:
+    """What was stopped at the turn-back point is looked at only as long as everything can still be put back in time;
+    what became of it is not known then, and it is put back as well."""
+
+    def hang(what: str, ctx: Any) -> None:
+        if what == "b":
+            ctx.sleep(1e9)
+
+    with bench(line("a", "b", "pivot", undo=2.0), window=60) as b:
+        b.world.seconds["b"] = 1e9
+        b.world.look = hang
+        assert b.engine().drive() is RunState.REVERTED
+        assert b.view().ended_at <= b.view().closes_at
+        assert b.world.trace[-2:] == ["undo b", "undo a"]
+
+
+def test_a_host_that_is_away_is_waited_for_no_longer_than_the_way_back_allows() -> None:
+    """At the look at a step that was stopped, and whose executor died; its way back has the time of the way back."""
+
+    def away(what: str, _ctx: Any) -> None:
+        if what == "b":
+            raise HostAway("it does not answer")
+
+    def unplugged(where: str) -> None:
+        if where == "before b":
+            b.world.clock.advance((b.view().turn_back_at - b.world.clock.now()).total_seconds())
+            raise PowerCut(where)
+
+    with bench(line("a", "b", "pivot", undo=2.0), window=60) as b:
+        b.world.hook = unplugged
+        with pytest.raises(PowerCut):
+            b.engine().drive()
+        log = RunLog.load(b.store, b.run_id, actor="t", now=b.world.clock.now)
+        log.fence = b.lease.fence
+        log.append(Draft(Kind.TURNED_BACK, None, {"reason": "its last word"}))
+        b.world.hook, b.world.look = lambda _: None, away
+        assert b.engine().drive() is RunState.REVERTED
+        assert b.view().ended_at <= b.view().closes_at
 
 
 @pytest.mark.parametrize("broken", [FencedOut("of another"), JournalUnwritable("full")])
