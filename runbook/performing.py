@@ -137,7 +137,8 @@ class Performer:
             return
         with self._in_time(step.id, token, first=first) as own:
             trouble = self._try(lambda: step.apply(self._touching(step.id, own), decision.intent))
-        self._look_again(step, decision.intent, own, trouble)
+            stopped = own.is_set
+        self._look_again(step, decision.intent, token, trouble, stopped=stopped)
 
     @contextmanager
     def _in_time(self, identity: str, token: CancelToken, *, first: bool) -> Iterator[CancelToken]:
@@ -155,9 +156,13 @@ class Performer:
             finally:
                 alarm.cancel()
 
-    def _look_again(self, step: Step, intent: object, token: CancelToken, trouble: Trouble | None) -> None:
+    def _look_again(
+        self, step: Step, intent: object, token: CancelToken, trouble: Trouble | None, *, stopped: bool
+    ) -> None:
+        """What became of it. At the pivot users may be in: nothing stops that look but its own end."""
         try:
-            how = self._looks.for_itself if trouble is None else self._looks.in_time
+            alone = trouble is None and not self._log.view.graph[step.id].pivot
+            how = self._looks.for_itself if alone else self._looks.in_time
             outcome = self._looks.answered(
                 step.id,
                 lambda own: step.verify(self._reading(step.id, own), intent),
@@ -174,7 +179,7 @@ class Performer:
         if outcome is Outcome.REACHED:
             self._append(Kind.STEP_DONE, step.id, **({"why": f"reached, although: {trouble.why}"} if trouble else {}))
             return
-        if trouble and trouble.in_doubt and not token.is_set:
+        if trouble and trouble.in_doubt and not (stopped or token.is_set):
             kind, _ = self._settled(step.id, outcome)
         else:
             kind = Kind.STEP_UNTOUCHED if outcome is Outcome.UNTOUCHED else Kind.STEP_FAILED

@@ -153,6 +153,21 @@ def test_a_look_that_hangs_does_not_use_up_the_way_back() -> None:
         assert b.world.trace[-2:] == ["undo b", "undo a"]
 
 
+def test_a_look_at_the_pivot_that_hangs_is_ended() -> None:
+    """Users may be in: nothing goes back by itself, a person is told; and looks again."""
+
+    def hang(what: str, ctx: Any) -> None:
+        if what == "pivot":
+            ctx.sleep(1e9)
+
+    with bench(line("a", "pivot", "later", undo=2.0), window=60) as b:
+        b.world.look = hang
+        assert b.engine().drive() is RunState.HELD
+        assert "the look took longer than" in b.view().held
+        b.world.look = lambda *_: None
+        assert b.engine().drive() is RunState.UPGRADED
+
+
 def test_a_host_that_is_away_is_waited_for_no_longer_than_the_way_back_allows() -> None:
     """At the look at a step that was stopped, and whose executor died; its way back has the time of the way back."""
 
