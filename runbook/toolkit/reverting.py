@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from runbook.errors import ServerError, StepFailed
 from runbook.ports import UserAccess
 from runbook.step import Context, ReadContext
-from runbook.toolkit.files import backup_name, next_free
+from runbook.toolkit.files import backup_name, header_of, is_backup, next_free
 from runbook.toolkit.sessions import BUSY, end_sessions, is_open, restrict, settled
 
 TRIES = 5
@@ -98,7 +98,14 @@ class ToSnapshot:
     def _back_up_aside(self, ctx: Context, beside: dict[str, str]) -> None:
         server = ctx.server(self.server)
         path = next_free(server, self.aside)
-        server.backup_full(self.database, path, name=backup_name(ctx.run_id, "aside"), copy_only=True)
+        name = backup_name(ctx.run_id, "aside")
+        server.backup_full(self.database, path, name=name, copy_only=True)
+        if not is_backup(header_of(server, path), name=name, kind="full", database=self.database, family_guid=None):
+            raise StepFailed(
+                f"success was reported for the backup of {self.database} to {path} on {self.server}, but a look shows"
+                " none there: nothing is reverted before what was written is in a file",
+                hint="Look at the disk and the error log of the server, then: runbook resume (it is written again).",
+            )
         mark = server.log_sequence(self.database)
         if not mark:
             ctx.note(f"nothing tells where the log of {self.database} stands: see to it that nobody writes there")

@@ -66,6 +66,26 @@ def findings(night: Night) -> str:
     return "\n".join(night.view.findings)
 
 
+def test_a_file_beside_that_is_not_there_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server reports success and writes nothing: what slipped in does not go before it is in a file."""
+    night = failing(tmp_path)
+    backup = FakeSqlServer.backup_full
+    lied: list[str] = []
+
+    def lies(self: FakeSqlServer, database: str, path: str, **more: Any) -> None:
+        if "Contacts-aside" in path and not lied:
+            lied.append(path)
+            write(night)
+            night.world.fault("old", "lie", "BACKUP DATABASE Contacts")
+        backup(self, database, path, **more)
+
+    monkeypatch.setattr(FakeSqlServer, "backup_full", lies)
+    assert night.drive() is RunState.REVERTED
+    night.assert_old()
+    assert "slipped in" in "".join(asides(night).values())
+    assert all(path in findings(night) for path in asides(night))
+
+
 def test_written_while_nobody_ran(tmp_path: Path) -> None:
     """The executor dies right before the revert, a client writes, ``resume`` goes on: the row is in a file of its own,
     the earlier file is what it was."""
