@@ -39,8 +39,9 @@ def test_looking_at_a_run(book: Book, tmp_path: Path) -> None:
     assert (status["run"], status["plan"], status["state"]) == (RUN, "Größe 大", "interrupted")
     assert [step["state"] for step in status["steps"]] == ["done", "done", "pending", "pending"]
     assert RUN in ask("runs")
-    acquire(book.store, RUN, "dba@elsewhere/1", Process("elsewhere", 1, ""), SystemClock().now)
+    lease = acquire(book.store, RUN, "dba@elsewhere/1", Process("elsewhere", 1, ""), SystemClock().now)
     assert json.loads(ask("status", "--json"))["executor"] == "dba@elsewhere/1"
+    assert lease.beat()
     ask("hold", "--reason", "the boss called")
     assert "the boss called" in ask("audit", "show")
     assert len(ask("audit", "export").splitlines()) == 9
@@ -73,8 +74,6 @@ def test_whoever_may_only_read_can_look(postgresql: Cluster, tmp_path: Path) -> 
     """With SELECT on the tables and nothing else; what would write says what is missing."""
     place = PostgresqlDatabase(postgresql.database())
     book = Book(place)
-    acquire(book.store, RUN, "dba@elsewhere/1", Process("elsewhere", 1, ""), SystemClock().now)
-    place.close()
     for statement in (
         "CREATE ROLE visitor LOGIN PASSWORD 'v1sitor'",
         "GRANT SELECT ON runbook_event, runbook_head, runbook_lease TO visitor",
@@ -83,6 +82,8 @@ def test_whoever_may_only_read_can_look(postgresql: Cluster, tmp_path: Path) -> 
     url = place.url.replace(f"runbook:{postgresql.password}", "visitor:v1sitor")
     assert runbook(tmp_path / "home", url, "status").returncode == 0
     assert runbook(tmp_path / "home", url, "audit", "verify").returncode == 0
+    acquire(book.store, RUN, "dba@elsewhere/1", Process("elsewhere", 1, ""), SystemClock().now)
+    place.close()
     done = runbook(tmp_path / "home", url, "hold", "--reason", "x")
     assert (done.returncode, "permission denied" in done.stderr) == (40, True), done.stderr
     assert "v1sitor" not in done.stderr
