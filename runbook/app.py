@@ -19,7 +19,7 @@ from runbook.adapters.pointer import CommandPointer, FilePointer, Replacement
 from runbook.adapters.sqlserver import Idle, Server, ServerTarget, open_copies, open_server
 from runbook.adapters.web import HttpWeb
 from runbook.cancel import CancelToken
-from runbook.claiming import Claims, Guarded, claimed, give_back
+from runbook.claiming import Claims, Guarded, Instances, claimed, give_back
 from runbook.codec import from_json
 from runbook.errors import NotSupported, RunbookError, WrongTarget
 from runbook.events import Draft, Kind
@@ -175,7 +175,7 @@ class Surroundings:
         with ExitStack() as over:
             return give_back(log, actor(), self._attached(log, over), SystemClock(), self._copier(log))
 
-    def _attached(self, log: RunLog, over: ExitStack) -> dict[str, Callable[[], Server]]:
+    def _attached(self, log: RunLog, over: ExitStack) -> Instances:
         """How to reach each instance, as long as the block is not over."""
         self.attach(log)
         over.callback(self._hosts.close)
@@ -199,9 +199,9 @@ class Surroundings:
         never = CancelToken(SystemClock())
         return open_copies(source, self._target(source), never, self._run_id, self._fence, source_name)
 
-    def instance(self, name: str, server_name: str) -> Server:
+    def instance(self, name: str, server_name: str, token: CancelToken | None = None) -> Server:
         """A server to be claimed: nothing is recorded step by step, and nothing is written to a stranger."""
-        server = self._open(name, CancelToken(SystemClock()), Unrecorded())
+        server = self._open(name, token or CancelToken(SystemClock()), Unrecorded())
         server.expect(server_name)
         return server
 

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import partial
 
-from runbook.errors import AlreadyRunning, FencedOut, JournalError, Refused, ServerError, Unreachable
+from runbook.cancel import CancelToken
+from runbook.errors import AlreadyRunning, Cancelled, FencedOut, JournalError, Refused, ServerError, Unreachable
 from runbook.events import Draft, Kind
 from runbook.journal.copying import Copier
 from runbook.journal.log import RunLog, view_of
@@ -23,12 +24,16 @@ from runbook.states import RunState
 
 PATIENCE, LAST_PATIENCE = 3.0, 15.0
 """Seconds an instance is given to answer in the middle of a run, and at its end."""
+ENDED_WITHIN = 90.0
+"""Seconds in which sessions of an earlier executor have to be gone from one: they get a minute to roll back."""
 LEFT_BEHIND = "what the executor that ended this run left on the servers"
 TRIES = 5
 """Attempts to put the marker while others put theirs."""
 NO_COPY = "journal_copy is none: when this journal is lost, what is needed to go back is lost with it"
 ACCEPTED = "accepted"
 """In a note: hashes of claims of which a person said that their rows are lost (``recover --accept-gap``)."""
+Instances = Mapping[str, Callable[[CancelToken], Instance]]
+"""How to reach each server of a plan; what is asked there ends when the token is set."""
 
 
 class JournalMemory:
@@ -57,11 +62,12 @@ class Claims:
         self,
         log: RunLog,
         owner: str,
-        instances: Mapping[str, Callable[[], Instance]],
+        instances: Instances,
         clock: Clock,
         copier: Copier | None = None,
     ) -> None:
         self._log = log
+        self._clock = clock
         self._within = clock.within
         self._copier = copier
         self._owner = owner
@@ -117,7 +123,7 @@ class Claims:
 
     def _claim_again_if_set_back(self, name: str) -> None:
         """Put the marker in place of an older one of this very run; any other one is left to whoever looks next."""
-        instance = self._instances[name]()
+        instance = self._instance(name)
         found = instance.marker()
         if not is_set_back(found, self._mine):
             return
@@ -134,8 +140,27 @@ class Claims:
         self._log.settle_copy()
 
     def _lock(self, name: str, instead_of: Held | None = None) -> None:
-        lock = self._instances[name]().application_lock(self._mine.run_id, instead_of=instead_of)
-        self._locks[name] = self._over.enter_context(lock)
+        with self._answering(name, ENDED_WITHIN) as instance:
+            lock = instance.application_lock(self._mine.run_id, instead_of=instead_of)
+            self._locks[name] = self._over.enter_context(lock)
+
+    def _instance(self, name: str) -> Instance:
+        return self._instances[name](CancelToken(self._clock))
+
+    @contextmanager
+    def _answering(self, name: str, seconds: float = LAST_PATIENCE) -> Iterator[Instance]:
+        """The same, to be claimed: one that takes connections and then says nothing counts as one that is away."""
+        token = CancelToken(self._clock)
+        why = f"{name} gave no answer within {seconds:.0f} s"
+        alarm = self._clock.call_after(seconds, lambda: token.cancel(why))
+        try:
+            yield self._instances[name](token)
+        except (Cancelled, ServerError) as error:
+            if not token.is_set:
+                raise
+            raise Unreachable(why, hint="Look what keeps msdb there: sys.dm_exec_requests.") from error
+        finally:
+            alarm.cancel()
 
     def refuse_if_lost(self) -> None:
         """Raise FencedOut when an instance that answers is in other hands by now. For effects outside of the servers,
@@ -143,7 +168,7 @@ class Claims:
         does not answer is not waited for: the way back must not depend on the server that is left."""
         for name in sorted(self._held):
             with suppress(Unreachable, ServerError, TimeoutError):
-                found = self._within(PATIENCE, self._instances[name]().marker)
+                found = self._within(PATIENCE, self._instance(name).marker)
                 if is_set_back(found, self._mine):
                     found = self._within(LAST_PATIENCE, partial(self.hold, name))
                 refuse_unless_mine(name, found, self._mine)
@@ -153,7 +178,7 @@ class Claims:
         left = []
         for name in self._instances:
             try:
-                end = partial(self._instances[name]().end_marker, self._mine.run_id, self._mine.fence, remove=remove)
+                end = partial(self._instance(name).end_marker, self._mine.run_id, self._mine.fence, remove=remove)
                 self._within(LAST_PATIENCE, end)
             except (Unreachable, ServerError, TimeoutError):
                 left.append(name)
@@ -184,7 +209,7 @@ class Claims:
         keeper = self._copier.place.server if self._copier and silent else ""
         for name in sorted(self._held - {keeper}):
             with suppress(Unreachable, ServerError, TimeoutError):
-                self._within(PATIENCE, partial(self._lag_at, self._instances[name](), newest))
+                self._within(PATIENCE, partial(self._lag_at, self._instance(name), newest))
 
     def _lag_at(self, instance: Instance, newest: int) -> None:
         if instance.marker() == self._mine:
@@ -230,13 +255,14 @@ class Claims:
         return True
 
     def _look(self, name: str) -> None:
-        instance = self._instances[name]()
-        refuse_unless_free(instance, instance.marker(), self._mine, self._memory)
+        with self._answering(name) as instance:
+            refuse_unless_free(instance, instance.marker(), self._mine, self._memory)
 
     def _claim(self, name: str) -> None:
-        instance = self._instances[name]()
-        self._put(instance)
-        ended = instance.end_sessions_of(self._mine.run_id, self._mine.fence)
+        with self._answering(name) as instance:
+            self._put(instance)
+        with self._answering(name, ENDED_WITHIN) as instance:
+            ended = instance.end_sessions_of(self._mine.run_id, self._mine.fence)
         if ended:
             text = f"{name}: {ended} sessions of an earlier executor were ended"
             self._log.buffer(Draft(Kind.NOTE, None, {"text": text}))
@@ -277,7 +303,7 @@ class Guarded:
 def claimed(
     log: RunLog,
     owner: str,
-    instances: Mapping[str, Callable[[], Instance]],
+    instances: Instances,
     clock: Clock,
     copier: Copier | None = None,
 ) -> Iterator[Claims]:
@@ -307,7 +333,7 @@ def claimed(
 def give_back(
     log: RunLog,
     owner: str,
-    instances: Mapping[str, Callable[[], Instance]],
+    instances: Instances,
     clock: Clock,
     copier: Copier | None = None,
 ) -> list[str]:

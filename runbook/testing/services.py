@@ -8,13 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from runbook.claiming import Claims, Guarded, claimed, give_back
+from runbook.claiming import Claims, Guarded, Instances, claimed, give_back
 from runbook.codec import from_json
 from runbook.front import Gate
 from runbook.hosting import Host
 from runbook.journal.copying import Copier, Directory, Place
 from runbook.journal.log import RunLog
-from runbook.marker import Instance
 from runbook.plan.models import Plan
 from runbook.ports import Cancellation, Pointer, Recorder, ServerIdentity, SqlServer, Web
 from runbook.step import Sizes
@@ -128,6 +127,6 @@ class FakeServices:
         del server_name
         return FakeSqlServer(self.world, name)
 
-    def instances(self) -> dict[str, Callable[[], Instance]]:
+    def instances(self) -> Instances:
         """How to reach each server of the plan for claiming it."""
         return {name: partial(FakeSqlServer, self.world, name) for name in self.plan.servers}

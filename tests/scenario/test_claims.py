@@ -178,6 +178,17 @@ def test_an_instance_that_did_not_answer_is_claimed_before_its_first_effect(tmp_
     assert any("new could not be claimed yet" in text for text in night.view.findings)
 
 
+@pytest.mark.parametrize("statement", ["SELECT runbook_marker", "UPDATE runbook_marker", "KILL sessions"])
+def test_an_instance_that_says_nothing_is_claimed_before_its_first_effect(tmp_path: Path, statement: str) -> None:
+    """It takes connections, and what it is asked there hangs: nobody waits for it for ever, least of all a way back."""
+    night = killed_in_the_middle(tmp_path)
+    night.world.fault("new", "hang", statement)
+    began = night.world.clock.now()
+    assert night.drive() is RunState.UPGRADED
+    assert (night.world.clock.now() - began).total_seconds() < 200
+    assert any("new could not be claimed yet: new gave no answer" in one for one in night.view.findings)
+
+
 def test_a_server_that_restarted_is_locked_again_before_the_next_effect(tmp_path: Path) -> None:
     """The lock went with the server's sessions; nobody else gets in between, and the record says so."""
     night = Night(tmp_path)

@@ -73,7 +73,7 @@ def test_an_instance_that_stopped_holds_nothing_up(
     now = night.world.clock.now
     lease = acquire(night.store, night.run_id, "test", Process.here(), now)
     log = RunLog.load(night.store, night.run_id, actor="test", now=now, fence=lease.fence)
-    instances = {name: lambda name=name: stopped(night.world, name) for name in ("old", "new")}
+    instances = {name: lambda _token, name=name: stopped(night.world, name) for name in ("old", "new")}
     begun = monotonic()
     with claimed(log, "test", instances, SystemClock()) as claims:
         stopped.stopped.set()
