@@ -40,6 +40,8 @@ class Yard:
         self.fail: set[str] = set()
         self.hang: set[str] = set()
         self.hanging = threading.Event()
+        self.meeting: set[str] = set()
+        self.met = threading.Barrier(2)
 
     def enter(self, servers: Sequence[str]) -> None:
         with self.lock:
@@ -100,6 +102,8 @@ class Raise(Step):
         YARD.enter(self.node.servers)
         try:
             ctx.sleep(0.001)
+            if intent in YARD.meeting:
+                YARD.met.wait(60)
             if intent in YARD.fail:
                 raise RuntimeError("no current")
             if intent in YARD.hang:
@@ -188,6 +192,7 @@ def after(trace: Sequence[str], nodes: Sequence[Node]) -> bool:
 def test_side_by_side_in_order_and_within_the_limits(yard: Yard, store: Store) -> None:
     """Every step once, after what it follows; never more on a server than it bears, and as many as the run may."""
     nodes = lanes(12, 4)
+    yard.meeting = {"0.0", "1.0"}
     night = Night(store, nodes, Limits(6, {"old": 3, "new": 4}))
     assert night.engine().drive() is RunState.UPGRADED
     assert sorted(yard.trace) == sorted(node.id for node in nodes)
@@ -195,6 +200,7 @@ def test_side_by_side_in_order_and_within_the_limits(yard: Yard, store: Store) -
     assert yard.most["old"] <= 3
     assert yard.most["new"] <= 4
     assert 2 <= yard.most[""] <= 6
+    assert not yard.met.broken
     assert first_break(store.rows(night.run_id)) == ""
 
 
