@@ -7,7 +7,9 @@ statement, a path); ``@N`` means the N-th time only (default: the first). ACTION
 - ``kill``: SIGKILL to this process, as ``kill -9`` and the out-of-memory killer do;
 - ``stop``: SIGSTOP, so that it hangs with everything it holds until somebody sends SIGCONT;
 - ``full``: the error of a full disk (ENOSPC), at ``journal.`` and ``lease.`` as the database under the journal says it;
-- ``sleep:SECONDS``: that much time passes.
+- ``sleep:SECONDS``: that much time passes;
+- ``fail``: an error, as if what was about to be done had been refused;
+- ``hang``: nothing goes on any more here, until whoever waits is told to stop.
 
 Without the variable a place costs one look at an empty dictionary. ``RUNBOOK_FAILPOINTS_LOG`` names a file to which
 each one adds a line as it acts, so that whoever attacks knows what struck: process, name, action, what the place says.
@@ -23,10 +25,10 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from runbook.errors import UsageError
+from runbook.errors import StepFailed, UsageError
 
 VARIABLE = "RUNBOOK_FAILPOINTS"
 GUARD_VARIABLE = "RUNBOOK_GUARD_FAILPOINTS"
@@ -38,6 +40,9 @@ POINTS: Mapping[str, str] = {
     "journal.after-append": "rows are durable, and nothing was done about them yet",
     "effect.before": "a statement or command with an effect is recorded and about to be sent (says: its text)",
     "effect.after": "it has answered, and its end is not recorded yet",
+    "step.before-look": "a step is about to look, and to decide what is to be done (says: the step)",
+    "step.before-effect": "the start of a step is recorded, and its effect comes next (says: the step)",
+    "undo.before-effect": "it is recorded that a step is being put back, and nothing was done yet (says: the step)",
     "file.before-replace": "a file's new content is on the disk beside it (says: its path)",
     "file.after-replace": "the file has its new content",
     "copy.before-write": "rows are about to be sent to the second place of the journal",
@@ -67,14 +72,19 @@ class _Armed:
 _armed: dict[str, list[_Armed]] = {}
 
 
-def reach(name: str, said: str = "") -> None:
-    """Say that this place is reached; does nothing unless it was armed."""
+def reach(name: str, said: str = "", wait: Callable[[float], None] | None = None) -> None:
+    """Say that this place is reached; does nothing unless it was armed. ``wait`` lets seconds pass and ends early, with
+    an error of its own, when whoever is here is told to stop."""
     if not _armed:
         return
     for one in _armed.get(name, ()):
         if one.meet(said):
             _note(name, one.action, said)
-            _act(one.action)
+            _act(one.action, wait or _wait)
+
+
+def _wait(seconds: float) -> None:
+    threading.Event().wait(seconds)
 
 
 def armed() -> bool:
@@ -98,7 +108,7 @@ def arm_from_environment() -> None:
 
 
 _ENTRY = re.compile(
-    r"(?P<name>[\w.-]+)(~(?P<pattern>.*))?=(?P<action>kill|stop|full|sleep:\d+(\.\d+)?)(@(?P<nth>[1-9]\d*))?"
+    r"(?P<name>[\w.-]+)(~(?P<pattern>.*))?=(?P<action>kill|stop|full|fail|hang|sleep:\d+(\.\d+)?)(@(?P<nth>[1-9]\d*))?"
 )
 
 
@@ -111,7 +121,7 @@ def _parse(entry: str, variable: str) -> tuple[str, _Armed]:
     if found is None or found["name"] not in POINTS:
         raise UsageError(
             f"{variable}: {entry!r} is no failpoint",
-            hint=f"Write NAME[~PATTERN]=kill|stop|full|sleep:SECONDS[@N]; names: {', '.join(POINTS)}.",
+            hint=f"Write NAME[~PATTERN]=kill|stop|full|fail|hang|sleep:SECONDS[@N]; names: {', '.join(POINTS)}.",
         )
     try:
         pattern = re.compile(found["pattern"] or "")
@@ -129,7 +139,7 @@ def _note(name: str, action: str, said: str) -> None:
             log.write(f"{os.getpid()} {name} {action} {' '.join(said.split())}\n")
 
 
-def _act(action: str) -> None:
+def _act(action: str, wait: Callable[[float], None]) -> None:
     if action == "kill":
         os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
     elif action == "stop":
@@ -137,5 +147,9 @@ def _act(action: str) -> None:
         threading.Event().wait(0.2)  # with several threads this one may run on for a moment before all of them stop
     elif action == "full":
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    elif action == "fail":
+        raise StepFailed(
+            f"it fails on purpose ({VARIABLE})", hint="Nothing is wrong: a rehearsal or a test asked for it."
+        )
     else:
-        threading.Event().wait(float(action.partition(":")[2]))
+        wait(threading.TIMEOUT_MAX if action == "hang" else float(action.partition(":")[2]))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from runbook import policy
+from runbook import failpoints, policy
 from runbook.cancel import CancelToken
 from runbook.codec import from_json, to_json, undo_from_json, undo_to_json
 from runbook.context import Services, StepContext, StepReadContext
@@ -89,6 +89,7 @@ class Performer:
         step = self._steps[identity]
         self._log.buffer(Draft(Kind.STEP_LOOKING, identity))
         try:
+            failpoints.reach("step.before-look", identity, token.sleep)
             decision = self._decision(step, token)
         except Cancelled:
             return
@@ -136,9 +137,13 @@ class Performer:
         if not begun:
             return
         with self._in_time(step.id, token, first=first) as own:
-            trouble = self._try(lambda: step.apply(self._touching(step.id, own), decision.intent))
+            trouble = self._try(lambda: self._touch(step, decision.intent, own))
             stopped = own.is_set
         self._look_again(step, decision.intent, token, trouble, stopped=stopped)
+
+    def _touch(self, step: Step, intent: object, token: CancelToken) -> None:
+        failpoints.reach("step.before-effect", step.id, token.sleep)
+        step.apply(self._touching(step.id, token), intent)
 
     @contextmanager
     def _in_time(self, identity: str, token: CancelToken, *, first: bool) -> Iterator[CancelToken]:
@@ -255,7 +260,7 @@ class Performer:
         with self._overdue(identity, token) as own:
             ctx = self._touching(identity, own)
             ctx.failed_before = failed
-            trouble = self._try(lambda: undo.run(ctx))
+            trouble = self._try(lambda: self._run(identity, undo, ctx))
         try:
             looking, reading = partial(self._looks.bounded, identity, token), partial(self._reading, identity)
             found = self._looks.answered(identity, lambda own: undo.verify(reading(own)), looking, token, back=True)
@@ -264,6 +269,10 @@ class Performer:
         except (Exception, Cancelled) as error:  # noqa: BLE001  (as above)
             return None, trouble or Trouble.of(error)
         return found, trouble
+
+    def _run(self, identity: str, undo: Undo, ctx: StepContext) -> None:
+        failpoints.reach("undo.before-effect", identity, ctx.sleep)
+        undo.run(ctx)
 
     @contextmanager
     def _overdue(self, identity: str, token: CancelToken) -> Iterator[CancelToken]:

@@ -8,6 +8,7 @@ stop_app(app)
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import subprocess
 import sys
@@ -128,3 +129,19 @@ def _write(path: Path, text: str) -> None:
     waiting = path.with_name(path.name + ".tmp")
     waiting.write_text(text, encoding="utf-8")
     waiting.replace(path)
+
+
+def main() -> int:
+    """The command line: what a rehearsal runs for each of its nights, in a copy of the plan's files."""
+    parser = argparse.ArgumentParser(description="Write the application's configuration.")
+    parser.add_argument("--directory", type=Path, default=Path("state/app"), help="where (default: state/app)")
+    parser.add_argument("--old", type=Path, required=True, help="JSON with host and port of the old server")
+    parser.add_argument("--new", type=Path, help="the same of the new one")
+    parser.add_argument("--port", type=int, default=APP_PORT, help="where the application will answer")
+    options = parser.parse_args()
+    render_config(options.directory, options.old, options.new, options.port)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

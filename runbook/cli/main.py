@@ -14,6 +14,7 @@ from runbook.cli.guarding import guard
 from runbook.cli.options import JSON, NO_GUARD, PLAN, PLAN_FILE, REASON, RUN, WINDOW, YES, Group, confirm
 from runbook.cli.record import audit
 from runbook.cli.recovering import recover
+from runbook.cli.rehearsing import rehearse
 from runbook.cli.simulated import sandbox
 from runbook.errors import Fenced, FencedOut, RunbookError, UsageError, render
 
@@ -95,22 +96,41 @@ def plan(home: Any, plan: Path, window: timedelta | None, as_json: bool, sql: bo
         show.outline(outline)
 
 
+cli.add_command(rehearse)
+
+
 @cli.command()
 @PLAN
 @WINDOW
 @JSON
 @YES
 @NO_GUARD
+@click.option(
+    "--unrehearsed",
+    metavar="REASON",
+    help="Begin although the plan has no fresh rehearsal (runbook rehearse); the reason is recorded.",
+)
 @click.pass_obj
-def execute(home: Any, plan: Path, window: timedelta | None, as_json: bool, yes: bool, no_guard: bool) -> None:
+def execute(
+    home: Any,
+    plan: Path,
+    window: timedelta | None,
+    as_json: bool,
+    yes: bool,
+    no_guard: bool,
+    unrehearsed: str | None,
+) -> None:
     """The night itself: upgrade inside the window, or bring the old setup back."""
+    from runbook.adapters.clock import SystemClock
     from runbook.cli.night import drive
     from runbook.commands import runs
     from runbook.plan.load import load_plan
+    from runbook.rehearsal.certificate import finding
 
-    load_plan(plan)  # nobody should have to answer for a plan that cannot begin
+    # nobody should have to answer for a plan that cannot begin
+    rehearsed = finding(home, load_plan(plan), unrehearsed, SystemClock().now())
     confirm(yes, f"Begin the upgrade of {plan} now?")
-    drive(home, lambda executor: runs.execute(executor, plan, window), as_json=as_json, no_guard=no_guard)
+    drive(home, lambda executor: runs.execute(executor, plan, window, rehearsed), as_json=as_json, no_guard=no_guard)
 
 
 @cli.command()

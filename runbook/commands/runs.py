@@ -22,12 +22,16 @@ from runbook.runview import RunView
 from runbook.states import RunState
 
 
-def execute(executor: Executor, plan_path: Path, window: timedelta | None) -> tuple[str, RunState]:
-    """Open a run of the plan and drive it to its end; returns (run id, state)."""
+def execute(executor: Executor, plan_path: Path, window: timedelta | None, rehearsed: str = "") -> tuple[str, RunState]:
+    """Open a run of the plan and drive it to its end; returns (run id, state). ``rehearsed``: what the record says of
+    the rehearsal of the plan."""
     plan = load_plan(plan_path)
     for earlier in executor.store.run_ids():
         tidy(executor, earlier)
     run_id = executor.open_run(plan, (plan.window.length if window is None else window).total_seconds())
+    if rehearsed:
+        log = RunLog.load(executor.store, run_id, actor=executor.actor, now=executor.now)
+        log.append(Draft(Kind.NOTE, None, {"text": rehearsed, "finding": True}))
     return run_id, executor.drive(run_id, plan)
 
 

@@ -27,7 +27,7 @@ from runbook.plan.models import Plan
 from runbook.plan.types import quote
 
 FORMAT = 1
-LEFT_OUT = frozenset({"journal_copy"})
+LEFT_OUT = frozenset({"journal_copy", "rehearsal"})
 """What may change in the middle of a run: it says nothing about what is done."""
 _ABSENT = object()
 

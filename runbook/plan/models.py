@@ -23,6 +23,7 @@ from runbook.plan.held import Held
 from runbook.plan.hosts import Host, HostName, name_hosts
 from runbook.plan.impacts import Impact
 from runbook.plan.inplace import Packages
+from runbook.plan.rehearsal import Rehearsal
 from runbook.plan.sections import Carry, Checks, Jobs, Model, QueryCheck, Repoint, Scripts, Sessions
 from runbook.plan.services import Service
 from runbook.plan.setup import WindowsSetup
@@ -290,6 +291,9 @@ class Plan(Model):
         description="Where the journal is kept a second time, so that its loss does not lose the way back: server (a "
         "table in msdb of the source), a directory such as a share, relative to the plan, or none: then a lost journal "
         "cannot be rebuilt.",
+    )
+    rehearsal: Rehearsal = Field(
+        default=Rehearsal(), description="How it is rehearsed on throwaway servers.", examples=[{"required": True}]
     )
     budgets: dict[StepKey, StatedBudget] = Field(
         default={}, description="Time per step, by step name or id, where nothing was measured yet."

@@ -9,7 +9,19 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 
 from runbook.adapters.sqlserver import tsql
-from runbook.adapters.sqlserver.tsql import agent, backup, catalog, copy, logins, marker, objects, proof, session, state
+from runbook.adapters.sqlserver.tsql import (
+    agent,
+    backup,
+    catalog,
+    copy,
+    logins,
+    marker,
+    objects,
+    proof,
+    rehearsal,
+    session,
+    state,
+)
 from runbook.ports import JobDefinition, JobSchedule, JobStep, Login, ProofLevel, UserAccess
 
 NASTY = "we]ird 'name'; -- é漢"
@@ -126,6 +138,9 @@ SAMPLES: dict[Callable[..., object], list[Call]] = {
     proof.table_proof: [
         call(("dbo", NASTY), columns, level) for columns in (COLUMNS, WIDE, ()) for level in ProofLevel
     ],
+    rehearsal.every_row: [call(("dbo", NASTY), columns) for columns in (COLUMNS, WIDE, ())],
+    rehearsal.schedules: [call()],
+    rehearsal.still: [call(17)],
     proof.row_hash: [],
     proof.base_type: [],
     objects.inventory: [],

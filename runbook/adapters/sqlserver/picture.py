@@ -1,0 +1,99 @@
+"""What a throwaway server holds, read by other means than those a run proves its data with: every row, value by value.
+
+For rehearsals: a run is judged by what is there afterwards, not by what it says of itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from runbook.adapters.clock import SystemClock
+from runbook.adapters.sqlserver import agent, catalog, logins, proof
+from runbook.adapters.sqlserver.client import Client
+from runbook.adapters.sqlserver.connection import Connector
+from runbook.adapters.sqlserver.target import ServerTarget
+from runbook.adapters.sqlserver.tsql import rehearsal as text
+from runbook.adapters.sqlserver.tsql import state
+from runbook.cancel import CancelToken
+from runbook.plan.batches import split_batches
+from runbook.ports import DatabaseState
+from runbook.recording import Unrecorded
+
+PROGRAM = "runbook rehearse"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A server at one moment. ``tables`` by ``database.schema.table``: number of rows and digest of their values."""
+
+    databases: Mapping[str, tuple[Any, ...]]
+    """Name -> state, access, recovery model, read-only, compatibility level, owner."""
+    tables: Mapping[str, tuple[int, str]]
+    jobs: Mapping[str, bool]
+    logins: tuple[str, ...]
+
+
+def take(target: ServerTarget) -> Picture:
+    """Look at everything."""
+    client = _client(target)
+    known = {name: info for name, info in catalog.databases(client).items() if info.snapshot_of is None}
+    databases = {
+        name: (
+            info.state.value,
+            info.user_access.value,
+            info.recovery_model.value,
+            info.is_read_only,
+            info.compatibility_level,
+            info.owner,
+        )
+        for name, info in known.items()
+    }
+    online = [name for name, info in known.items() if info.state is DatabaseState.ONLINE]
+    return Picture(
+        databases,
+        {key: found for name in online for key, found in _tables(client, name)},
+        {job.name: job.enabled for job in agent.jobs(client)},
+        tuple(sorted(login.name for login in logins.logins(client))),
+    )
+
+
+def _tables(client: Client, database: str) -> Iterable[tuple[str, tuple[int, str]]]:
+    listed = proof.tables(client, database)
+    with client.reading(database) as session:
+        for table in listed:
+            schema, _, name = table.name.partition(".")
+            rows = session.read(text.every_row((schema, name), table.columns)).first.rows
+            yield f"{database}.{table.name}", (len(rows), _digest(rows))
+
+
+def _digest(rows: Sequence[Sequence[Any]]) -> str:
+    """The same whatever the order of rows: the sum of their hashes."""
+    total = sum(int.from_bytes(hashlib.sha256(repr(tuple(row)).encode()).digest(), "big") for row in rows)
+    return f"{total % (1 << 256):064x}"
+
+
+def keep_still(target: ServerTarget, databases: Sequence[str]) -> None:
+    """Let nothing begin by itself on a throwaway server, and give its databases the check that a night asks for."""
+    client = _client(target)
+    for row in client.read(text.schedules()).first.rows:
+        client.effect(text.still(int(row[0])))
+    for database in databases:
+        client.effect(state.check(database))
+
+
+def run_script(target: ServerTarget, path: Path) -> None:
+    """Run a T-SQL file, batch by batch, on one session. ServerError for what the server refuses."""
+    client = _client(target)
+    with client.inside() as session:
+        for batch in split_batches(path.read_text(encoding="utf-8-sig")):
+            for _ in range(batch.count):
+                session.effect(batch.sql)
+
+
+def _client(target: ServerTarget) -> Client:
+    token = CancelToken(SystemClock())
+    return Client(Connector("throwaway", target, PROGRAM, token), token, Unrecorded())

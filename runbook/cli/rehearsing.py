@@ -1,0 +1,117 @@
+"""``runbook rehearse``."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import click
+
+from runbook.cli.options import JSON, PLAN
+from runbook.errors import UsageError
+
+FAMILIES = ("fail", "hang", "kill", "data")
+SUMMARY = "GITHUB_STEP_SUMMARY"
+
+
+@click.command()
+@PLAN
+@JSON
+@click.option("--on", type=click.Choice(["sandbox"]), default="sandbox", show_default=True,
+              help="Where throwaway servers come from.")  # fmt: skip
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="PATTERN",
+    help="Only scenarios of that name, e.g. back, fail:close-gate, 'kill:*'.",
+)
+@click.option("--faults", metavar="LIST", default=",".join(FAMILIES), show_default=True,
+              help="Which sorts of faults, by commas; none for none.")  # fmt: skip
+@click.option("--jobs", type=click.IntRange(0), default=0, help="Nights at a time; default: three for each core.")
+@click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML to this file.")
+@click.option(
+    "--markdown", type=click.Path(path_type=Path), help=f"Add a summary to this file; default: {SUMMARY} when set."
+)
+@click.option("--clean", is_flag=True, help="Take away what killed rehearsals left, and the evidence of wrong ones.")
+@click.pass_obj
+def rehearse(
+    home: Any,
+    plan: Path,
+    as_json: bool,
+    on: str,
+    only: tuple[str, ...],
+    faults: str,
+    jobs: int,
+    junit: Path | None,
+    markdown: Path | None,
+    clean: bool,
+) -> None:
+    """Go through the whole night on throwaway servers: both ways, and everything that can go wrong.
+
+    Exit codes: 0 every ending was the right one; 10 a night ended elsewhere than it should, with the system in service
+    on a proven setup; 20 a night needed a person, or ended neither old nor new; 30 it could not be rehearsed; 40 it was
+    interrupted.
+    """
+    from runbook.commands import rehearsing
+
+    if clean:
+        click.echo(f"{rehearsing.clean(home, click.echo)} rehearsals taken away")
+        return
+    wish = rehearsing.Wish(on, only, _families(faults), jobs)
+    said = (lambda text: click.echo(text, err=True)) if as_json else click.echo
+    report = _rehearsed(rehearsing.Rehearsal(home, plan, wish, say=said, stop=Event()), said)
+    _write(report, junit, markdown)
+    _show(report, as_json=as_json)
+    sys.exit(report.code)
+
+
+def _families(text: str) -> tuple[str, ...]:
+    found = tuple(part.strip() for part in text.split(",") if part.strip() not in ("", "none"))
+    for one in found:
+        if one not in FAMILIES:
+            raise UsageError(f"{one!r} is no sort of fault", hint=f"There are {', '.join(FAMILIES)}, and none.")
+    return found
+
+
+def _rehearsed(rehearsal: Any, said: Any) -> Any:
+    from runbook.rehearsal.nights import Stopped
+    from runbook.rehearsal.reports import line
+
+    rehearsal.told = lambda verdict: said(line(verdict, 34))
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, lambda *_: rehearsal.stop.set()) for number in numbers}
+    try:
+        return rehearsal.rehearse()
+    except Stopped:
+        click.echo("interrupted: nothing of it is left", err=True)
+        sys.exit(40)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _write(report: Any, junit: Path | None, markdown: Path | None) -> None:
+    from runbook.rehearsal import reports
+
+    if junit:
+        junit.write_bytes(reports.junit(report))
+    page = markdown or (Path(os.environ[SUMMARY]) if os.environ.get(SUMMARY) else None)
+    if page:
+        with page.open("a", encoding="utf-8") as file:
+            file.write(reports.markdown(report))
+
+
+def _show(report: Any, *, as_json: bool) -> None:
+    from runbook.cli import show
+    from runbook.rehearsal import reports
+
+    if as_json:
+        show.emit(report.to_json())
+        return
+    click.echo()
+    for text in reports.table(report):
+        click.echo(text)

@@ -1,0 +1,288 @@
+"""``runbook rehearse``: the plan on throwaway servers, both ways and everything that can go wrong, side by side."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from runbook.adapters.clock import SystemClock
+from runbook.adapters.sqlserver import picture
+from runbook.app import build_executor
+from runbook.errors import Refused, UsageError
+from runbook.home import Home
+from runbook.plan.fingerprint import fingerprint
+from runbook.plan.load import load_plan
+from runbook.plan.models import Plan, Server
+from runbook.rehearsal import certificate, commands, measuring
+from runbook.rehearsal.judging import Measure, Verdict, judge
+from runbook.rehearsal.nights import Night, Stage, Stopped
+from runbook.rehearsal.onsandbox import OnSandbox, server_name
+from runbook.rehearsal.place import Place, left_behind, refuse_inside
+from runbook.rehearsal.providing import Made, Provider, Wanted
+from runbook.rehearsal.reports import Report
+from runbook.rehearsal.rewriting import Rewritten, rewrite
+from runbook.rehearsal.scenarios import BACK, FAULTS, FORWARD, Ending, Family, Scenario, chosen, scenarios
+from runbook.step import Sizes
+
+PROVIDERS: Mapping[str, Callable[[], Provider]] = {"sandbox": OnSandbox}
+SHORT_RESERVE = 5.0
+"""Seconds of reserve that a short window has at least; see Window.reserve_for."""
+NO_PORT = 1
+"""Where nothing answers: the plan is only compiled."""
+SIDE_BY_SIDE = 3
+"""Nights at a time for each core: most of them wait most of the time."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What of it is wanted."""
+
+    on: str = "sandbox"
+    only: tuple[str, ...] = ()
+    faults: tuple[str, ...] = tuple(family.value for family in FAULTS)
+    jobs: int = 0
+    """Nights at a time; 0: as many as this machine can take."""
+
+    @property
+    def whole(self) -> bool:
+        """Nothing is left out by choice."""
+        return not self.only and set(self.faults) >= {family.value for family in FAULTS}
+
+
+@dataclass
+class Rehearsal:
+    """One rehearsal, from the seed to the verdicts. ``told`` is called with each verdict as it is known."""
+
+    home: Home
+    plan_path: Path
+    wish: Wish
+    told: Callable[[Verdict], None] = lambda _: None
+    say: Callable[[str], None] = lambda _: None
+    stop: Event = field(default_factory=Event)
+
+    def __post_init__(self) -> None:
+        refuse_inside(self.home)
+        self._clock = SystemClock()
+        self._plan = load_plan(self.plan_path)
+        self._text = self.plan_path.read_text(encoding="utf-8-sig")
+        self._provider = PROVIDERS[self.wish.on]()
+        self._wanted = {name: self._want(one) for name, one in self._plan.servers.items()}
+        self._short = 0.0
+        self._upgraded: Mapping[str, tuple[int, str]] | None = None
+        if not (self._plan.rehearsal.seed or self._plan.rehearsal.scripts):
+            raise Refused(
+                "the plan does not say what throwaway servers are filled with",
+                hint="Add rehearsal.seed (a command) or rehearsal.scripts (T-SQL files) to it; see docs/rehearse.md.",
+            )
+
+    def _want(self, server: Server) -> Wanted:
+        if server.version is None:
+            raise Refused(
+                f"the plan does not say which version {server.name} is",
+                hint=f"Add servers.{server.name}.expect.version: a rehearsal takes a throwaway server of that version.",
+            )
+        name = server.expect.server_name or (server.url.host if server.url.scheme == "sandbox" else "")
+        wanted = Wanted(server.name, server_name(name, server.name), server.version)
+        self._provider.refuse_unfit(wanted)
+        return wanted
+
+    # --- the course of it --------------------------------------------------------------------------------------
+
+    def rehearse(self) -> Report:
+        """Everything that is wanted. Refused when it cannot begin or the plan is refused; nothing is left running."""
+        clear(self.home, self._provider, self.say)
+        plan, began, at = self._plan, self._clock.monotonic(), self._clock.now()
+        identity = self._clock.new_id()
+        mark = fingerprint(plan)
+        place = Place.new(self.home, identity)
+        try:
+            return self._report(place, identity, mark.digest, at, began)
+        finally:
+            place.clean(self._provider)
+
+    def _report(self, place: Place, identity: str, digest: str, at: Any, began: float) -> Report:
+        rewritten, before = self._seed(place)
+        stage = Stage(self._plan, self._text, self._provider, self._wanted, place.directory, place.template, self.stop,
+                      refuse_own=self._refuse_own)  # fmt: skip
+        listed = self._listed()
+        measure = Measure(self._plan.source, self._plan.target, tuple(d.name for d in self._plan.databases), before)
+        verdicts = list(self._nights(place, stage, measure, listed))
+        measured = {}
+        if {FORWARD, BACK} <= {one.scenario.name for one in verdicts if not one.code}:
+            measured = measuring.measured(_home(place, FORWARD), _home(place, BACK))
+        left_out = list(dict.fromkeys(rewritten.not_rehearsed))
+        if self._plan.strategy == "scripts":
+            left_out.append("wrong data after the upgrade: scripts change data, only the checks of the plan judge it")
+        evidence = place.directory / "evidence"
+        report = Report(
+            identity, self._plan.name, digest, self.wish.on, at, self._clock.monotonic() - began,
+            tuple(verdicts), tuple(left_out), self.wish.whole, measured, str(evidence) if evidence.is_dir() else "",
+        )  # fmt: skip
+        certificate.write(self.home, identity, report.to_json())
+        return report
+
+    def _seed(self, place: Place) -> tuple[Rewritten, Mapping[str, picture.Picture]]:
+        """Fill the throwaway servers once; returns the plan of the rehearsal and what they hold before any night."""
+        home, rehearsal, plan = place.template / "home", self._plan.rehearsal, self._plan
+        home.mkdir(parents=True)
+        made = self._provider.start(home, self._wanted)
+        self._refuse_own(made)
+        facts, where = place.template / "servers", place.template / "seed"
+        where.mkdir()
+        commands.write_facts(facts, plan, made)
+        if rehearsal.seed:
+            self.say("filling throwaway servers")
+            words = commands.filled(rehearsal.seed, plan, facts, 0)
+            commands.run(words, where, commands.environment(place.directory, home), "rehearsal.seed")
+        for path in rehearsal.scripts:
+            picture.run_script(made[plan.source].target, path)
+        picture.keep_still(made[plan.source].target, [database.name for database in plan.databases])
+        before = {role: picture.take(one.target) for role, one in made.items()}
+        self._refuse_unseeded(before[plan.source])
+        entries = {role: one.entry for role, one in made.items()}
+        rewritten = rewrite(plan, self._text, entries, NO_PORT)
+        self._compiled = build_executor(Home(home, "sqlite://")).compiled(self._laid_out(place, rewritten), Sizes())
+        self._provider.stop(home)
+        return rewritten, before
+
+    def _laid_out(self, place: Place, rewritten: Rewritten) -> Plan:
+        return load_plan(rewritten.write(place.template / "plan"))
+
+    def _refuse_unseeded(self, found: picture.Picture) -> None:
+        missing = [one.name for one in self._plan.databases if one.name not in found.databases]
+        if missing:
+            raise Refused(
+                f"after rehearsal.seed there is no database {', '.join(missing)} on {self._plan.source}",
+                hint="It has to make every database that the plan names.",
+            )
+
+    def _listed(self) -> list[Scenario]:
+        graph, steps = self._compiled.graph, self._compiled.steps
+        effects = {identity for identity, step in steps.items() if step.Intent is not None}
+        moved = [self._plan.databases[0].name] if self._plan.strategy == "side-by-side" else []
+        every = scenarios(graph, effects, self._plan.on_loss, moved)
+        found = chosen(every, self.wish.only, self.wish.faults)
+        if not found:
+            names = ", ".join(one.name for one in every)
+            raise UsageError("no scenario is called so", hint=f"There are: {names}.")
+        return found
+
+    # --- the nights --------------------------------------------------------------------------------------------
+
+    def _nights(self, place: Place, stage: Stage, measure: Measure, listed: list[Scenario]) -> Iterator[Verdict]:
+        """First what is measured, with nothing beside it; then the faults, side by side."""
+        needs_forward = any(one.short or self._plan.strategy == "scripts" for one in listed)
+        alone = [one for one in listed if one.alone]
+        if needs_forward and FORWARD not in {one.name for one in alone}:
+            alone.insert(0, Scenario(FORWARD, Family.NIGHT, Ending.NEW))
+        for one in alone:
+            verdict, measure = self._played(place, stage, measure, one)
+            yield verdict
+            if one.name == FORWARD and verdict.code:
+                self.say("the night forward went wrong: the others would show nothing")
+                return
+        rest = [one for one in listed if not one.alone]
+        jobs = self.wish.jobs or SIDE_BY_SIDE * (os.cpu_count() or 1)
+        with ThreadPoolExecutor(jobs, thread_name_prefix="night") as pool:
+            found = {pool.submit(self._play, place, stage, measure, one): one for one in _mixed(rest)}
+            try:
+                verdicts = {found[done].name: done.result() for done in as_completed(found)}
+            except BaseException:
+                self.stop.set()
+                pool.shutdown(cancel_futures=True)
+                raise
+        yield from (verdicts[one.name] for one in rest)
+
+    def _played(self, place: Place, stage: Stage, measure: Measure, one: Scenario) -> tuple[Verdict, Measure]:
+        verdict = self._play(place, stage, measure, one)
+        if one.name != FORWARD or self._upgraded is None:
+            return verdict, measure
+        return verdict, Measure(measure.source, measure.target, measure.databases, measure.before, self._upgraded)
+
+    def _play(self, place: Place, stage: Stage, measure: Measure, one: Scenario) -> Verdict:
+        if self.stop.is_set():
+            raise Stopped
+        directory = place.night(one.name)
+        directory.mkdir(parents=True)
+        night = Night(stage, one, directory, self._window(one))
+        observed = night.play()
+        verdict = judge(one, observed, measure)
+        if one.name == FORWARD:
+            self._remember_forward(place, observed.world.servers, observed.seconds)
+        if verdict.code:
+            place.keep(directory)
+        if not one.alone:
+            shutil.rmtree(directory, ignore_errors=True)
+        self.told(verdict)
+        return verdict
+
+    def _window(self, one: Scenario) -> float:
+        return self._short if one.short else self._plan.window.length.total_seconds()
+
+    def _remember_forward(self, place: Place, servers: Mapping[str, picture.Picture], seconds: float) -> None:
+        """What later nights are measured by."""
+        if self._plan.target is None and servers:
+            self._upgraded = servers[self._plan.source].tables
+        stated = self._plan.window.reserve
+        reserve = stated.total_seconds() if stated is not None else SHORT_RESERVE
+        if servers:
+            self._short = measuring.shortest_window(_home(place, FORWARD), seconds, reserve)
+
+    def _refuse_own(self, made: Mapping[str, Made]) -> None:
+        """Nothing of the real system is ever touched: a throwaway server that is one of the plan's own ends it all."""
+        real = {str((self.home.sandbox / one.url.host).resolve()) for one in self._plan.servers.values()
+                if one.url.scheme == "sandbox"}  # fmt: skip
+        addresses = {_address(one.url.host, one.url.port or 1433) for one in self._plan.servers.values()
+                     if one.url.scheme == "mssql"}  # fmt: skip
+        for role, one in made.items():
+            if one.place in real or _address(str(one.facts["host"]), int(one.facts["port"])) in addresses:
+                raise Refused(f"the throwaway server for {role} is one of the plan's own", hint="Report this.")
+
+
+def _address(host: str, port: int) -> tuple[str, int]:
+    try:
+        return socket.gethostbyname(host), port
+    except OSError:
+        return host.lower(), port
+
+
+def _home(place: Place, name: str) -> Home:
+    directory = place.night(name) / "home"
+    return Home(directory, f"sqlite:///{directory / 'journal.db'}")
+
+
+def _mixed(found: Collection[Scenario]) -> list[Scenario]:
+    """Those that mostly wait between those that mostly work, the long ones first."""
+    waiting = [one for one in found if one.short]
+    working = [one for one in found if not one.short]
+    mixed: list[Scenario] = []
+    while waiting or working:
+        mixed += [side.pop(0) for side in (waiting, working) if side]
+    return mixed
+
+
+def clear(home: Home, provider: Provider, say: Callable[[str], None]) -> int:
+    """Take away what rehearsals left whose process is gone; returns how many there were."""
+    found = [place for place in left_behind(home) if (place.directory / "rehearse.lock").exists()]
+    for place in found:
+        say(f"taking away what is left of rehearsal {place.directory.name}")
+        place.clean(provider)
+    return len(found)
+
+
+def clean(home: Home, say: Callable[[str], None]) -> int:
+    """``runbook rehearse --clean``: also the evidence of those that went wrong. Returns how many there were."""
+    found = left_behind(home)
+    for place in found:
+        for make in PROVIDERS.values():
+            place.clean(make())
+        shutil.rmtree(place.directory, ignore_errors=True)
+        say(f"rehearsal {place.directory.name} is gone")
+    return len(found)

@@ -1,0 +1,116 @@
+"""The dated record of a rehearsal, bound to the fingerprint of its plan: what ``execute`` asks for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from runbook.adapters import files
+from runbook.errors import Refused, UsageError
+from runbook.home import Home
+from runbook.plan.durations import format_duration
+from runbook.plan.fingerprint import fingerprint
+from runbook.plan.models import Plan
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A rehearsal that is on record; ``right`` when every ending was, ``whole`` when nothing was left out by choice."""
+
+    path: Path
+    plan: str
+    fingerprint: str
+    at: datetime
+    on: str
+    right: bool
+    whole: bool
+    not_rehearsed: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> bool:
+        """It says that the plan works, all of it."""
+        return self.right and self.whole
+
+
+def directory_of(home: Home) -> Path:
+    """Where the records are."""
+    return home.directory / "rehearsed"
+
+
+def write(home: Home, identity: str, record: dict[str, Any]) -> Path:
+    """Keep a record; HostError when it cannot be written."""
+    path = directory_of(home) / f"{identity}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.write(path, json.dumps({"format": FORMAT, **record}, indent=1, ensure_ascii=False).encode())
+    return path
+
+
+def certificates(home: Home) -> Iterator[Certificate]:
+    """All, newest first; a file that is none is passed over."""
+    for path in sorted(directory_of(home).glob("*.json"), reverse=True):
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            yield Certificate(
+                path,
+                data["plan"],
+                data["fingerprint"],
+                datetime.fromisoformat(data["at"]),
+                data["on"],
+                data["right"],
+                data["whole"],
+                tuple(data["not_rehearsed"]),
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+
+
+def is_asked_for(plan: Plan) -> bool:
+    """Whether execute wants one: on real servers always, on sandbox servers (which are throwaway servers themselves)
+    when the plan says so."""
+    return plan.rehearsal.required or any(one.url.scheme != "sandbox" for one in plan.servers.values())
+
+
+def finding(home: Home, plan: Plan, unrehearsed: str | None, now: datetime) -> str:
+    """What the record of a run says of its rehearsal; Refused when there is none that counts and nobody said that it
+    is to go without."""
+    if unrehearsed is not None and not unrehearsed.strip():
+        raise UsageError(
+            "no reason is given for going unrehearsed", hint="Write it: --unrehearsed 'what makes it safe'."
+        )
+    if not is_asked_for(plan):
+        return f"not rehearsed: {unrehearsed}" if unrehearsed else ""
+    why, found = _missing(home, plan, now)
+    if found:
+        left_out = f"; not rehearsed: {'; '.join(found.not_rehearsed)}" if found.not_rehearsed else ""
+        return f"rehearsed on {found.on} at {found.at:%Y-%m-%d %H:%M} UTC{left_out}"
+    if unrehearsed is None:
+        raise Refused(
+            why, hint=f"Rehearse it: runbook rehearse {plan.path.name}; or say why not: --unrehearsed REASON."
+        )
+    return f"not rehearsed ({why}): {unrehearsed}"
+
+
+def _missing(home: Home, plan: Plan, now: datetime) -> tuple[str, Certificate | None]:
+    """The certificate that counts, or why there is none."""
+    digest, age = fingerprint(plan).digest, plan.rehearsal.max_age
+    of_plan = [one for one in certificates(home) if one.plan == plan.name]
+    if not of_plan:
+        return f"the plan {plan.name} was never rehearsed here", None
+    same = [one for one in of_plan if one.fingerprint == digest]
+    if not same:
+        return f"the plan {plan.name} was changed since it was rehearsed at {of_plan[0].at:%Y-%m-%d %H:%M} UTC", None
+    newest = same[0]
+    good = next((one for one in same if one.counts), None)
+    if not newest.right:
+        return f"the rehearsal of {plan.name} at {newest.at:%Y-%m-%d %H:%M} UTC went wrong", None
+    if good is None:
+        return f"the plan {plan.name} was rehearsed in part only", None
+    if now - good.at > age:
+        return f"the rehearsal of {plan.name} is older than {format_duration(age)}: {good.at:%Y-%m-%d %H:%M} UTC", None
+    return "", good

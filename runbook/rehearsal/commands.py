@@ -1,0 +1,136 @@
+"""Commands of a rehearsal: those that the plan names for it, and this very program."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from threading import Event
+
+from runbook.errors import Refused
+from runbook.plan.models import Plan
+from runbook.rehearsal.place import VARIABLE
+from runbook.rehearsal.providing import Made
+
+READY_SECONDS, POLL, END_SECONDS = 30.0, 0.02, 5.0
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def environment(rehearsal: Path, home: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Of everything that is started: no setting of the real home, journal or failpoints goes along."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RUNBOOK_")}
+    path = os.pathsep.join(filter(None, [str(ROOT), kept.get("PYTHONPATH", "")]))
+    own = {VARIABLE: str(rehearsal), "RUNBOOK_HOME": str(home), "PYTHONPATH": path, "COLUMNS": "200"}
+    return {**kept, **own, **(more or {})}
+
+
+def filled(words: Sequence[str], plan: Plan, facts: Path, port: int) -> list[str]:
+    """The words of a command with its places filled in. ``facts``: where the files of the servers are."""
+    places = {
+        "{python}": sys.executable,
+        "{plan}": str(plan.directory),
+        "{source.json}": str(facts / "source.json"),
+        "{target.json}": str(facts / "target.json"),
+        "{port}": str(port),
+    }
+    return [_filled(word, places) for word in words]
+
+
+def _filled(word: str, places: Mapping[str, str]) -> str:
+    for place, value in places.items():
+        word = word.replace(place, value)
+    return word
+
+
+def write_facts(directory: Path, plan: Plan, made: Mapping[str, Made]) -> None:
+    """How to reach each server, for commands: readable by this account alone, never an argument."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for role, name in (("source", plan.source), ("target", plan.target)):
+        if name is None:
+            continue
+        path = directory / f"{role}.json"
+        path.unlink(missing_ok=True)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(dict(made[name].facts), file)
+
+
+def run(words: Sequence[str], directory: Path, env: Mapping[str, str], what: str) -> None:
+    """To its end; Refused with its last words when it fails."""
+    try:
+        done = subprocess.run(  # noqa: S603 - the plan names it for this
+            list(words),
+            cwd=directory,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    except OSError as error:
+        raise Refused(
+            f"{what}: {words[0]} cannot be started: {error.strerror}", hint="See rehearsal in the plan."
+        ) from error
+    if done.returncode:
+        said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
+        raise Refused(f"{what} ended with {done.returncode}: {said}", hint=f"Try it: {' '.join(words)}")
+
+
+def free_port() -> int:
+    """One that nobody has now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Application:
+    """The copy of the application, as long as a night goes on."""
+
+    def __init__(self, words: Sequence[str], directory: Path, env: Mapping[str, str], port: int) -> None:
+        self._log = directory.parent / "said-application.txt"
+        with self._log.open("ab") as out:
+            try:
+                self._process = subprocess.Popen(  # noqa: S603 - the plan names it for this
+                    list(words),
+                    cwd=directory,
+                    env=dict(env),
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=out,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise Refused(
+                    f"the copy of the application cannot be started: {error.strerror}",
+                    hint="See rehearsal.application in the plan.",
+                ) from error
+        self._await(port)
+
+    def _await(self, port: int) -> None:
+        for _ in range(int(READY_SECONDS / POLL)):
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1.0):
+                return
+            if self._process.poll() is not None:
+                break
+            Event().wait(POLL)
+        self.end()
+        said = self._log.read_text(encoding="utf-8", errors="replace").strip()[-500:] or "it said nothing"
+        raise Refused(
+            f"the copy of the application does not answer on port {port}: {said}",
+            hint="It must listen on 127.0.0.1 and the port that {port} in rehearsal.application.run stands for.",
+        )
+
+    def end(self) -> None:
+        """End it."""
+        self._process.terminate()
+        try:
+            self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()

@@ -1,0 +1,96 @@
+"""Throwaway servers of the sandbox: processes with a directory each, below the home directory of one scenario."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from runbook.adapters.sqlserver import ServerTarget
+from runbook.errors import NotSupported, Refused
+from runbook.plan.types import SANDBOX_VERSIONS
+from runbook.rehearsal.providing import Made, Wanted
+from runbook.sandbox import manage
+
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,14}")
+ONCE = 1
+
+
+class OnSandbox:
+    """Implements :class:`runbook.rehearsal.providing.Provider`."""
+
+    name = "sandbox"
+
+    def refuse_unfit(self, wanted: Wanted) -> None:
+        """See the port."""
+        if wanted.version not in SANDBOX_VERSIONS:
+            known = ", ".join(map(str, SANDBOX_VERSIONS))
+            raise NotSupported(
+                f"the sandbox cannot play SQL Server {wanted.version}, which {wanted.role} runs",
+                hint=f"It plays {known}.",
+            )
+
+    def start(self, home: Path, wanted: Mapping[str, Wanted]) -> Mapping[str, Made]:
+        """See the port."""
+        try:
+            return {role: _start(home, one) for role, one in wanted.items()}
+        except manage.SandboxError as error:
+            raise Refused(f"a throwaway server does not start: {error}", hint=error.hint) from error
+
+    def copy(self, template: Path, home: Path) -> None:
+        """See the port."""
+        shutil.copytree(template / "sandbox", home / "sandbox")
+        for directory in (home / "sandbox").iterdir():
+            _forget_port(directory / manage.SETTINGS)
+
+    def corrupt(self, home: Path, wanted: Wanted, statement: str) -> str:
+        """See the port."""
+        manage.fault(_directory(home, wanted), "corrupt", statement, times=ONCE)
+        return ""
+
+    def has_struck(self, home: Path, wanted: Wanted) -> bool:
+        """See the port."""
+        return not manage.list_faults(_directory(home, wanted))
+
+    def stop(self, home: Path) -> None:
+        """See the port."""
+        for directory in (home / "sandbox").iterdir() if (home / "sandbox").is_dir() else ():
+            with suppress(manage.SandboxError):
+                manage.stop(directory)
+
+
+def server_name(wanted: str, role: str) -> str:
+    """A name that the sandbox can have: the wanted one when it can, else one made from the plan's own."""
+    if NAME.fullmatch(wanted):
+        return wanted
+    plain = re.sub(r"[^A-Za-z0-9]", "", role.upper())
+    return f"R{plain}"[:15]
+
+
+def _directory(home: Path, wanted: Wanted) -> Path:
+    return home / "sandbox" / wanted.server_name
+
+
+def _start(home: Path, wanted: Wanted) -> Made:
+    directory = _directory(home, wanted)
+    info = manage.start(directory, wanted.server_name, str(wanted.version))
+    url = f"sandbox://{wanted.server_name}?version={wanted.version}"
+    return Made(
+        wanted.role,
+        ServerTarget(url=url, sandbox_home=home / "sandbox"),
+        {"url": url, "expect": {"server_name": wanted.server_name, "version": wanted.version}},
+        {"host": info.host, "port": info.port, "user": info.user, "password": info.password, "name": info.name},
+        str(directory.resolve()),
+    )
+
+
+def _forget_port(settings: Path) -> None:
+    """Each copy gets a port of its own, and keeps it."""
+    known = json.loads(settings.read_text(encoding="utf-8"))
+    known.pop("port", None)
+    mode = settings.stat().st_mode
+    settings.write_text(json.dumps(known), encoding="utf-8")
+    settings.chmod(mode)

@@ -1,0 +1,135 @@
+"""Where a rehearsal lives, and how everything of it is taken away again, whoever killed it.
+
+One directory below ``RUNBOOK_HOME/rehearsals``. Every process that is started for it carries that directory in its
+environment; who rehearses holds a lock in it that the system frees with the process.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from threading import Event
+
+from runbook.adapters.detached import Place as Held
+from runbook.errors import Refused
+from runbook.home import Home
+from runbook.rehearsal.providing import Provider
+
+VARIABLE = "RUNBOOK_REHEARSAL"
+"""Environment variable: the directory of the rehearsal that a process belongs to."""
+EVIDENCE = "evidence"
+KEPT = frozenset({EVIDENCE})
+NIGHTS, TEMPLATE = "nights", "template"
+END_SECONDS, POLL = 10.0, 0.05
+
+
+class Place:
+    """The directory of one rehearsal."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._lock = Held(directory / "rehearse.lock")
+
+    @classmethod
+    def new(cls, home: Home, identity: str) -> Place:
+        """One that nobody else has."""
+        directory = root_of(home) / identity
+        directory.mkdir(parents=True, mode=0o700)
+        place = cls(directory.resolve())
+        place._lock.take()
+        return place
+
+    @property
+    def is_in_use(self) -> bool:
+        """Somebody rehearses there now."""
+        return self._lock.is_taken()
+
+    @property
+    def template(self) -> Path:
+        """The seeded servers, and the plan's files."""
+        return self.directory / TEMPLATE
+
+    def night(self, name: str) -> Path:
+        """The directory of one scenario."""
+        plain = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in name)
+        return self.directory / NIGHTS / plain[:80]
+
+    def homes(self) -> Iterator[Path]:
+        """Every home directory of servers below it."""
+        for pattern in (f"{TEMPLATE}/home", f"{NIGHTS}/*/home"):
+            yield from self.directory.glob(pattern)
+
+    def keep(self, night: Path) -> Path:
+        """The journal, the plan and what was said of a night, beside the rest, for whoever looks why it went wrong."""
+        kept = self.directory / EVIDENCE / night.name
+        kept.mkdir(parents=True, exist_ok=True)
+        for pattern in ("home/journal.db*", "home/guard/*.log", "plan/runbook.yaml", "said-*.txt", "struck"):
+            for path in night.glob(pattern):
+                shutil.copyfile(path, kept / path.name)
+        return kept
+
+    def clean(self, provider: Provider) -> None:
+        """End every process of it and delete everything but the evidence."""
+        end_processes(self.directory)
+        for home in self.homes():
+            provider.stop(home)
+        end_processes(self.directory)
+        kept = (self.directory / EVIDENCE).is_dir()
+        for path in self.directory.iterdir() if kept else ():
+            if path.name not in KEPT:
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+        if not kept:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def root_of(home: Home) -> Path:
+    """Where all rehearsals are."""
+    return home.directory / "rehearsals"
+
+
+def left_behind(home: Home) -> list[Place]:
+    """Rehearsals whose process is gone, oldest first."""
+    found = [Place(path) for path in sorted(root_of(home).glob("*-*-*")) if path.is_dir()]
+    return [place for place in found if not place.is_in_use]
+
+
+def refuse_inside(home: Home) -> None:
+    """A rehearsal that is started from inside of one would never end."""
+    if os.environ.get(VARIABLE):
+        raise Refused("this is a rehearsal already", hint=f"Take {VARIABLE} out of the environment.")
+    if sys.platform != "linux":
+        raise Refused("rehearsals run on Linux", hint=f"Set RUNBOOK_HOME ({home.directory}) up on a Linux machine.")
+
+
+def end_processes(directory: Path) -> None:
+    """``kill -9`` whatever was started for this rehearsal, until nothing is left."""
+    for _ in range(int(END_SECONDS / POLL)):
+        found = working_for(directory)
+        for pid in found:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        if not found:
+            return
+        Event().wait(POLL)
+
+
+def working_for(directory: Path) -> list[int]:
+    """Processes that live and carry this directory, or a home below it, in their environment."""
+    wanted = f"{VARIABLE}={directory}".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            with suppress(OSError):
+                if wanted in (entry / "environ").read_bytes().split(b"\0") and _lives(entry):
+                    found.append(int(entry.name))
+    return found
+
+
+def _lives(entry: Path) -> bool:
+    state = (entry / "stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[0]
+    return state not in "ZX"

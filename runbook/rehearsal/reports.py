@@ -1,0 +1,141 @@
+"""What a rehearsal found, for a terminal, a CI system and a summary page."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from runbook.rehearsal.judging import RIGHT, Verdict
+
+MEANING = {
+    0: "every ending was the right one",
+    10: "a night ended elsewhere than it should, with the system in service on a proven setup",
+    20: "a night needed a person, or ended neither old nor new",
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """A rehearsal that came to its end. Instants are aware UTC."""
+
+    identity: str
+    plan: str
+    fingerprint: str
+    on: str
+    at: datetime
+    seconds: float
+    verdicts: tuple[Verdict, ...]
+    not_rehearsed: tuple[str, ...]
+    whole: bool
+    measured: dict[str, Any]
+    evidence: str = ""
+
+    @property
+    def code(self) -> int:
+        """The worst of all."""
+        return max((one.code for one in self.verdicts), default=RIGHT)
+
+    def to_json(self) -> dict[str, Any]:
+        """The documented schema (docs/json.md)."""
+        return {
+            "rehearsal": self.identity,
+            "plan": self.plan,
+            "fingerprint": self.fingerprint,
+            "on": self.on,
+            "at": self.at.isoformat(timespec="seconds"),
+            "seconds": round(self.seconds, 1),
+            "right": self.code == RIGHT,
+            "code": self.code,
+            "whole": self.whole,
+            "scenarios": [one.to_json() for one in self.verdicts],
+            "not_rehearsed": list(self.not_rehearsed),
+            "measured": self.measured,
+            "evidence": self.evidence or None,
+        }
+
+
+def table(report: Report) -> Iterator[str]:
+    """Scenario, ending, seconds, proof; what was wrong below its line."""
+    width = max((len(one.scenario.name) for one in report.verdicts), default=8)
+    yield f"{'':<2}{'scenario':<{width}}  {'ending':<22} {'seconds':>7}  proof"
+    for one in report.verdicts:
+        yield line(one, width)
+        yield from (f"    {'at ' + one.step + ': ' if one.step else ''}{wrong}" for wrong in one.wrong)
+    yield from (f"not rehearsed: {what}" for what in report.not_rehearsed)
+    wrong = sum(one.code != RIGHT for one in report.verdicts)
+    yield f"{len(report.verdicts)} scenarios, {wrong} wrong, {report.seconds:.0f} s: {MEANING[report.code]}"
+    if report.evidence:
+        yield f"what is left of the wrong ones: {report.evidence}"
+
+
+def line(one: Verdict, width: int) -> str:
+    """One scenario."""
+    mark = "  " if one.code == RIGHT else "! "
+    return f"{mark}{one.scenario.name:<{width}}  {one.ending:<22} {one.seconds:>7.1f}  {one.proof}".rstrip()
+
+
+def junit(report: Report) -> bytes:
+    """JUnit XML as CI systems read it: a suite for each family, what ended wrong is a failure."""
+    name = {"name": f"runbook rehearse {report.plan}"}
+    root = ET.Element("testsuites", {**name, **_counts(report.verdicts, report.seconds)})
+    for family in dict.fromkeys(one.scenario.family for one in report.verdicts):
+        of_it = [one for one in report.verdicts if one.scenario.family == family]
+        stamp = report.at.replace(tzinfo=None).isoformat(timespec="seconds")
+        about = {"name": f"{report.plan}.{family}", "timestamp": stamp, "hostname": report.on}
+        suite = ET.SubElement(root, "testsuite", {**about, **_counts(of_it, sum(one.seconds for one in of_it))})
+        for one in of_it:
+            _case(suite, report.plan, one)
+    ET.indent(root)
+    written: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return written
+
+
+def _counts(verdicts: Sequence[Verdict], seconds: float) -> dict[str, str]:
+    wrong = sum(one.code != RIGHT for one in verdicts)
+    counts = {"tests": len(verdicts), "failures": wrong, "errors": 0, "skipped": 0}
+    return {**{key: str(count) for key, count in counts.items()}, "time": f"{seconds:.3f}"}
+
+
+def _case(suite: ET.Element, plan: str, one: Verdict) -> None:
+    case = ET.SubElement(
+        suite, "testcase", name=one.scenario.name, classname=f"{plan}.{one.scenario.family}", time=f"{one.seconds:.3f}"
+    )
+    if one.code != RIGHT:
+        at = f" at {one.step}" if one.step else ""
+        message = f"{one.ending}{at}, expected {one.scenario.ending}"
+        failure = ET.SubElement(case, "failure", message=_printable(message), type=f"exit {one.code}")
+        failure.text = _printable("\n".join(one.wrong))
+    ET.SubElement(case, "system-out").text = _printable(f"{one.ending}: {one.proof}")
+
+
+def _printable(text: str) -> str:
+    """XML has no control characters."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
+
+
+def markdown(report: Report) -> str:
+    """A page as GitHub and GitLab show it."""
+    lines = [
+        f"## Rehearsal of {_cell(report.plan)}: {'right' if report.code == RIGHT else 'WRONG'}",
+        "",
+        f"{len(report.verdicts)} scenarios on {report.on} in {report.seconds:.0f} s: {MEANING[report.code]}.",
+        "",
+        "| | scenario | ending | seconds | proof |",
+        "|---|---|---|---:|---|",
+    ]
+    for one in report.verdicts:
+        mark = "✓" if one.code == RIGHT else "✗"
+        wrong = "; ".join(one.wrong)
+        said = f"{one.step}: {wrong}" if wrong and one.step else wrong or one.proof
+        cells = (mark, one.scenario.name, one.ending, f"{one.seconds:.1f}", said)
+        lines.append(f"| {' | '.join(map(_cell, cells))} |")
+    if report.not_rehearsed:
+        lines += ["", "Not rehearsed:", "", *(f"- {_cell(what)}" for what in report.not_rehearsed)]
+    return "\n".join([*lines, ""])
+
+
+def _cell(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
