@@ -1,0 +1,1 @@
+"""What a rehearsal decides without any server."""

@@ -1,0 +1,127 @@
+"""The verdict on a rehearsed night: what is there counts, and every wrong ending is named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from runbook.adapters.sqlserver.picture import Picture
+from runbook.rehearsal.judging import Observed, World, judge
+from runbook.rehearsal.scenarios import Ending
+from runbook.states import RunState
+from tests.unit.rehearsal.made import BACK, EMPTY, FULL, LEFT, MOVE, MOVED, ONLINE, SCRIPTS, TABLES, night, scenario
+
+OLD, NEW = RunState.REVERTED, RunState.UPGRADED
+
+
+@pytest.mark.parametrize(
+    ("ending", "seen"),
+    [
+        (Ending.NEW, night(NEW, MOVED, 0)),
+        (Ending.OLD, night(OLD, BACK, 10)),
+        (Ending.REFUSED, night(RunState.REFUSED, BACK, 30)),
+        (Ending.HELD, night(NEW, MOVED, 20, 0)),
+    ],
+)
+def test_the_right_ending(ending: Ending, seen: Observed) -> None:
+    """Each expected ending is right when everything is there, with a proof that counts rows."""
+    found = judge(scenario(ending), seen, MOVE)
+    assert (found.code, found.wrong, found.ending) == (0, (), ending.value)
+    assert "4 rows of 2 tables" in found.proof
+
+
+def pictured(picture: Picture, **more: object) -> Picture:
+    return replace(picture, **more)  # type: ignore[arg-type]
+
+
+CHANGED = {**TABLES, "Contacts.dbo.Contact": (3, "zz")}
+BETWEEN = {
+    "a row was changed": (BACK, "old", pictured(FULL, tables=CHANGED), "Contacts.dbo.Contact"),
+    "a table is gone": (BACK, "old", pictured(FULL, tables={}), "3 rows before, no now"),
+    "a database is locked": (
+        BACK,
+        "old",
+        pictured(FULL, databases={"Contacts": ("ONLINE", "RESTRICTED_USER", *ONLINE[2:])}),
+        "RESTRICTED_USER",
+    ),
+    "a job stays off": (BACK, "old", pictured(FULL, jobs={"send": False, "report": False}), "the job send is disabled"),
+    "a job is on": (BACK, "old", pictured(FULL, jobs={"send": True, "report": True}), "the job report is enabled"),
+    "a login is left": (BACK, "old", pictured(FULL, logins=("app", "x")), "x"),
+    "something stays on new": (BACK, "new", pictured(EMPTY, databases={"Contacts": ONLINE}), "Contacts"),
+}
+
+
+@pytest.mark.parametrize("case", BETWEEN)
+def test_not_quite_old(case: str) -> None:
+    """A run that says it reverted, and did not put everything back, is neither old nor new: 20."""
+    world, role, picture, said = BETWEEN[case]
+    found = judge(scenario(Ending.OLD), night(OLD, replace(world, servers={**world.servers, role: picture})), MOVE)
+    assert (found.code, found.ending) == (20, "neither old nor new")
+    assert any(said in wrong for wrong in found.wrong), found.wrong
+
+
+NEARLY_NEW = {
+    "a row was changed": ({"new": pictured(FULL, tables=CHANGED)}, {}, "Contacts.dbo.Contact"),
+    "the old one takes writes": ({"old": FULL}, {}, "can still be written to"),
+    "a login is missing": ({"new": pictured(FULL, logins=())}, {}, "logins are missing: app"),
+    "clients stay": ({}, {"clients": "old"}, "clients are sent to old"),
+    "the gate is closed": ({}, {"gate_closed": True}, "the gate is closed"),
+    "a page is wrong": ({}, {"pages": {"http://x/": "status 503"}}, "http://x/"),
+}
+
+
+@pytest.mark.parametrize("case", NEARLY_NEW)
+def test_not_quite_new(case: str) -> None:
+    """The same for a run that says it upgraded."""
+    servers, more, said = NEARLY_NEW[case]
+    world = World({**MOVED.servers, **servers}, **{"clients": "new", **more})  # type: ignore[arg-type]
+    found = judge(scenario(Ending.NEW), night(NEW, world), MOVE)
+    assert found.code == 20
+    assert any(said in wrong for wrong in found.wrong), found.wrong
+
+
+def test_a_record_that_does_not_hold() -> None:
+    """However right the servers are: 20."""
+    assert judge(scenario(Ending.OLD), night(OLD, BACK, record="row 7 was changed"), MOVE).code == 20
+
+
+@pytest.mark.parametrize("state", [RunState.HELD, RunState.INTERRUPTED, None])
+def test_a_person_is_needed(state: RunState | None) -> None:
+    """A night that is held, or did not come to an end, says why and at which step: 20."""
+    found = judge(scenario(Ending.OLD), night(state, World({}), 20, reason="the way back of repoint failed"), MOVE)
+    assert (found.code, found.step) == (20, "cut-database[Contacts]")
+    assert "the way back of repoint failed" in found.wrong[0]
+
+
+def test_elsewhere_than_expected() -> None:
+    """Old and proven, where it should have gone forward, is 10: in service, but not as planned."""
+    found = judge(scenario(Ending.NEW), night(OLD, BACK, 10, reason="run-queries: 1 is not 2"), MOVE)
+    assert (found.code, found.ending) == (10, "old setup")
+    assert "run-queries" in found.wrong[0]
+
+
+def test_a_fault_that_did_not_strike_shows_nothing() -> None:
+    """A night in which nothing went wrong is no proof that the fault would have ended well."""
+    assert judge(scenario(Ending.OLD), night(OLD, BACK, struck=False), MOVE).code == 10
+
+
+def test_nobody_was_called() -> None:
+    """After the pivot a person has to be called: an exit code 0 at once is wrong."""
+    assert judge(scenario(Ending.HELD), night(NEW, MOVED, 0), MOVE).code == 10
+
+
+def test_back_too_late() -> None:
+    """Users back after the window closed is wrong, unless a way back of a crowded night took longer than its budget."""
+    late = night(OLD, BACK, late=3.0)
+    assert judge(scenario(Ending.OLD), late, MOVE).code == 10
+    assert judge(scenario(Ending.OLD), replace(late, overdue=("repoint (9 s of 1 s)",)), MOVE).code == 0
+
+
+def test_scripts_are_measured_by_the_night_forward() -> None:
+    """Where scripts change the data, new is what the night forward left, and old is what was there before."""
+    upgraded = pictured(FULL, tables=SCRIPTS.upgraded)
+    assert judge(scenario(Ending.NEW), night(NEW, World({"old": upgraded}, clients="new")), SCRIPTS).code == 0
+    assert judge(scenario(Ending.NEW), night(NEW, World({"old": FULL}, clients="new")), SCRIPTS).code == 20
+    assert judge(scenario(Ending.OLD), night(OLD, World({"old": FULL})), SCRIPTS).code == 0
+    assert LEFT.databases  # the picture of a server that was left is not one of scripts

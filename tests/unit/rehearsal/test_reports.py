@@ -1,0 +1,67 @@
+"""What CI systems get: JUnit XML that counts right, a Markdown table that holds together, JSON."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from datetime import UTC, datetime
+
+from runbook.rehearsal.judging import Verdict
+from runbook.rehearsal.reports import Report, junit, markdown, table
+from runbook.rehearsal.scenarios import Ending, Family, Scenario
+
+GOOD = Verdict(Scenario("forward", Family.NIGHT, Ending.NEW), 0, "new setup", 12.3, "4 rows of 2 tables as before")
+BAD = Verdict(
+    Scenario("fail:repoint", Family.FAIL, Ending.OLD, "repoint"), 20, "held", 3.0, "", "repoint", ("a | b\n<c> \x00",)
+)
+REPORT = Report(
+    "20260321-100000-abcdef", "small", "f" * 64, "sandbox", datetime(2026, 3, 21, 10, tzinfo=UTC), 15.5, (GOOD, BAD),
+    ("hosts are not touched",), True, {"steps": {}},
+)  # fmt: skip
+
+
+def test_junit_counts() -> None:
+    """As the schema of Jenkins wants it: suites whose numbers fit their cases, failures with message, type and text."""
+    root = ET.fromstring(junit(REPORT))
+    assert root.tag == "testsuites"
+    assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("2", "1", "0")
+    for suite in root:
+        cases = suite.findall("testcase")
+        assert suite.tag == "testsuite"
+        assert suite.get("tests") == str(len(cases))
+        assert suite.get("failures") == str(len(suite.findall("testcase/failure")))
+        assert datetime.fromisoformat(str(suite.get("timestamp"))).tzinfo is None
+        assert all(case.get("name") and case.get("classname") and float(str(case.get("time"))) for case in cases)
+        assert {child.tag for case in cases for child in case} <= {"failure", "system-out"}
+
+
+def test_junit_names_scenario_and_step() -> None:
+    """What went wrong can be read without opening anything else; no character breaks the file."""
+    failure = ET.fromstring(junit(REPORT)).find(".//testcase[@name='fail:repoint']/failure")
+    assert failure is not None
+    assert failure.get("message") == "held at repoint, expected old setup"
+    assert failure.text == "a | b\n<c> ?"
+
+
+def test_the_table() -> None:
+    """One line each, what is wrong below it with its step, then what was not rehearsed and the meaning of the code."""
+    lines = list(table(REPORT))
+    assert lines[1].split() == ["forward", "new", "setup", "12.3", *GOOD.proof.split()]
+    assert lines[2].startswith("! fail:repoint")
+    assert lines[3].startswith("    at repoint: a | b")
+    assert "not rehearsed: hosts are not touched" in lines
+    assert lines[-1].endswith("a night needed a person, or ended neither old nor new")
+
+
+def test_markdown_rows_hold_together() -> None:
+    """A bar, a line break or a tag in a reason does not break the table."""
+    row = next(line for line in markdown(REPORT).splitlines() if "fail:repoint" in line)
+    assert row.replace("\\|", "").count("|") == 6
+    assert "&lt;c>" in row
+
+
+def test_json() -> None:
+    """Everything that is shown, for programs."""
+    found = json.loads(json.dumps(REPORT.to_json()))
+    assert (found["right"], found["code"], found["whole"]) == (False, 20, True)
+    assert [one["right"] for one in found["scenarios"]] == [True, False]
