@@ -19,7 +19,7 @@ from runbook.events import Draft, Kind
 from runbook.journal.log import RunLog
 from runbook.looking import Progress
 from runbook.performing import Performer
-from runbook.policy import Do, Finish, GoOn, Hold, Move, Reset, Settle, TurnBack, Undo, is_overruled, next_moves
+from runbook.policy import Do, Finish, GoOn, Hold, Leave, Move, Reset, Settle, TurnBack, Undo, is_overruled, next_moves
 from runbook.ports import Clock, Timer
 from runbook.runview import RunView
 from runbook.states import RunState
@@ -130,7 +130,7 @@ class Engine:
             moves = next_moves(self.view, self.busy, self.now())
             for move in moves:
                 self._perform(move)
-        return not all(isinstance(move, Do) for move in moves)
+        return not all(isinstance(move, Do | Leave) for move in moves)
 
     def _perform(self, move: Move) -> None:
         match move:
@@ -140,6 +140,8 @@ class Engine:
                 self.log.append(Draft(Kind.STEP_RESET, step))
             case TurnBack(reason):
                 self.log.append(Draft(Kind.TURNED_BACK, None, {"reason": reason}))
+                self._cancel(reason)
+            case Leave(reason):
                 self._cancel(reason)
             case GoOn(reason):
                 self.log.append(Draft(Kind.WENT_ON, None, {"reason": reason}))

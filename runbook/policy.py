@@ -76,6 +76,13 @@ class TurnBack:
 
 
 @dataclass(frozen=True, slots=True)
+class Leave:
+    """Nothing was touched and time is up: what still looks is told to stop."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class GoOn:
     """Go back no further, forward again: more would be lost than a person accepted."""
 
@@ -99,7 +106,7 @@ class Finish:
     reason: str = ""
 
 
-Move = Do | Settle | Undo | Reset | TurnBack | GoOn | Hold | Finish
+Move = Do | Settle | Undo | Reset | TurnBack | Leave | GoOn | Hold | Finish
 
 
 def next_moves(run: RunView, busy: Collection[str], now: datetime) -> list[Move]:
@@ -116,7 +123,7 @@ def next_moves(run: RunView, busy: Collection[str], now: datetime) -> list[Move]
         return [] if _still_ending(run, busy, now) else _way_back(run, busy)
     reason = reason_to_turn_back(run, now)
     if reason:
-        return _turn(run, busy, reason)
+        return _turn(run, busy, reason, now)
     return _forward(run, busy, now)
 
 
@@ -151,10 +158,13 @@ def is_overruled(run: RunView) -> bool:
     return bool(run.accepted) and not run.turned_back
 
 
-def _turn(run: RunView, busy: Collection[str], reason: str) -> list[Move]:
-    """Turn back; while nothing was touched, let the checks go on (all findings at once), then refuse."""
+def _turn(run: RunView, busy: Collection[str], reason: str, now: datetime) -> list[Move]:
+    """Turn back; while nothing was touched, let the checks go on (all findings at once) as long as there is time, then
+    refuse: a look that hangs must not keep a run open for ever."""
     if run.touched:
         return [TurnBack(reason)]
+    if now >= run.turn_back_at:
+        return [Leave(reason)] if busy else [Finish(RunState.REFUSED, reason)]
     checks = _admitted(run.graph, run.ready, busy, lambda identity: _only_looks(run.graph[identity]))
     moves: list[Move] = [Do(identity) for identity in checks]
     return moves if moves or busy else [Finish(RunState.REFUSED, reason)]
@@ -178,7 +188,7 @@ def _forward(run: RunView, busy: Collection[str], now: datetime) -> list[Move]:
     for step in _admitted(run.graph, run.ready, busy, lambda _: True):
         late = _too_late(run, step, now)
         if late:
-            return _turn(run, busy, late)
+            return _turn(run, busy, late, now)
         moves.append(Do(step))
     return moves if moves or busy else [_end_of_forward(run)]
 

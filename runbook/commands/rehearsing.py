@@ -7,7 +7,7 @@ import shutil
 import socket
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -111,9 +111,9 @@ class Rehearsal:
         rewritten, before = self._seed(place)
         stage = Stage(self._plan, self._text, self._provider, self._wanted, place.directory, place.template, self.stop,
                       refuse_own=self._refuse_own)  # fmt: skip
-        listed = self._listed()
+        self._listed(())  # a name that is none is found before anything is played
         measure = Measure(self._plan.source, self._plan.target, tuple(d.name for d in self._plan.databases), before)
-        verdicts = list(self._nights(place, stage, measure, listed))
+        verdicts = list(self._nights(place, stage, measure))
         measured = {}
         if {FORWARD, BACK} <= {one.scenario.name for one in verdicts if not one.code}:
             measured = measuring.measured(_home(place, FORWARD), _home(place, BACK))
@@ -143,9 +143,9 @@ class Rehearsal:
             commands.run(words, where, commands.environment(place.directory, home), "rehearsal.seed")
         for path in rehearsal.scripts:
             picture.run_script(made[plan.source].target, path)
+        self._refuse_unseeded(picture.names(made[plan.source].target))
         picture.keep_still(made[plan.source].target, [database.name for database in plan.databases])
         before = {role: picture.take(one.target) for role, one in made.items()}
-        self._refuse_unseeded(before[plan.source])
         entries = {role: one.entry for role, one in made.items()}
         rewritten = rewrite(plan, self._text, entries, NO_PORT)
         self._compiled = build_executor(Home(home, "sqlite://")).compiled(self._laid_out(place, rewritten), Sizes())
@@ -155,19 +155,18 @@ class Rehearsal:
     def _laid_out(self, place: Place, rewritten: Rewritten) -> Plan:
         return load_plan(rewritten.write(place.template / "plan"))
 
-    def _refuse_unseeded(self, found: picture.Picture) -> None:
-        missing = [one.name for one in self._plan.databases if one.name not in found.databases]
+    def _refuse_unseeded(self, found: Collection[str]) -> None:
+        missing = [one.name for one in self._plan.databases if one.name not in found]
         if missing:
             raise Refused(
                 f"after rehearsal.seed there is no database {', '.join(missing)} on {self._plan.source}",
                 hint="It has to make every database that the plan names.",
             )
 
-    def _listed(self) -> list[Scenario]:
-        graph, steps = self._compiled.graph, self._compiled.steps
-        effects = {identity for identity, step in steps.items() if step.Intent is not None}
+    def _listed(self, effects: Collection[str]) -> list[Scenario]:
+        """``effects``: steps that have something to do, so that it can go wrong in the middle."""
         moved = [self._plan.databases[0].name] if self._plan.strategy == "side-by-side" else []
-        every = scenarios(graph, effects, self._plan.on_loss, moved)
+        every = scenarios(self._compiled.graph, effects, self._plan.on_loss, moved)
         found = chosen(every, self.wish.only, self.wish.faults)
         if not found:
             names = ", ".join(one.name for one in every)
@@ -176,18 +175,17 @@ class Rehearsal:
 
     # --- the nights --------------------------------------------------------------------------------------------
 
-    def _nights(self, place: Place, stage: Stage, measure: Measure, listed: list[Scenario]) -> Iterator[Verdict]:
-        """First what is measured, with nothing beside it; then the faults, side by side."""
-        needs_forward = any(one.short or self._plan.strategy == "scripts" for one in listed)
-        alone = [one for one in listed if one.alone]
-        if needs_forward and FORWARD not in {one.name for one in alone}:
-            alone.insert(0, Scenario(FORWARD, Family.NIGHT, Ending.NEW))
-        for one in alone:
-            verdict, measure = self._played(place, stage, measure, one)
-            yield verdict
-            if one.name == FORWARD and verdict.code:
-                self.say("the night forward went wrong: the others would show nothing")
-                return
+    def _nights(self, place: Place, stage: Stage, measure: Measure) -> Iterator[Verdict]:
+        """First forward, by which the others are set up and measured, and back; then the faults, side by side."""
+        verdict = self._play(place, stage, measure, Scenario(FORWARD, Family.NIGHT, Ending.NEW))
+        yield verdict
+        if verdict.code:
+            self.say("the night forward went wrong: the others would show nothing")
+            return
+        measure = replace(measure, upgraded=self._upgraded)
+        listed = [one for one in self._listed(measuring.begun(_home(place, FORWARD))) if one.name != FORWARD]
+        for one in (one for one in listed if one.alone):
+            yield self._play(place, stage, measure, one)
         rest = [one for one in listed if not one.alone]
         jobs = self.wish.jobs or SIDE_BY_SIDE * (os.cpu_count() or 1)
         with ThreadPoolExecutor(jobs, thread_name_prefix="night") as pool:
@@ -199,12 +197,6 @@ class Rehearsal:
                 pool.shutdown(cancel_futures=True)
                 raise
         yield from (verdicts[one.name] for one in rest)
-
-    def _played(self, place: Place, stage: Stage, measure: Measure, one: Scenario) -> tuple[Verdict, Measure]:
-        verdict = self._play(place, stage, measure, one)
-        if one.name != FORWARD or self._upgraded is None:
-            return verdict, measure
-        return verdict, Measure(measure.source, measure.target, measure.databases, measure.before, self._upgraded)
 
     def _play(self, place: Place, stage: Stage, measure: Measure, one: Scenario) -> Verdict:
         if self.stop.is_set():

@@ -31,6 +31,8 @@ class World:
     """Probes of the plan that do not show what they must in service -> what they show."""
     clients: str = "old"
     """Where the repointed file sends them: ``old``, ``new``, or what it says instead."""
+    unreadable: str = ""
+    """Why a server could not be looked at."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,9 @@ def judge(scenario: Scenario, night: Observed, measure: Measure) -> Verdict:
         where = night.state.value if night.state else "no run"
         wrong = (f"{where}: {night.reason}" if night.reason else where,)
         return Verdict(scenario, BETWEEN, where, night.seconds, "a person is needed", night.step, wrong)
+    if night.world.unreadable:
+        wrong = (f"it ended {night.state}, and what is there cannot be looked at: {night.world.unreadable}",)
+        return Verdict(scenario, BETWEEN, "not in service", night.seconds, "", night.step, wrong)
     setup = "new" if night.state is RunState.UPGRADED else "old"
     between = [*_in_service(night.world, setup), *(_new if setup == "new" else _old)(night.world, measure)]
     if night.record:

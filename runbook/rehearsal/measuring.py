@@ -11,9 +11,11 @@ from typing import Any
 
 from runbook.commands.status import find_run, open_reader
 from runbook.events import Kind
+from runbook.graph import makespan
 from runbook.home import Home
 from runbook.journal.log import fold
 from runbook.journal.reading import Row
+from runbook.plan.compile import up_to_pivot, worst_way_back
 from runbook.runview import RunView
 
 
@@ -40,6 +42,12 @@ def durations(home: Home) -> list[Took]:
     """Of the newest run there, in order; what failed or was cut off is left out."""
     view, rows = _run(home)
     return list(_paired(view, rows))
+
+
+def begun(home: Home) -> set[str]:
+    """Steps that had something to do there; the others were skipped, or only look."""
+    view, _ = _run(home)
+    return {identity for identity, step in view.steps.items() if step.attempts}
 
 
 def overdue(home: Home) -> list[str]:
@@ -90,9 +98,6 @@ def machine() -> Mapping[str, Any]:
 
 def shortest_window(home: Home, seconds: float, reserve: float) -> float:
     """A window in which the night that took ``seconds`` can go forward to the pivot and all the way back."""
-    from runbook.graph import makespan  # noqa: PLC0415
-    from runbook.plan.compile import up_to_pivot, worst_way_back  # noqa: PLC0415
-
     graph = _run(home)[0].graph
     return max(makespan(up_to_pivot(graph)), SLACK * seconds) + worst_way_back(graph) + reserve + 1.0
 

@@ -237,7 +237,10 @@ class Night:
         return next((line for line in said.splitlines() if line.startswith("error")), said.strip()[-300:])
 
     def _world(self, plan: Plan, before: bytes | None) -> World:
-        servers = {role: picture.take(made.target) for role, made in self.made.items()}
+        try:
+            servers = {role: picture.take(made.target) for role, made in self.made.items()}
+        except RunbookError as error:
+            return World({}, unreadable=error.message)
         return World(servers, _is_closed(plan), dict(_wrong_pages(plan)), self._clients_go(plan, before))
 
     def _clients_go(self, plan: Plan, before: bytes | None) -> str:

@@ -105,11 +105,19 @@ def desk(tmp_path: Path) -> Desk:
 
 
 def test_a_rehearsal_that_is_right(desk: Desk, tmp_path: Path) -> None:
-    """Forward, back, a step that fails, one that hangs, an executor that is killed, a row that was changed: each ends
+    """Forward, back, steps that fail, ones that hang, an executor that is killed, a row that was changed: each ends
     where it must; the plan's own servers are not even there afterwards, nothing runs on, and execute still refuses,
     because only a part was rehearsed."""
     junit = tmp_path / "junit.xml"
-    only = ["forward", "back", "fail:recover-*", "fail:enable-jobs", "hang:compare-*", "kill:upgrade", "data:*"]
+    only = [
+        "back",
+        "fail:recover-*",
+        "fail:enable-jobs",
+        "hang:compare-*",
+        "hang:check-clock",
+        "kill:upgrade",
+        "data:*",
+    ]
     done = desk.runbook(
         "rehearse", "--json", "--junit", str(junit), *(word for one in only for word in ("--only", one))
     )
@@ -117,6 +125,7 @@ def test_a_rehearsal_that_is_right(desk: Desk, tmp_path: Path) -> None:
     assert {one["scenario"]: (one["ending"], one["wrong"]) for one in found["scenarios"]} == {
         "forward": ("new setup", []),
         "back": ("old setup", []),
+        "hang:check-clock": ("refused", []),
         "hang:compare-proof[Alpha]": ("old setup", []),
         "fail:recover-database[Alpha]": ("old setup", []),
         "fail:enable-jobs": ("held, then new setup", []),
@@ -124,7 +133,7 @@ def test_a_rehearsal_that_is_right(desk: Desk, tmp_path: Path) -> None:
         "data:Alpha": ("old setup", []),
     }
     assert done.code == 0
-    assert ET.parse(junit).getroot().get("tests") == "7"
+    assert ET.parse(junit).getroot().get("tests") == "8"
     assert found["measured"]["steps"]["cut-database[Alpha]"].keys() == {"do_s", "undo_s"}
     assert found["measured"]["sizes"]
     assert not (desk.home / "sandbox").exists(), "the plan's own servers were started"

@@ -76,6 +76,11 @@ def _digest(rows: Sequence[Sequence[Any]]) -> str:
     return f"{total % (1 << 256):064x}"
 
 
+def names(target: ServerTarget) -> set[str]:
+    """Databases that are there."""
+    return set(catalog.databases(_client(target)))
+
+
 def keep_still(target: ServerTarget, databases: Sequence[str]) -> None:
     """Let nothing begin by itself on a throwaway server, and give its databases the check that a night asks for."""
     client = _client(target)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from runbook.errors import FencedOut
 from runbook.events import Draft, Kind
 from runbook.graph import Limits, Node
 from runbook.journal.log import RunLog
+from runbook.policy import Do, Finish, Leave, next_moves
 from runbook.states import RunState
 from runbook.testing import PowerCut
 from runbook.testing.store import MemoryStore
@@ -92,6 +95,17 @@ def test_refused_when_nothing_was_touched() -> None:
         b.world.block.add("a")
         assert b.engine().drive() is RunState.REFUSED
         assert b.world.trace == []
+
+
+def test_a_look_that_hangs_before_anything_was_touched() -> None:
+    """It is told to stop at the turn-back point, no other is begun then, and the run is refused: it does not stay open
+    for ever because one server does not answer."""
+    with bench(line(*CHAIN), window=60) as b:
+        view = b.engine().view
+        late = view.turn_back_at
+        assert all(isinstance(move, Do) for move in next_moves(view, (), late - timedelta(seconds=30)))
+        assert [type(move) for move in next_moves(view, {"a"}, late)] == [Leave]
+        assert [type(move) for move in next_moves(view, (), late)] == [Finish]
 
 
 def test_nothing_reverts_by_itself_after_the_pivot() -> None:

@@ -94,6 +94,13 @@ def test_a_person_is_needed(state: RunState | None) -> None:
     assert "the way back of repoint failed" in found.wrong[0]
 
 
+def test_a_server_that_cannot_be_looked_at() -> None:
+    """Whatever the run says, a database that does not answer is not in service: 20."""
+    found = judge(scenario(Ending.OLD), night(OLD, World({}, unreadable="old cannot be reached")), MOVE)
+    assert found.code == 20
+    assert "old cannot be reached" in found.wrong[0]
+
+
 def test_elsewhere_than_expected() -> None:
     """Old and proven, where it should have gone forward, is 10: in service, but not as planned."""
     found = judge(scenario(Ending.NEW), night(OLD, BACK, 10, reason="run-queries: 1 is not 2"), MOVE)
