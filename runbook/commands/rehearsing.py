@@ -15,7 +15,7 @@ from typing import Any
 from runbook.adapters.clock import SystemClock
 from runbook.adapters.sqlserver import picture
 from runbook.app import build_executor
-from runbook.errors import Refused, UsageError
+from runbook.errors import Refused, ServerError, UsageError
 from runbook.home import Home
 from runbook.plan.fingerprint import fingerprint
 from runbook.plan.load import load_plan
@@ -142,7 +142,7 @@ class Rehearsal:
             words = commands.filled(rehearsal.seed, plan, facts, 0)
             commands.run(words, where, commands.environment(place.directory, home), "rehearsal.seed")
         for path in rehearsal.scripts:
-            picture.run_script(made[plan.source].target, path)
+            _run_script(made[plan.source], path)
         self._refuse_unseeded(picture.names(made[plan.source].target))
         picture.keep_still(made[plan.source].target, [database.name for database in plan.databases])
         before = {role: picture.take(one.target) for role, one in made.items()}
@@ -243,6 +243,16 @@ def _address(host: str, port: int) -> tuple[str, int]:
         return socket.gethostbyname(host), port
     except OSError:
         return host.lower(), port
+
+
+def _run_script(made: Made, path: Path) -> None:
+    try:
+        picture.run_script(made.target, path)
+    except (OSError, ValueError, ServerError) as error:
+        why = error.strerror if isinstance(error, OSError) else getattr(error, "message", error)
+        raise Refused(
+            f"rehearsal.scripts: {path.name}: {why}", hint="It runs on the throwaway source, batch by batch."
+        ) from error
 
 
 def _home(place: Place, name: str) -> Home:

@@ -71,7 +71,10 @@ class System:
 
     def words(self, arguments: tuple[str, ...]) -> list[str]:
         unguarded = not self.guarded and arguments[0] in ("execute", "resume", "revert")
-        return [sys.executable, "-m", "runbook", *arguments, *(["--no-guard"] if unguarded else [])]
+        more = ["--no-guard"] if unguarded else []
+        if arguments[0] == "execute" and "mssql://" in Path(arguments[1]).read_text(encoding="utf-8"):
+            more += ["--unrehearsed", "a test"]
+        return [sys.executable, "-m", "runbook", *arguments, *more]
 
     def runbook(self, *arguments: str, timeout: float = 240) -> Outcome:
         """Run a command to its end."""

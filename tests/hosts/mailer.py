@@ -167,7 +167,7 @@ class Mailer:
     @contextmanager
     def execute(self, window: str = "20m", **variables: str) -> Iterator[subprocess.Popen[str]]:
         """The night; ended with the block."""
-        words = ("execute", str(self.plan), "--window", window, "--yes")
+        words = ("execute", str(self.plan), "--window", window, "--yes", "--unrehearsed", "a test")
         environment = {**self._environment, "SA_PASSWORD": SA, **variables}
         with self.folder.joinpath("said").open("a", encoding="utf-8") as said:
             run = subprocess.Popen(

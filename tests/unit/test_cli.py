@@ -121,10 +121,10 @@ def _good() -> str:
 def test_help_names_every_verb() -> None:
     """And none that does not work yet."""
     done = subprocess.run([sys.executable, "-m", "runbook", "--help"], capture_output=True, text=True, check=True)
-    verbs = "init check plan execute status resume revert hold declare runs guard audit sandbox schema"
+    verbs = "init check plan rehearse execute status resume revert hold declare runs guard audit sandbox schema"
     for verb in verbs.split(" "):
         assert f"\n  {verb} " in done.stdout
-    for verb in ("rehearse", "report", "approve", "extend", "finalize"):
+    for verb in ("report", "approve", "extend", "finalize"):
         assert f"\n  {verb} " not in done.stdout
 
 
