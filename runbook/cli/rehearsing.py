@@ -31,7 +31,9 @@ SUMMARY = "GITHUB_STEP_SUMMARY"
 )
 @click.option("--faults", metavar="LIST", default=",".join(FAMILIES), show_default=True,
               help="Which sorts of faults, by commas; none for none.")  # fmt: skip
-@click.option("--jobs", type=click.IntRange(0), default=0, help="Nights at a time; default: three for each core.")
+@click.option(
+    "--jobs", type=click.IntRange(0), default=0, help="Nights at work at a time; default: one more than cores."
+)
 @click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML to this file.")
 @click.option(
     "--markdown", type=click.Path(path_type=Path), help=f"Add a summary to this file; default: {SUMMARY} when set."

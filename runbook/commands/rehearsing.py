@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from threading import Event
+from threading import Event, Semaphore
 from typing import Any
 
 from runbook.adapters.clock import SystemClock
@@ -36,8 +36,8 @@ SHORT_RESERVE = 5.0
 """Seconds of reserve that a short window has at least; see Window.reserve_for."""
 NO_PORT = 1
 """Where nothing answers: the plan is only compiled."""
-SIDE_BY_SIDE = 3
-"""Nights at a time for each core: most of them wait most of the time."""
+MOST_WAITING = 16
+"""Nights that may wait for their turn-back point, besides those that are at work."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Wish:
     only: tuple[str, ...] = ()
     faults: tuple[str, ...] = tuple(family.value for family in FAULTS)
     jobs: int = 0
-    """Nights at a time; 0: as many as this machine can take."""
+    """Nights at work at a time; 0: one more than this machine has cores."""
 
     @property
     def whole(self) -> bool:
@@ -74,6 +74,7 @@ class Rehearsal:
         self._text = self.plan_path.read_text(encoding="utf-8-sig")
         self._provider = PROVIDERS[self.wish.on]()
         self._wanted = {name: self._want(one) for name, one in self._plan.servers.items()}
+        self._jobs = self.wish.jobs or 1 + (os.cpu_count() or 1)
         self._short = 0.0
         self._upgraded: Mapping[str, tuple[int, str]] | None = None
         if not (self._plan.rehearsal.seed or self._plan.rehearsal.scripts):
@@ -110,7 +111,7 @@ class Rehearsal:
     def _report(self, place: Place, identity: str, digest: str, at: Any, began: float) -> Report:
         rewritten, before = self._seed(place)
         stage = Stage(self._plan, self._text, self._provider, self._wanted, place.directory, place.template, self.stop,
-                      refuse_own=self._refuse_own)  # fmt: skip
+                      Semaphore(self._jobs), refuse_own=self._refuse_own)  # fmt: skip
         self._listed(())  # a name that is none is found before anything is played
         measure = Measure(self._plan.source, self._plan.target, tuple(d.name for d in self._plan.databases), before)
         verdicts = list(self._nights(place, stage, measure))
@@ -187,8 +188,7 @@ class Rehearsal:
         for one in (one for one in listed if one.alone):
             yield self._play(place, stage, measure, one)
         rest = [one for one in listed if not one.alone]
-        jobs = self.wish.jobs or SIDE_BY_SIDE * (os.cpu_count() or 1)
-        with ThreadPoolExecutor(jobs, thread_name_prefix="night") as pool:
+        with ThreadPoolExecutor(self._jobs + MOST_WAITING, thread_name_prefix="night") as pool:
             found = {pool.submit(self._play, place, stage, measure, one): one for one in _mixed(rest)}
             try:
                 verdicts = {found[done].name: done.result() for done in as_completed(found)}

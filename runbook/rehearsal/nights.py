@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event
+from threading import Event, Semaphore
 
 from runbook.adapters.clock import SystemClock
 from runbook.adapters.sqlserver import picture
@@ -54,6 +54,8 @@ class Stage:
     template: Path
     stop: Event
     """Set when the rehearsal itself is to end."""
+    room: Semaphore
+    """Nights that may be at work; one that waits for its turn-back point leaves its room to another."""
     patience: float = 600.0
     """Seconds a command gets beyond its window."""
     refuse_own: Callable[[Mapping[str, Made]], None] = field(default=lambda _: None)
@@ -73,13 +75,13 @@ class Night:
         self._clock = SystemClock()
         self._struck = directory / "struck"
         self._codes: list[int] = []
-        self._unset = ""
+        self._has_room = False
         self.made: Mapping[str, Made] = {}
 
     def play(self) -> Observed:
         """Set it up, let it happen, look, and end everything but its files. Refused when it cannot be set up."""
         application = None
-        began = self._clock.monotonic()
+        self._take_room()
         try:
             plan, application, before = self._set_up()
             began = self._clock.monotonic()
@@ -90,6 +92,19 @@ class Night:
             if application:
                 application.end()
             self._stage.provider.stop(self.home.directory)
+            self._leave_room()
+
+    def _take_room(self) -> None:
+        self._stage.room.acquire()
+        self._has_room = True
+        if self._stage.stop.is_set():
+            self._leave_room()
+            raise Stopped
+
+    def _leave_room(self) -> None:
+        if self._has_room:
+            self._has_room = False
+            self._stage.room.release()
 
     # --- before ------------------------------------------------------------------------------------------------
 
@@ -106,7 +121,7 @@ class Night:
         plan = load_plan(path)
         if self._scenario.corrupts and plan.target:
             wanted = stage.wanted[plan.target]
-            self._unset = stage.provider.corrupt(self.home.directory, wanted, self._scenario.corrupts)
+            stage.provider.corrupt(self.home.directory, wanted, self._scenario.corrupts)
         return plan, application, _clients(plan)
 
     def _application(self, directory: Path, port: int) -> commands.Application | None:
@@ -158,6 +173,8 @@ class Night:
             if self._stage.stop.is_set() or self._clock.monotonic() > give_up_at:
                 process.kill()
                 process.wait()
+            elif self._scenario.short and self._struck.exists():
+                self._leave_room()
             elif hangs and self._struck.exists():
                 hangs = False
                 for _ in range(2):  # the first stops at the next safe point, the second interrupts what runs

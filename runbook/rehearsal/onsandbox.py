@@ -46,10 +46,9 @@ class OnSandbox:
         for directory in (home / "sandbox").iterdir():
             _forget_port(directory / manage.SETTINGS)
 
-    def corrupt(self, home: Path, wanted: Wanted, statement: str) -> str:
+    def corrupt(self, home: Path, wanted: Wanted, statement: str) -> None:
         """See the port."""
         manage.fault(_directory(home, wanted), "corrupt", statement, times=ONCE)
-        return ""
 
     def has_struck(self, home: Path, wanted: Wanted) -> bool:
         """See the port."""

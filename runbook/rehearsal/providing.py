@@ -49,9 +49,8 @@ class Provider(Protocol):
     def copy(self, template: Path, home: Path) -> None:
         """Give ``home`` the data of ``template``, whose servers are stopped. They are started by :meth:`start`."""
 
-    def corrupt(self, home: Path, wanted: Wanted, statement: str) -> str:
-        """Let a row change once a statement that matches has succeeded; returns why that cannot be, empty when it is
-        set."""
+    def corrupt(self, home: Path, wanted: Wanted, statement: str) -> None:
+        """Let a row change once a statement that matches has succeeded. NotSupported where that cannot be."""
 
     def has_struck(self, home: Path, wanted: Wanted) -> bool:
         """Whether what :meth:`corrupt` set has happened."""
