@@ -59,6 +59,8 @@ class Scenario:
     """Nobody goes on by itself: a person types ``runbook resume``."""
     interrupted: bool = False
     """A person ends what hangs after the pivot, and resumes."""
+    early: bool = False
+    """Nothing before it has an effect: where nothing beside it has either, the night is refused instead."""
     corrupts: str = ""
     """A statement of the target after which a row is changed."""
 
@@ -116,7 +118,21 @@ def _each(graph: Graph, effects: Collection[str], family: Family) -> Iterator[Sc
             short=family is Family.HANG and not past,
             interrupted=family is Family.HANG and past,
             called=past,
+            early=not _follows(graph, node, effects),
         )
+
+
+def _follows(graph: Graph, node: Node, effects: Collection[str]) -> bool:
+    """Whether anything that comes before it, however far, has an effect."""
+    todo, seen = list(node.after), set[str]()
+    while todo:
+        before = todo.pop()
+        if before in effects:
+            return True
+        if before not in seen:
+            seen.add(before)
+            todo.extend(graph[before].after)
+    return False
 
 
 def _first_of_each_kind(graph: Graph) -> Iterator[Node]:

@@ -101,6 +101,13 @@ def test_a_server_that_cannot_be_looked_at() -> None:
     assert "old cannot be reached" in found.wrong[0]
 
 
+def test_refused_for_old_only_where_nothing_was_touched() -> None:
+    """A step before which nothing has an effect may end in a refusal; a later one may not."""
+    refused = night(RunState.REFUSED, BACK, 30)
+    assert judge(scenario(Ending.OLD, early=True), refused, MOVE).code == 0
+    assert judge(scenario(Ending.OLD), refused, MOVE).code == 10
+
+
 def test_elsewhere_than_expected() -> None:
     """Old and proven, where it should have gone forward, is 10: in service, but not as planned."""
     found = judge(scenario(Ending.NEW), night(OLD, BACK, 10, reason="run-queries: 1 is not 2"), MOVE)

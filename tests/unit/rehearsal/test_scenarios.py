@@ -40,6 +40,12 @@ def test_every_kind_of_step_fails_and_hangs() -> None:
         }
 
 
+def test_what_nothing_with_an_effect_precedes() -> None:
+    """Only such a night may be refused instead of going back."""
+    early = {name for name, one in listed().items() if one.early}
+    assert early == {"fail:check-space", "hang:check-space", "fail:close-gate", "hang:close-gate"}
+
+
 def test_the_executor_is_killed_in_each_phase() -> None:
     """And once with its guard, and once on the way back."""
     assert {name for name in listed() if name.startswith("kill:")} == {
