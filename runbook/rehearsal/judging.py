@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -155,7 +155,10 @@ def _new(world: World, measure: Measure) -> Iterator[str]:
     found, before = world.servers[serving], measure.before[measure.source]
     wanted = dict(before.tables) if measure.target or measure.upgraded is None else dict(measure.upgraded)
     if measure.target or measure.upgraded is not None:
-        yield from _tables(serving, _of(measure, wanted), _of(measure, found.tables))
+        changed = {key for key, what in wanted.items() if before.tables.get(key) != what}
+        yield from _tables(
+            serving, _counted(_of(measure, wanted), changed), _counted(_of(measure, found.tables), changed)
+        )
     for name in measure.databases:
         if found.databases.get(name) != before.databases.get(name):
             yield f"{serving}: {name} is {found.databases.get(name)}, not {before.databases.get(name)}"
@@ -170,6 +173,11 @@ def _new(world: World, measure: Measure) -> Iterator[str]:
             for name in measure.databases
             if name in source.databases and source.databases[name][0] == "ONLINE"
         )
+
+
+def _counted(tables: Mapping[str, tuple[int, str]], changed: Collection[str]) -> dict[str, tuple[int, str]]:
+    """Tables that scripts change hold the time of the night, and more that is of one night only: their rows count."""
+    return {key: (rows, "" if key in changed else digest) for key, (rows, digest) in tables.items()}
 
 
 def _of(measure: Measure, tables: Mapping[str, tuple[int, str]]) -> dict[str, tuple[int, str]]:

@@ -17,6 +17,8 @@ from runbook.sandbox import manage
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,14}")
 ONCE = 1
+PATIENCE = 120.0
+"""Seconds a server gets to come up: others start beside it."""
 
 
 class OnSandbox:
@@ -75,7 +77,7 @@ def _directory(home: Path, wanted: Wanted) -> Path:
 
 def _start(home: Path, wanted: Wanted) -> Made:
     directory = _directory(home, wanted)
-    info = manage.start(directory, wanted.server_name, str(wanted.version))
+    info = manage.start(directory, wanted.server_name, str(wanted.version), timeout=PATIENCE)
     url = f"sandbox://{wanted.server_name}?version={wanted.version}"
     return Made(
         wanted.role,

@@ -133,9 +133,13 @@ def test_back_too_late() -> None:
 
 
 def test_scripts_are_measured_by_the_night_forward() -> None:
-    """Where scripts change the data, new is what the night forward left, and old is what was there before."""
+    """Where scripts change the data, new is what the night forward left (of the tables it changed, as many rows: they
+    may hold the time of the night), and old is what was there before."""
     upgraded = pictured(FULL, tables=SCRIPTS.upgraded)
     assert judge(scenario(Ending.NEW), night(NEW, World({"old": upgraded}, clients="new")), SCRIPTS).code == 0
     assert judge(scenario(Ending.NEW), night(NEW, World({"old": FULL}, clients="new")), SCRIPTS).code == 20
     assert judge(scenario(Ending.OLD), night(OLD, World({"old": FULL})), SCRIPTS).code == 0
+    for key, what, code in (("List", (9, "later"), 0), ("List", (8, "cc"), 20), ("Contact", (3, "zz"), 20)):
+        other = pictured(upgraded, tables={**upgraded.tables, f"Contacts.dbo.{key}": what})
+        assert judge(scenario(Ending.NEW), night(NEW, World({"old": other}, clients="new")), SCRIPTS).code == code
     assert LEFT.databases  # the picture of a server that was left is not one of scripts
