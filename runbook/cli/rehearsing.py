@@ -21,7 +21,7 @@ SUMMARY = "GITHUB_STEP_SUMMARY"
 @click.command()
 @PLAN
 @JSON
-@click.option("--on", type=click.Choice(["sandbox"]), default="sandbox", show_default=True,
+@click.option("--on", type=click.Choice(["sandbox", "container"]), default="sandbox", show_default=True,
               help="Where throwaway servers come from.")  # fmt: skip
 @click.option(
     "--only",
@@ -38,6 +38,9 @@ SUMMARY = "GITHUB_STEP_SUMMARY"
 @click.option(
     "--markdown", type=click.Path(path_type=Path), help=f"Add a summary to this file; default: {SUMMARY} when set."
 )
+@click.option(
+    "--accept-eula", is_flag=True, help="With --on container: you accept SQL Server's licence for containers."
+)
 @click.option("--clean", is_flag=True, help="Take away what killed rehearsals left, and the evidence of wrong ones.")
 @click.pass_obj
 def rehearse(
@@ -50,6 +53,7 @@ def rehearse(
     jobs: int,
     junit: Path | None,
     markdown: Path | None,
+    accept_eula: bool,
     clean: bool,
 ) -> None:
     """Go through the whole night on throwaway servers: both ways, and everything that can go wrong.
@@ -63,7 +67,7 @@ def rehearse(
     if clean:
         click.echo(f"{rehearsing.clean(home, click.echo)} rehearsals taken away")
         return
-    wish = rehearsing.Wish(on, only, _families(faults), jobs)
+    wish = rehearsing.Wish(on, only, _families(faults), accept_eula, jobs)
     said = (lambda text: click.echo(text, err=True)) if as_json else click.echo
     report = _rehearsed(rehearsing.Rehearsal(home, plan, wish, say=said, stop=Event()), said)
     _write(report, junit, markdown)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -23,15 +24,18 @@ from runbook.plan.models import Plan, Server
 from runbook.rehearsal import certificate, commands, measuring
 from runbook.rehearsal.judging import Measure, Verdict, judge
 from runbook.rehearsal.nights import Night, Stage, Stopped
+from runbook.rehearsal.oncontainer import OnContainer, Shape
 from runbook.rehearsal.onsandbox import OnSandbox, server_name
 from runbook.rehearsal.place import Place, left_behind, refuse_inside
 from runbook.rehearsal.providing import Made, Provider, Wanted
+from runbook.rehearsal.reaper import reaping
 from runbook.rehearsal.reports import Report
 from runbook.rehearsal.rewriting import Rewritten, rewrite
 from runbook.rehearsal.scenarios import BACK, FAULTS, FORWARD, Ending, Family, Scenario, chosen, scenarios
 from runbook.step import Sizes
 
-PROVIDERS: Mapping[str, Callable[[], Provider]] = {"sandbox": OnSandbox}
+PROVIDERS: Mapping[str, Callable[[], Provider]] = {"sandbox": OnSandbox, "container": OnContainer}
+"""As they are where nothing is started any more."""
 SHORT_RESERVE = 5.0
 """Seconds of reserve that a short window has at least; see Window.reserve_for."""
 NO_PORT = 1
@@ -47,6 +51,8 @@ class Wish:
     on: str = "sandbox"
     only: tuple[str, ...] = ()
     faults: tuple[str, ...] = tuple(family.value for family in FAULTS)
+    accepts_licence: bool = False
+    """A person accepted SQL Server's licence for containers."""
     jobs: int = 0
     """Nights at work at a time; 0: one more than this machine has cores."""
 
@@ -72,7 +78,7 @@ class Rehearsal:
         self._clock = SystemClock()
         self._plan = load_plan(self.plan_path)
         self._text = self.plan_path.read_text(encoding="utf-8-sig")
-        self._provider = PROVIDERS[self.wish.on]()
+        self._provider = self._chosen()
         self._wanted = {name: self._want(one) for name, one in self._plan.servers.items()}
         self._jobs = self.wish.jobs or 1 + (os.cpu_count() or 1)
         self._short = 0.0
@@ -82,6 +88,28 @@ class Rehearsal:
                 "the plan does not say what throwaway servers are filled with",
                 hint="Add rehearsal.seed (a command) or rehearsal.scripts (T-SQL files) to it; see docs/rehearse.md.",
             )
+
+    def _chosen(self) -> Provider:
+        if self.wish.on != "container":
+            return PROVIDERS[self.wish.on]()
+        planned = self._plan.rehearsal.containers
+        unknown = sorted(set(planned) - set(self._plan.servers))
+        if unknown:
+            raise Refused(
+                f"rehearsal.containers names {unknown[0]}, which is no server of the plan",
+                hint=f"The plan has {', '.join(self._plan.servers)}.",
+            )
+        shapes = {name: Shape(self._image(name), one.memory, one.cpus) for name, one in planned.items()}
+        shapes |= {name: Shape(self._image(name)) for name in self._plan.servers if name not in planned}
+        return OnContainer(self.wish.accepts_licence, shapes)
+
+    def _image(self, name: str) -> str:
+        """The environment's before the plan's; empty: Microsoft's, by the version."""
+        planned = self._plan.rehearsal.containers.get(name)
+        version = self._plan.servers[name].version
+        given = (f"RUNBOOK_IMAGE_{re.sub(r'[^A-Z0-9]', '_', name.upper())}", f"RUNBOOK_IMAGE_{version}")
+        found = next(filter(None, map(os.environ.get, given)), "")
+        return found or (planned.image or "" if planned else "")
 
     def _want(self, server: Server) -> Wanted:
         if server.version is None:
@@ -103,10 +131,11 @@ class Rehearsal:
         identity = self._clock.new_id()
         mark = fingerprint(plan)
         place = Place.new(self.home, identity)
-        try:
-            return self._report(place, identity, mark.digest, at, began)
-        finally:
-            place.clean(self._provider)
+        with reaping(place, self._provider.name):
+            try:
+                return self._report(place, identity, mark.digest, at, began)
+            finally:
+                place.clean(self._provider)
 
     def _report(self, place: Place, identity: str, digest: str, at: Any, began: float) -> Report:
         rewritten, before = self._seed(place)
@@ -148,7 +177,7 @@ class Rehearsal:
         picture.keep_still(made[plan.source].target, [database.name for database in plan.databases])
         before = {role: picture.take(one.target) for role, one in made.items()}
         entries = {role: one.entry for role, one in made.items()}
-        rewritten = rewrite(plan, self._text, entries, NO_PORT)
+        rewritten = rewrite(plan, self._text, entries, NO_PORT, self._provider.exchange)
         self._compiled = build_executor(Home(home, "sqlite://")).compiled(self._laid_out(place, rewritten), Sizes())
         self._provider.stop(home)
         return rewritten, before

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from runbook.plan.durations import Duration
 from runbook.plan.sections import Model
-from runbook.plan.types import Arguments, HttpUrl, LocalPath, PositiveSpan
+from runbook.plan.types import Arguments, HttpUrl, LocalPath, PositiveSpan, ServerName, Text
 
 PLACES = "{python}, {plan} (the directory of the plan), {source.json}, {target.json} (how to reach a server) and {port}"
 
@@ -22,6 +22,28 @@ class Application(Model):
         description="The address that probes and checks of the plan begin with; the rehearsal asks its copy instead.",
         examples=["http://127.0.0.1:8095"],
     )
+
+
+class Container(Model):
+    """The container that stands for one server."""
+
+    image: Text | None = Field(
+        default=None,
+        description="Its image; by default Microsoft's of the version. RUNBOOK_IMAGE_OLD (the server's name) or "
+        "RUNBOOK_IMAGE_2019 (its version) in the environment come first.",
+        examples=["registry.example.org/mssql:2019-masked"],
+    )
+    memory_gib: float = Field(
+        default=2, ge=0.5, le=4096, allow_inf_nan=False, description="Most memory it may use, in GiB.", examples=[4]
+    )
+    cpus: float = Field(
+        default=2, ge=0.1, le=1024, allow_inf_nan=False, description="Most cores it may use.", examples=[2]
+    )
+
+    @property
+    def memory(self) -> int:
+        """In bytes."""
+        return int(self.memory_gib * 1024**3)
 
 
 class Rehearsal(Model):
@@ -51,6 +73,11 @@ class Rehearsal(Model):
         default=(),
         description=f"Run for every scenario before its night, in the copy of the plan's files; {PLACES} are replaced.",
         examples=[[["{python}", "{plan}/prepare.py", "--port", "{port}"]]],
+    )
+    containers: dict[ServerName, Container] = Field(
+        default={},
+        description="With `--on container`: what stands for a server.",
+        examples=[{"old": {"memory_gib": 4}}],
     )
     application: Application | None = Field(
         default=None, description="A copy of the application; without one, probes and pages are not rehearsed."

@@ -116,7 +116,7 @@ class Night:
         stage.refuse_own(self.made)
         port = commands.free_port()
         entries = {role: made.entry for role, made in self.made.items()}
-        path = rewrite(stage.plan, stage.text, entries, port).write(self.directory / "plan")
+        path = rewrite(stage.plan, stage.text, entries, port, stage.provider.exchange).write(self.directory / "plan")
         application = self._application(path.parent, port)
         plan = load_plan(path)
         if self._scenario.corrupts and plan.target:

@@ -93,12 +93,14 @@ class OnContainer:
 
     def corrupt(self, home: Path, wanted: Wanted, statement: str) -> None:
         """See the port."""
+        del home, wanted, statement
         raise NotSupported(
             "data cannot be changed behind a server in a container", hint="Leave it out: --faults fail,hang,kill."
         )
 
     def has_struck(self, home: Path, wanted: Wanted) -> bool:
         """See the port."""
+        del home, wanted
         return False
 
     def stop(self, home: Path) -> None:
@@ -157,9 +159,9 @@ class OnContainer:
             container.reload()
             if container.status not in ("created", "running", "restarting"):
                 break
-            ports = container.ports.get(f"{PORT}/tcp") or ()
-            for encrypt in (True, False) if ports else ():
-                target = _target(int(ports[0]["HostPort"]), password, encrypt=encrypt)
+            published: list[dict[str, str]] = container.ports.get(f"{PORT}/tcp") or []
+            for encrypt in (True, False) if published else ():
+                target = _target(int(published[0]["HostPort"]), password, encrypt=encrypt)
                 try:
                     picture.names(target)
                 except NotPermitted:
@@ -177,9 +179,7 @@ class OnContainer:
 
 
 def _target(port: int, password: Secret, *, encrypt: bool) -> ServerTarget:
-    return ServerTarget(
-        f"mssql://127.0.0.1:{port}", "sa", lambda: password, encrypt=encrypt, trust_certificate=encrypt
-    )
+    return ServerTarget(f"mssql://127.0.0.1:{port}", "sa", lambda: password, encrypt=encrypt, trust_certificate=encrypt)
 
 
 def _made(container: Container, wanted: Wanted, target: ServerTarget, password: Secret) -> Made:
@@ -286,4 +286,6 @@ def _refused(wanted: Wanted, image: str) -> Iterator[None]:
             hint=f"Pull it where the network lets you, or name another: rehearsal.containers.{wanted.role}.image.",
         ) from error
     except _errors().APIError as error:
-        raise Refused(f"a throwaway server does not start: {error.explanation or error}", hint="See the engine.") from error
+        raise Refused(
+            f"a throwaway server does not start: {error.explanation or error}", hint="See the engine."
+        ) from error

@@ -25,6 +25,7 @@ class OnSandbox:
     """Implements :class:`runbook.rehearsal.providing.Provider`."""
 
     name = "sandbox"
+    exchange = ""
 
     def refuse_unfit(self, wanted: Wanted) -> None:
         """See the port."""
@@ -61,6 +62,9 @@ class OnSandbox:
         for directory in (home / "sandbox").iterdir() if (home / "sandbox").is_dir() else ():
             with suppress(manage.SandboxError):
                 manage.stop(directory)
+
+    def remove(self, rehearsal: Path) -> None:
+        """See the port: its data lies in that directory."""
 
 
 def server_name(wanted: str, role: str) -> str:

@@ -78,6 +78,7 @@ class Place:
         end_processes(self.directory)
         for home in self.homes():
             provider.stop(home)
+        provider.remove(self.directory)
         end_processes(self.directory)
         kept = (self.directory / EVIDENCE).is_dir()
         for path in self.directory.iterdir() if kept else ():

@@ -1,4 +1,4 @@
-"""The port to whatever throwaway servers come from: the sandbox today, containers later."""
+"""The port to whatever throwaway servers come from: the sandbox, or containers."""
 
 from __future__ import annotations
 
@@ -38,6 +38,9 @@ class Provider(Protocol):
     """Makes throwaway servers below the directory of a rehearsal, and takes them away again."""
 
     name: str
+    exchange: str
+    """Directory through which backups go from one server to the other, as both see it; empty: wherever the source puts
+    them by itself."""
 
     def refuse_unfit(self, wanted: Wanted) -> None:
         """Refused for a server that it cannot play."""
@@ -57,3 +60,6 @@ class Provider(Protocol):
 
     def stop(self, home: Path) -> None:
         """Stop every server of this home; data stays."""
+
+    def remove(self, rehearsal: Path) -> None:
+        """Take away what a rehearsal has besides its directory. Its servers are stopped; nobody needs to be there."""

@@ -63,9 +63,11 @@ def _parent(path: Path) -> Path:
     return path
 
 
-def rewrite(plan: Plan, text: str, entries: Mapping[str, Mapping[str, Any]], port: int) -> Rewritten:
-    """``entries``: what stands for each server; ``port``: where the copy of the application answers. NotSupported for
-    a strategy that upgrades a machine."""
+def rewrite(
+    plan: Plan, text: str, entries: Mapping[str, Mapping[str, Any]], port: int, exchange: str = ""
+) -> Rewritten:
+    """``entries``: what stands for each server; ``port``: where the copy of the application answers; ``exchange``: the
+    directory for backups, as all of them see it. NotSupported for a strategy that upgrades a machine."""
     if plan.strategy == "in-place":
         raise NotSupported(
             "an upgrade in place cannot be rehearsed on throwaway servers: it upgrades the packages of a machine",
@@ -78,6 +80,8 @@ def rewrite(plan: Plan, text: str, entries: Mapping[str, Mapping[str, Any]], por
     for key, why in _LEFT_OUT.items():
         if document.pop(key, None):
             made.not_rehearsed.append(why)
+    if exchange and plan.strategy == "side-by-side":
+        document["exchange"] = exchange
     document["servers"] = {name: _server(dict(entry), plan, name) for name, entry in entries.items()}
     _gate(made, plan)
     _repoint(made, plan)

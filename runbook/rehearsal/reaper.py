@@ -1,0 +1,52 @@
+"""Takes a rehearsal away when whoever rehearsed is gone, however that ended; a process of its own, started beside it.
+
+Standard input is its lifeline: nobody else holds the other end, so the end of file means that the rehearsal is over.
+When it ended as it should there is nothing left to do.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from runbook.rehearsal.place import VARIABLE, Place
+
+PATIENCE = 60.0
+"""Seconds it gets to see that there is nothing to do."""
+
+
+@contextmanager
+def reaping(place: Place, provider: str) -> Iterator[None]:
+    """For the length of a rehearsal."""
+    kept = {name: value for name, value in os.environ.items() if name != VARIABLE}
+    process = subprocess.Popen(  # noqa: S603 - this very program
+        [sys.executable, "-m", "runbook.rehearsal.reaper", str(place.directory), provider],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=kept,
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        process.communicate(timeout=PATIENCE)
+
+
+def main(directory: Path, provider: str) -> int:
+    """Until the lifeline ends, then clean."""
+    sys.stdin.buffer.read()
+    place = Place(directory)
+    if directory.is_dir() and not place.is_in_use:
+        from runbook.commands.rehearsing import PROVIDERS  # noqa: PLC0415 - only when there is something to do
+
+        place.clean(PROVIDERS[provider]())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2]))
