@@ -110,13 +110,16 @@ class OnContainer:
                 _remove(container)
 
     def remove(self, rehearsal: Path) -> None:
-        """Everything of a rehearsal: containers, volumes."""
+        """See the port: containers, volumes, the network."""
         with suppress(Unreachable), _engine() as docker:
             for container in _containers(docker, REHEARSAL, rehearsal):
                 _remove(container)
             for volume in docker.client.volumes.list(filters={"label": f"{REHEARSAL}={rehearsal}"}):
                 with suppress(_errors().APIError):
                     volume.remove(force=True)
+            for network in docker.client.networks.list(filters={"label": f"{REHEARSAL}={rehearsal}"}):
+                with suppress(_errors().APIError):
+                    network.remove()
 
     # --- pieces ------------------------------------------------------------------------------------------------
 
@@ -146,6 +149,7 @@ class OnContainer:
         made.with_kwargs(
             labels={REHEARSAL: str(_rehearsal(home)), HOME: str(home), ROLE: wanted.role},
             hostname=wanted.server_name,
+            network=_network(docker, home),
             mem_limit=shape.memory,
             nano_cpus=int(shape.cpus * 1e9),
         )
@@ -261,6 +265,15 @@ def _volume(docker: DockerClient, home: Path, role: str, image: str = "") -> str
     for one in docker.client.volumes.list(filters={"label": [f"{HOME}={home}", f"{ROLE}={role}"]}):
         return str(one.name)
     return str(docker.client.volumes.create(labels=labels).name)
+
+
+def _network(docker: DockerClient, home: Path) -> str:
+    """The network of a rehearsal: its servers see each other and nobody else's."""
+    rehearsal = _rehearsal(home)
+    for one in docker.client.networks.list(filters={"label": f"{REHEARSAL}={rehearsal}"}):
+        return str(one.name)
+    name = f"runbook-rehearsal-{rehearsal.name}"
+    return str(docker.client.networks.create(name, labels={REHEARSAL: str(rehearsal)}).name)
 
 
 def _run(docker: DockerClient, image: str, command: str, volumes: Mapping[str, str]) -> None:
