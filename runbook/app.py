@@ -31,12 +31,14 @@ from runbook.journal.copying import Copier, Directory, Place
 from runbook.journal.log import RunLog
 from runbook.journal.store import open_store
 from runbook.plan import gates
+from runbook.plan.compile import Experience
 from runbook.plan.models import Plan
 from runbook.plan.models import Server as PlanServer
 from runbook.plan.sections import FileRepoint
 from runbook.ports import Cancellation, Pointer, Recorder, ServerIdentity, SqlServer, Web
 from runbook.recording import Unrecorded
 from runbook.registry import step_kinds, undo_kinds
+from runbook.rehearsal.predicting import experience
 from runbook.step import Sizes
 from runbook.turn import Turn
 
@@ -266,7 +268,12 @@ def build_executor(home: Home, **options: Any) -> Executor:
     """An executor on the real world."""
     kinds = Kinds(step_kinds(), undo_kinds())
     store = open_store(home.journal_url)
-    return Executor(store, SystemClock(), kinds, lambda plan: Surroundings(plan, home), **options)
+    clock = SystemClock()
+
+    def known(plan: Plan) -> Experience | None:
+        return experience(home, plan, clock.now())
+
+    return Executor(store, clock, kinds, lambda plan: Surroundings(plan, home), experience=known, **options)
 
 
 __all__ = ["RunbookError", "Surroundings", "build_executor"]

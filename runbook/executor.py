@@ -22,7 +22,7 @@ from runbook.journal.lease import Lease, Process, acquire, end_process, watched
 from runbook.journal.log import RunLog
 from runbook.journal.store import LeaseRow, Store
 from runbook.journal.term import beat_every
-from runbook.plan.compile import Compiled, Fit, compile_plan, up_to_pivot, worst_way_back
+from runbook.plan.compile import Compiled, Experience, Fit, compile_plan, up_to_pivot, worst_way_back
 from runbook.plan.fingerprint import diff, fingerprint
 from runbook.plan.models import Plan
 from runbook.ports import Clock
@@ -90,6 +90,8 @@ class Executor:
     heartbeat: bool = True
     gate_watch: Periodic | None = None
     """How the gate is looked after while it is closed; by default on a thread, together with the heartbeat."""
+    experience: Callable[[Plan], Experience | None] | None = None
+    """What was measured of a plan, for its budgets."""
     guard: Callable[[str], str] | None = None
     """Starts a guard for a run, once this process has it; returns why there is none, empty when there is one."""
     engine: Engine | None = None
@@ -102,7 +104,7 @@ class Executor:
 
     def compiled(self, plan: Plan, sizes: Sizes) -> Compiled:
         """The plan's graph and steps."""
-        return compile_plan(plan, self.kinds.steps, sizes)
+        return compile_plan(plan, self.kinds.steps, sizes, self.experience(plan) if self.experience else None)
 
     def open_run(self, plan: Plan, window: float) -> str:
         """Check that both ways fit the window and record the run; Refused before anything is touched."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from runbook.errors import PlanError, PlanErrors
 from runbook.graph import CycleError, Graph, Limits, Node
@@ -24,8 +25,28 @@ class Compiled:
     steps: Mapping[str, Step]
 
 
-def compile_plan(plan: Plan, kinds: Iterable[type[Step]], sizes: Sizes) -> Compiled:
-    """Make the steps this plan needs and order them; PlanErrors when they cannot be ordered."""
+@dataclass(frozen=True)
+class Expected:
+    """Seconds that a step and its way back are granted by what was measured, and where that comes from. No ``undo``:
+    its way back was not measured."""
+
+    do: float
+    undo: float | None
+    source: str
+
+
+class Experience(Protocol):
+    """What was measured of a plan."""
+
+    def expected(self, step: Step, sizes: Sizes) -> Expected | None:
+        """For these sizes; None where nothing is known."""
+
+
+def compile_plan(
+    plan: Plan, kinds: Iterable[type[Step]], sizes: Sizes, experience: Experience | None = None
+) -> Compiled:
+    """Make the steps this plan needs and order them; PlanErrors when they cannot be ordered. A time that the plan
+    states counts before one that was measured, and that before one that is computed."""
     known = list(kinds)
     steps = {step.id: step for kind in known if plan.strategy in kind.strategies for step in _instances(kind, plan)}
     by_name: dict[str, list[Step]] = {kind.name: [] for kind in known}
@@ -34,7 +55,7 @@ def compile_plan(plan: Plan, kinds: Iterable[type[Step]], sizes: Sizes) -> Compi
     _refuse_unknown_budgets(plan, by_name, steps)
     limits = Limits(plan.limits.workers, {name: server.limits.steps for name, server in plan.servers.items()})
     try:
-        graph = Graph((_node(step, by_name, plan, sizes) for step in steps.values()), limits)
+        graph = Graph((_node(step, by_name, plan, sizes, experience) for step in steps.values()), limits)
     except CycleError as error:
         raise _wrong(plan, f"steps wait for one another: {error}", "Break the circle in their `after`.") from None
     return Compiled(graph, {identity: steps[identity] for identity in graph.nodes})
@@ -55,12 +76,10 @@ def _instances(kind: type[Step], plan: Plan) -> list[Step]:
     return [kind(plan, key) for key in kind.keys(plan)]
 
 
-def _node(step: Step, by_name: Mapping[str, list[Step]], plan: Plan, sizes: Sizes) -> Node:
-    computed = step.budget(sizes)
-    stated_do, stated_undo = plan.budget_for(step.id)
-    budget = Budget(
-        computed.do if stated_do is None else stated_do, computed.undo if stated_undo is None else stated_undo
-    )
+def _node(
+    step: Step, by_name: Mapping[str, list[Step]], plan: Plan, sizes: Sizes, experience: Experience | None
+) -> Node:
+    budget, source = _budget(step, plan, sizes, experience)
     return Node(
         id=step.id,
         phase=step.phase.value,
@@ -71,8 +90,20 @@ def _node(step: Step, by_name: Mapping[str, list[Step]], plan: Plan, sizes: Size
         pivot=step.pivot,
         irreversible=step.irreversible,
         version=step.version,
-        source="computed" if stated_do is None and stated_undo is None else "stated",
+        source=source,
     )
+
+
+def _budget(step: Step, plan: Plan, sizes: Sizes, experience: Experience | None) -> tuple[Budget, str]:
+    budget, source = step.budget(sizes), "computed"
+    expected = experience.expected(step, sizes) if experience else None
+    if expected:
+        budget = Budget(expected.do, budget.undo if expected.undo is None else expected.undo)
+        source = expected.source
+    do, undo = plan.budget_for(step.id)
+    if do is None and undo is None:
+        return budget, source
+    return Budget(budget.do if do is None else do, budget.undo if undo is None else undo), "stated"
 
 
 def _before(step: Step, by_name: Mapping[str, list[Step]], plan: Plan) -> Iterable[str]:

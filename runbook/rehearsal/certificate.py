@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -68,6 +69,15 @@ def certificates(home: Home) -> Iterator[Certificate]:
             )
         except (OSError, ValueError, KeyError, TypeError):
             continue
+
+
+def records(home: Home, plan: str) -> Iterator[tuple[datetime, Mapping[str, Any]]]:
+    """When a plan of that name was rehearsed and what was measured then, newest first, whatever came of it."""
+    for path in sorted(directory_of(home).glob("*.json"), reverse=True):
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            data = json.loads(path.read_text(encoding="utf-8"))
+            if data["plan"] == plan and data["measured"]:
+                yield datetime.fromisoformat(data["at"]), data["measured"]
 
 
 def is_asked_for(plan: Plan) -> bool:

@@ -1,0 +1,88 @@
+"""Budgets that come from rehearsals: what execute, plan and check compute with."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runbook.graph import Node
+from runbook.home import Home
+from runbook.plan.compile import compile_plan
+from runbook.plan.models import Plan
+from runbook.registry import step_kinds
+from runbook.rehearsal import certificate
+from runbook.rehearsal.predicting import experience
+from runbook.step import Sizes
+from tests.unit.rehearsal.made import GATE, HEAD, POINT, plan_of
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+MIB = 2**20
+TWO = "databases: [{name: Contacts}, {name: Archive}]\n"
+STEPS = {
+    "seed-backup[Contacts]": {"do_s": 1.0 + 0.02 * 10, "undo_s": 0.1},
+    "seed-backup[Archive]": {"do_s": 1.0 + 0.02 * 100, "undo_s": 0.1},
+    "close-gate": {"do_s": 0.4, "undo_s": 0.3},
+}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "home", "sqlite://")
+
+
+def two(directory: Path, more: str = "") -> Plan:
+    return plan_of(directory, HEAD.replace("databases: [{name: Contacts}]\n", TWO) + GATE + POINT + more)
+
+
+def rehearsed(home: Home, at: datetime = NOW - timedelta(days=2), **more: Any) -> None:
+    measured = {"steps": STEPS, "sizes": {"contacts": 10 * MIB, "archive": 100 * MIB}, "machine": {}}
+    certificate.write(home, f"{at:%Y%m%d}", {"plan": "small", "at": at.isoformat(), "measured": measured, **more})
+
+
+def node(plan: Plan, home: Home, step: str, gib: float = 1.0) -> Node:
+    sizes = Sizes({"contacts": int(gib * 2**30), "archive": int(gib * 2**30)})
+    return compile_plan(plan, step_kinds(), sizes, experience(home, plan, NOW)).graph[step]
+
+
+def test_a_rehearsal_is_scaled_to_the_real_size(home: Home, tmp_path: Path) -> None:
+    """1 s and 20 ms a MiB: 21.5 s for a GiB, with the error and a bit; and it says where that comes from."""
+    rehearsed(home)
+    found = node(two(tmp_path), home, "seed-backup[Contacts]")
+    assert 21.0 < found.do_budget < 26.0
+    assert found.source.startswith("rehearsed 2026-11-20 (sizes: 2, error up to ")
+
+
+def test_what_does_not_depend_on_sizes_is_not_scaled(home: Home, tmp_path: Path) -> None:
+    """A gate closes as fast with a terabyte behind it."""
+    rehearsed(home)
+    found = node(two(tmp_path), home, "close-gate", gib=1000)
+    assert found.do_budget == pytest.approx(1.4)
+    assert found.undo_budget == pytest.approx(1.3)
+
+
+def test_what_was_not_rehearsed_is_computed(home: Home, tmp_path: Path) -> None:
+    """As without any rehearsal."""
+    plan = two(tmp_path)
+    before = node(plan, home, "recover-database[Contacts]")
+    rehearsed(home)
+    assert node(plan, home, "recover-database[Contacts]") == before
+    assert before.source == "computed"
+
+
+def test_what_the_plan_states_comes_first(home: Home, tmp_path: Path) -> None:
+    """The other way keeps what was measured."""
+    rehearsed(home)
+    found = node(two(tmp_path, "budgets: {close-gate: {do: 9s}}\n"), home, "close-gate")
+    assert (found.do_budget, found.source) == (9.0, "stated")
+    assert found.undo_budget == pytest.approx(1.3)
+
+
+def test_an_old_rehearsal_says_nothing_any_more(home: Home, tmp_path: Path) -> None:
+    """Nor one of another plan, nor a file that is none."""
+    rehearsed(home, NOW - timedelta(days=15))
+    rehearsed(home, NOW - timedelta(days=1), plan="other")
+    (home.directory / "rehearsed" / "z.json").write_text("{", encoding="utf-8")
+    assert node(two(tmp_path), home, "close-gate").source == "computed"
