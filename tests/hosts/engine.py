@@ -46,6 +46,11 @@ class Docker:
     def __init__(self, host: str | None) -> None:
         self._environment = dict(os.environ) if host is None else {**os.environ, "DOCKER_HOST": host}
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment with which another client finds it."""
+        return dict(self._environment)
+
     def run(
         self, *arguments: str, stdin: bytes | None = None, check: bool = True, timeout: float = 120
     ) -> subprocess.CompletedProcess[bytes]:
