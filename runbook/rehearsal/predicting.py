@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from runbook.home import Home
 from runbook.plan.compile import Expected
 from runbook.plan.models import Plan
 from runbook.rehearsal.certificate import records
-from runbook.rehearsal.scaling import Point, predict
+from runbook.rehearsal.scaling import Point, Prediction, predict
 from runbook.step import Budget, Sizes, Step
 
 PROBE = 2.0
@@ -42,7 +41,7 @@ class Experience:
 
     def expected(self, step: Step, sizes: Sizes) -> Expected | None:
         """See the protocol; None where no rehearsal did that step."""
-        found = {what: self._predicted(step, what, sizes) for what in ("do", "undo")}
+        found = {what: self.predicted(step, what, sizes) for what in ("do", "undo")}
         if found["do"] is None:
             return None
         undo = found["undo"]
@@ -54,7 +53,8 @@ class Experience:
             f"rehearsed {newest:%Y-%m-%d} (sizes: {found['do'].sizes}, error up to {worst:.0%})",
         )
 
-    def _predicted(self, step: Step, what: str, sizes: Sizes) -> Any:
+    def predicted(self, step: Step, what: str, sizes: Sizes) -> Prediction | None:
+        """What the model says; None where no rehearsal did that."""
         points = [point for one in self._rehearsed for point in one.points(step.name, what)]
         if not points:
             return None

@@ -1,0 +1,104 @@
+"""What rehearsals of the example at a hundredth of its size say of the whole: prediction and outcome, step by step.
+
+Both nights, forward and back, are played on throwaway servers, twice: with a hundredth of the data, and with all of it.
+The first says what the second takes; the second says what it took.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import ROOT, scratch
+from runbook.adapters.clock import SystemClock
+from runbook.commands.rehearsing import Rehearsal, Wish
+from runbook.home import Home
+from runbook.plan.compile import compile_plan, worst_way_back
+from runbook.plan.load import load_plan
+from runbook.registry import step_kinds
+from runbook.rehearsal.predicting import experience
+from runbook.step import Sizes
+
+EXAMPLE = ROOT / "examples" / "mailer"
+SMALL, WHOLE = 0.01, 1.0
+WORTH = 0.5
+"""Seconds: what takes less says nothing of a model, only of the machine's mood."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One step, or its way back: seconds."""
+
+    step: str
+    what: str
+    rehearsed: float
+    predicted: float
+    granted: float
+    took: float
+
+
+@dataclass(frozen=True)
+class Found:
+    """All of it; the turn-back points as seconds before the window closes, computed from each."""
+
+    compared: tuple[Compared, ...]
+    turn_back_predicted: float
+    turn_back_by_outcome: float
+    turn_back_computed: float
+
+
+def compared() -> Found:
+    """Rehearse small, rehearse whole, compare."""
+    with scratch() as directory:
+        small, whole = _rehearsed(directory, SMALL), _rehearsed(directory, WHOLE)
+        plan = load_plan(directory / str(SMALL) / "mailer" / "runbook.yaml")
+        sizes = _sizes(whole)
+        now = SystemClock().now()
+        homes = {scale: Home(directory / str(scale) / "home", "sqlite://") for scale in (SMALL, WHOLE)}
+        steps = compile_plan(plan, step_kinds(), sizes).steps
+        known = experience(homes[SMALL], plan, now)
+        assert known is not None
+        graphs = [compile_plan(plan, step_kinds(), sizes, experience(homes[scale], plan, now)).graph for scale in homes]
+        found = []
+        for identity, took in whole["steps"].items():
+            for what in ("do", "undo"):
+                predicted = known.predicted(steps[identity], what, sizes)
+                if predicted is not None and f"{what}_s" in took:
+                    rehearsed = small["steps"][identity][f"{what}_s"]
+                    found.append(
+                        Compared(identity, what, rehearsed, predicted.seconds, predicted.budget, took[f"{what}_s"])
+                    )
+        computed = worst_way_back(compile_plan(plan, step_kinds(), sizes).graph)
+        return Found(tuple(found), worst_way_back(graphs[0]), worst_way_back(graphs[1]), computed)
+
+
+def _rehearsed(directory: Path, scale: float) -> Mapping[str, Any]:
+    place = directory / str(scale)
+    shutil.copytree(EXAMPLE, place / "mailer", ignore=shutil.ignore_patterns("state", "__pycache__"))
+    path = place / "mailer" / "runbook.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert '"--scale", "0.01"' in text
+    path.write_text(text.replace('"--scale", "0.01"', f'"--scale", "{scale}"'), encoding="utf-8")
+    home = Home(place / "home", f"sqlite:///{place / 'home' / 'journal.db'}")
+    report = Rehearsal(home, path, Wish(faults=())).rehearse()
+    assert report.code == 0, json.dumps(report.to_json(), indent=1)
+    return report.measured
+
+
+def _sizes(measured: Mapping[str, Any]) -> Sizes:
+    return Sizes({name.lower(): size for name, size in measured["sizes"].items()})
+
+
+def rows(found: Found) -> Iterator[str]:
+    """The table."""
+    yield f"   {'step':<34} {'':<5} {'at 1 %':>8} {'predicted':>10} {'took':>8} {'granted':>8}"
+    for one in sorted(found.compared, key=lambda one: -one.took):
+        if max(one.took, one.predicted) >= WORTH:
+            yield (
+                f"   {one.step:<34} {one.what:<5} {one.rehearsed:>7.2f}s {one.predicted:>9.2f}s {one.took:>7.2f}s "
+                f"{one.granted:>7.2f}s"
+            )
