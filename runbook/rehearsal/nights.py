@@ -39,6 +39,7 @@ POLL = 0.1
 GUARD_SECONDS = 60.0
 """How long a guard gets to begin, after an executor is gone, before a person is called."""
 MOST_CALLS = 2
+ITSELF = "this is a rehearsal"
 ENDINGS = frozenset({RunState.UPGRADED, RunState.REVERTED, RunState.REFUSED})
 
 
@@ -140,7 +141,7 @@ class Night:
     def _happen(self, plan: Plan) -> None:
         one = self._scenario
         armed = {VARIABLE: one.failpoints, GUARD_VARIABLE: one.guard_failpoints, LOG: str(self._struck)}
-        words = ["execute", str(plan.path), "--window", f"{self._window:.0f}s", "--yes"]
+        words = ["execute", str(plan.path), "--window", f"{self._window:.0f}s", "--yes", "--unrehearsed", ITSELF]
         self._type(words, armed, hangs=one.interrupted)
         for _ in range(MOST_CALLS if one.called or one.guarded else 0):
             if one.guarded and not one.called:

@@ -81,7 +81,7 @@ def rewrite(
         if document.pop(key, None):
             made.not_rehearsed.append(why)
     if exchange and plan.strategy == "side-by-side":
-        document["exchange"] = exchange
+        document["exchange"] = {"source": exchange}
     document["servers"] = {name: _server(dict(entry), plan, name) for name, entry in entries.items()}
     _gate(made, plan)
     _repoint(made, plan)

@@ -76,8 +76,8 @@ def test_both_ways(machine: Machine) -> None:
     assert process.returncode == 0, out + err
     report = json.loads(out)
     assert {one["scenario"]: one["ending"] for one in report["scenarios"]} == {
-        "forward": "upgraded",
-        "back": "reverted",
+        "forward": "new setup",
+        "back": "old setup",
     }
     assert report["on"] == "container"
     assert machine.left() == []
