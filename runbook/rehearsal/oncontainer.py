@@ -89,7 +89,7 @@ class OnContainer:
                 to = _volume(docker, home, role)
                 image = volume.attrs["Labels"].get("runbook.rehearsal.image")
                 if image:
-                    _run(docker, image, "cp -a /from/. /to/", {volume.name: "/from", to: "/to"})
+                    _run(docker, home, image, "cp -a /from/. /to/", {volume.name: "/from", to: "/to"})
 
     def corrupt(self, home: Path, wanted: Wanted, statement: str) -> None:
         """See the port."""
@@ -139,8 +139,9 @@ class OnContainer:
 
         testcontainers_config.ryuk_disabled = True  # it is an image of its own; what is left is found by its labels
         shape, image = self._shape(wanted), self._image(wanted)
+        _have(docker, wanted, image)
         data, exchange = _volume(docker, home, wanted.role, image), _volume(docker, home, "exchange")
-        _run(docker, image, f"chown {MSSQL} /to /exchange", {data: "/to", exchange: "/exchange"})
+        _run(docker, home, image, f"chown {MSSQL} /to /exchange", {data: "/to", exchange: "/exchange"})
         made = DockerContainer(image)
         made.with_envs(ACCEPT_EULA="Y", MSSQL_SA_PASSWORD=password.reveal(), MSSQL_PID="Developer")
         made.with_env("MSSQL_MEMORY_LIMIT_MB", str(shape.memory * 4 // 5 // 1024**2))
@@ -153,7 +154,7 @@ class OnContainer:
             mem_limit=shape.memory,
             nano_cpus=int(shape.cpus * 1e9),
         )
-        with _refused(wanted, image):
+        with _refused():
             return made.start().get_wrapped_container()
 
     def _ready(self, container: Container, wanted: Wanted, password: Secret) -> Made:
@@ -276,29 +277,40 @@ def _network(docker: DockerClient, home: Path) -> str:
     return str(docker.client.networks.create(name, labels={REHEARSAL: str(rehearsal)}).name)
 
 
-def _run(docker: DockerClient, image: str, command: str, volumes: Mapping[str, str]) -> None:
+def _run(docker: DockerClient, home: Path, image: str, command: str, volumes: Mapping[str, str]) -> None:
     """A shell command as root in a container of that image, with volumes at places."""
     docker.client.containers.run(
         image,
         [command],
         entrypoint=["/bin/sh", "-c"],
         user="0:0",
-        remove=True,
+        auto_remove=True,
+        labels={REHEARSAL: str(_rehearsal(home)), HOME: str(home)},
         network_mode="none",
         volumes={name: {"bind": place, "mode": "rw"} for name, place in volumes.items()},
     )
 
 
-@contextmanager
-def _refused(wanted: Wanted, image: str) -> Iterator[None]:
+def _have(docker: DockerClient, wanted: Wanted, image: str) -> None:
+    """The image is here, or is pulled. Refused when it cannot be had."""
+    errors = _errors()
     try:
-        yield
-    except _errors().ImageNotFound as error:
+        try:
+            docker.client.images.get(image)
+        except errors.ImageNotFound:
+            docker.client.images.pull(image)
+    except errors.APIError as error:
         raise Refused(
-            f"there is no image {image} for {wanted.role}",
+            f"the image {image} for {wanted.role} is not here and cannot be pulled: {error.explanation or error}",
             hint=f"Pull it where the network lets you, or name another: rehearsal.containers.{wanted.role}.image.",
         ) from error
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    try:
+        yield
     except _errors().APIError as error:
         raise Refused(
-            f"a throwaway server does not start: {error.explanation or error}", hint="See the engine."
+            f"a throwaway server does not start: {error.explanation or error}", hint="Look at the engine's own log."
         ) from error

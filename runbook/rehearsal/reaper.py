@@ -12,9 +12,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 
 from runbook.rehearsal.place import VARIABLE, Place
 
+AGAIN = 5
+"""Times that it looks once more, a second apart."""
 PATIENCE = 60.0
 """Seconds it gets to see that there is nothing to do."""
 
@@ -44,7 +47,11 @@ def main(directory: Path, provider: str) -> int:
     if directory.is_dir() and not place.is_in_use:
         from runbook.commands.rehearsing import PROVIDERS  # noqa: PLC0415 - only when there is something to do
 
-        place.clean(PROVIDERS[provider]())
+        made = PROVIDERS[provider]()
+        place.clean(made)
+        for _ in range(AGAIN):  # what was being made while its maker died
+            Event().wait(1.0)
+            made.remove(directory)
     return 0
 
 
