@@ -284,7 +284,7 @@ def _run(docker: DockerClient, home: Path, image: str, command: str, volumes: Ma
         [command],
         entrypoint=["/bin/sh", "-c"],
         user="0:0",
-        auto_remove=True,
+        remove=True,
         labels={REHEARSAL: str(_rehearsal(home)), HOME: str(home)},
         network_mode="none",
         volumes={name: {"bind": place, "mode": "rw"} for name, place in volumes.items()},
