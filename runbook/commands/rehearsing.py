@@ -22,11 +22,11 @@ from runbook.plan.fingerprint import fingerprint
 from runbook.plan.load import load_plan
 from runbook.plan.models import Plan, Server
 from runbook.rehearsal import certificate, commands, measuring
-from runbook.rehearsal.judging import Measure, Verdict, judge
-from runbook.rehearsal.nights import Night, Stage, Stopped
+from runbook.rehearsal.judging import Measure, Verdict, judge, not_played
+from runbook.rehearsal.nights import Night, NotPlayed, OwnServer, Stage, Stopped
 from runbook.rehearsal.oncontainer import OnContainer, Shape
 from runbook.rehearsal.onsandbox import OnSandbox, server_name
-from runbook.rehearsal.place import Place, left_behind, refuse_inside
+from runbook.rehearsal.place import Place, left_behind, refuse_inside, root_of
 from runbook.rehearsal.providing import Made, Provider, Wanted
 from runbook.rehearsal.reaper import reaping
 from runbook.rehearsal.reports import Report
@@ -80,7 +80,9 @@ class Rehearsal:
         self._text = self.plan_path.read_text(encoding="utf-8-sig")
         self._provider = self._chosen()
         self._wanted = {name: self._want(one) for name, one in self._plan.servers.items()}
-        self._jobs = self.wish.jobs or 1 + (os.cpu_count() or 1)
+        room = self._provider.room(self._wanted)
+        self._most = room or 1000
+        self._jobs = min(self._most, self.wish.jobs or 1 + (os.cpu_count() or 1))
         self._short = 0.0
         self._upgraded: Mapping[str, tuple[int, str]] | None = None
         if not (self._plan.rehearsal.seed or self._plan.rehearsal.scripts):
@@ -99,7 +101,10 @@ class Rehearsal:
                 f"rehearsal.containers names {unknown[0]}, which is no server of the plan",
                 hint=f"The plan has {', '.join(self._plan.servers)}.",
             )
-        shapes = {name: Shape(self._image(name), one.memory, one.cpus) for name, one in planned.items()}
+        shapes = {
+            name: Shape(self._image(name), one.memory, one.cpus, one.patience.total_seconds())
+            for name, one in planned.items()
+        }
         shapes |= {name: Shape(self._image(name)) for name in self._plan.servers if name not in planned}
         return OnContainer(self.wish.accepts_licence, shapes)
 
@@ -126,12 +131,12 @@ class Rehearsal:
 
     def rehearse(self) -> Report:
         """Everything that is wanted. Refused when it cannot begin or the plan is refused; nothing is left running."""
-        clear(self.home, self._provider, self.say)
+        clear(self.home, self.say)
         plan, began, at = self._plan, self._clock.monotonic(), self._clock.now()
         identity = self._clock.new_id()
         mark = fingerprint(plan)
-        place = Place.new(self.home, identity)
-        with reaping(place, self._provider.name):
+        place = Place.new(self.home, identity, self._provider.name)
+        with reaping(place):
             try:
                 return self._report(place, identity, mark.digest, at, began)
             finally:
@@ -217,7 +222,7 @@ class Rehearsal:
         for one in (one for one in listed if one.alone):
             yield self._play(place, stage, measure, one)
         rest = [one for one in listed if not one.alone]
-        with ThreadPoolExecutor(self._jobs + MOST_WAITING, thread_name_prefix="night") as pool:
+        with ThreadPoolExecutor(min(self._most, self._jobs + MOST_WAITING), thread_name_prefix="night") as pool:
             found = {pool.submit(self._play, place, stage, measure, one): one for one in _mixed(rest)}
             try:
                 verdicts = {found[done].name: done.result() for done in as_completed(found)}
@@ -233,10 +238,15 @@ class Rehearsal:
         directory = place.night(one.name)
         directory.mkdir(parents=True)
         night = Night(stage, one, directory, self._window(one))
-        observed = night.play()
-        verdict = judge(one, observed, measure)
-        if one.name == FORWARD:
-            self._remember_forward(place, observed.world.servers, observed.seconds)
+        began = self._clock.monotonic()
+        try:
+            observed = night.play()
+        except NotPlayed as problem:
+            verdict = not_played(one, str(problem), self._clock.monotonic() - began)
+        else:
+            verdict = judge(one, observed, measure)
+            if one.name == FORWARD:
+                self._remember_forward(place, observed.world.servers, observed.seconds)
         if verdict.code:
             place.keep(directory)
         if not one.alone:
@@ -264,7 +274,7 @@ class Rehearsal:
                      if one.url.scheme == "mssql"}  # fmt: skip
         for role, one in made.items():
             if one.place in real or _address(str(one.facts["host"]), int(one.facts["port"])) in addresses:
-                raise Refused(f"the throwaway server for {role} is one of the plan's own", hint="Report this.")
+                raise OwnServer(f"the throwaway server for {role} is one of the plan's own", hint="Report this.")
 
 
 def _address(host: str, port: int) -> tuple[str, int]:
@@ -299,21 +309,36 @@ def _mixed(found: Collection[Scenario]) -> list[Scenario]:
     return mixed
 
 
-def clear(home: Home, provider: Provider, say: Callable[[str], None]) -> int:
-    """Take away what rehearsals left whose process is gone; returns how many there were."""
+def clear(home: Home, say: Callable[[str], None]) -> int:
+    """Take away what rehearsals left whose process is gone; returns how many that were. What cannot be taken away now
+    (no engine answers) is left for the next time, and said."""
     found = [place for place in left_behind(home) if (place.directory / "rehearse.lock").exists()]
-    for place in found:
-        say(f"taking away what is left of rehearsal {place.directory.name}")
-        place.clean(provider)
-    return len(found)
+    return sum(_cleaned(place, say, "what is left of rehearsal {} is taken away") for place in found)
+
+
+def _cleaned(place: Place, say: Callable[[str], None], done: str) -> bool:
+    identity = place.directory.name
+    try:
+        place.clean(PROVIDERS[place.on]())
+    except Refused as error:
+        say(f"what is left of rehearsal {identity} cannot be taken away now: {error.message}")
+        return False
+    say(done.format(identity))
+    return True
 
 
 def clean(home: Home, say: Callable[[str], None]) -> int:
     """``runbook rehearse --clean``: also the evidence of those that went wrong. Returns how many there were."""
-    found = left_behind(home)
+    found = [place for place in left_behind(home) if _cleaned(place, say, "rehearsal {} is gone")]
     for place in found:
-        for make in PROVIDERS.values():
-            place.clean(make())
         shutil.rmtree(place.directory, ignore_errors=True)
-        say(f"rehearsal {place.directory.name} is gone")
+    return len(found) + sum(_forgotten(home, make(), say) for make in PROVIDERS.values())
+
+
+def _forgotten(home: Home, provider: Provider, say: Callable[[str], None]) -> int:
+    """What carries the name of a rehearsal of this home whose very directory is gone."""
+    found = [path for path in sorted(provider.left(root_of(home).resolve())) if not path.exists()]
+    for path in found:
+        provider.remove(path)
+        say(f"rehearsal {path.name} is gone")
     return len(found)

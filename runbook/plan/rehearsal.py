@@ -34,10 +34,19 @@ class Container(Model):
         examples=["registry.example.org/mssql:2019-masked"],
     )
     memory_gib: float = Field(
-        default=2, ge=0.5, le=4096, allow_inf_nan=False, description="Most memory it may use, in GiB.", examples=[4]
+        default=2,
+        gt=0,
+        le=4096,
+        allow_inf_nan=False,
+        description="Most memory it may use, in GiB; SQL Server does not start with less than 2.",
+        examples=[4],
     )
     cpus: float = Field(
         default=2, ge=0.1, le=1024, allow_inf_nan=False, description="Most cores it may use.", examples=[2]
+    )
+
+    patience: PositiveSpan = Field(
+        default=Duration(minutes=3), description="How long it may take until it answers a query."
     )
 
     @property

@@ -10,9 +10,11 @@ from runbook.adapters.sqlserver.picture import Picture
 from runbook.rehearsal.scenarios import Ending, Scenario
 from runbook.states import RunState
 
-RIGHT, ELSEWHERE, BETWEEN = 0, 10, 20
+RIGHT, ELSEWHERE, BETWEEN, NOT_PLAYED = 0, 10, 20, 30
 """What ``rehearse`` exits with: every ending was right; one was another than it should be, with the system in service
-on a proven setup; one needed a person, or was neither old nor new."""
+on a proven setup; one needed a person, or was neither old nor new; one could not be played at all."""
+SEVERITY = (RIGHT, NOT_PLAYED, ELSEWHERE, BETWEEN)
+"""The worst last: what was played and ended wrong tells more than what was not played."""
 EXPECTED: Mapping[Ending, RunState] = {
     Ending.NEW: RunState.UPGRADED,
     Ending.OLD: RunState.REVERTED,
@@ -113,6 +115,11 @@ def judge(scenario: Scenario, night: Observed, measure: Measure) -> Verdict:
     ending = "neither old nor new" if between else _named(scenario, night)
     proof = "" if between else _proof(night, measure, setup)
     return Verdict(scenario, code, ending, night.seconds, proof, night.step, (*between, *elsewhere))
+
+
+def not_played(scenario: Scenario, why: str, seconds: float) -> Verdict:
+    """The night did not begin: it shows nothing, neither good nor bad."""
+    return Verdict(scenario, NOT_PLAYED, "not played", seconds, "", "", (why,))
 
 
 def _named(scenario: Scenario, night: Observed) -> str:

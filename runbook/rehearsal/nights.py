@@ -18,7 +18,7 @@ from runbook.cancel import CancelToken
 from runbook.commands.audit import verify
 from runbook.commands.status import Status
 from runbook.commands.status import status as read_status
-from runbook.errors import RunbookError, UsageError
+from runbook.errors import Refused, RunbookError, UsageError
 from runbook.failpoints import GUARD_VARIABLE, LOG, VARIABLE
 from runbook.home import Home
 from runbook.plan.gates import CommandGate, FileGate
@@ -66,6 +66,14 @@ class Stopped(Exception):
     """The rehearsal ends, and this night with it."""
 
 
+class NotPlayed(Exception):
+    """What a night is played on does not come up: a server, the copy of the application."""
+
+
+class OwnServer(Refused):
+    """A throwaway server is one of the plan's own: nothing goes on."""
+
+
 class Night:
     """One scenario in a directory of its own."""
 
@@ -77,14 +85,16 @@ class Night:
         self._struck = directory / "struck"
         self._codes: list[int] = []
         self._has_room = False
+        self._changed = ""
+        """Table in which a row was changed."""
         self.made: Mapping[str, Made] = {}
 
     def play(self) -> Observed:
-        """Set it up, let it happen, look, and end everything but its files. Refused when it cannot be set up."""
+        """Set it up, let it happen, look, and end everything but its files. NotPlayed when it cannot be set up."""
         application = None
         self._take_room()
         try:
-            plan, application, before = self._set_up()
+            plan, application, before = self._set_up_or_not()
             began = self._clock.monotonic()
             self._happen(plan)
             seconds = self._clock.monotonic() - began
@@ -92,7 +102,7 @@ class Night:
         finally:
             if application:
                 application.end()
-            self._stage.provider.stop(self.home.directory)
+            self._stage.provider.discard(self.home.directory)
             self._leave_room()
 
     def _take_room(self) -> None:
@@ -109,6 +119,14 @@ class Night:
 
     # --- before ------------------------------------------------------------------------------------------------
 
+    def _set_up_or_not(self) -> tuple[Plan, commands.Application | None, bytes | None]:
+        try:
+            return self._set_up()
+        except OwnServer:
+            raise
+        except RunbookError as error:
+            raise NotPlayed(error.message) from error
+
     def _set_up(self) -> tuple[Plan, commands.Application | None, bytes | None]:
         stage = self._stage
         self.home.directory.mkdir(parents=True)
@@ -120,9 +138,6 @@ class Night:
         path = rewrite(stage.plan, stage.text, entries, port, stage.provider.exchange).write(self.directory / "plan")
         application = self._application(path.parent, port)
         plan = load_plan(path)
-        if self._scenario.corrupts and plan.target:
-            wanted = stage.wanted[plan.target]
-            stage.provider.corrupt(self.home.directory, wanted, self._scenario.corrupts)
         return plan, application, _clients(plan)
 
     def _application(self, directory: Path, port: int) -> commands.Application | None:
@@ -174,6 +189,9 @@ class Night:
             if self._stage.stop.is_set() or self._clock.monotonic() > give_up_at:
                 process.kill()
                 process.wait()
+            elif self._scenario.corrupts and _stands_still(process.pid):
+                self._change_a_row()
+                process.send_signal(signal.SIGCONT)
             elif self._scenario.short and self._struck.exists():
                 self._leave_room()
             elif hangs and self._struck.exists():
@@ -185,6 +203,12 @@ class Night:
         if self._stage.stop.is_set():
             raise Stopped
         return process.returncode
+
+    def _change_a_row(self) -> None:
+        """Where nobody sees it, unless it is looked for."""
+        if self._stage.plan.target and not self._changed:
+            with suppress(RunbookError):  # then the night goes well, and its verdict is that nothing happened
+                self._changed = picture.change_a_row(self.made[self._stage.plan.target].target, self._scenario.corrupts)
 
     def _await_guard(self) -> None:
         """Until the run has ended, or nobody has been at work on it for too long."""
@@ -238,8 +262,8 @@ class Night:
         return ", ".join(wrong) or self._scenario.step
 
     def _has_struck(self) -> bool:
-        if self._scenario.corrupts and self._stage.plan.target:
-            return self._stage.provider.has_struck(self.home.directory, self._stage.wanted[self._stage.plan.target])
+        if self._scenario.corrupts:
+            return bool(self._changed)
         wanted = len([part for part in self._scenario.failpoints.split(";") if part])
         struck = self._struck.read_text(encoding="utf-8").splitlines() if self._struck.exists() else []
         return len(struck) >= wanted
@@ -275,6 +299,14 @@ class Night:
         if found_now == before:
             return "old"
         return "new" if found_now == _replaced(plan.repoint, before or b"", plan, self.made) else "elsewhere"
+
+
+def _stands_still(pid: int) -> bool:
+    """By SIGSTOP."""
+    with suppress(OSError):
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+        return stat.rpartition(")")[2].split()[0] == "T"
+    return False
 
 
 def _clients(plan: Plan) -> bytes | None:

@@ -8,15 +8,18 @@ other through a volume that both see.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from runbook.adapters.clock import SystemClock
 from runbook.adapters.sqlserver import ServerTarget, picture
-from runbook.errors import NotPermitted, NotSupported, Refused, Unreachable
+from runbook.errors import NotPermitted, NotSupported, Refused, RunbookError
+from runbook.rehearsal import containers
+from runbook.rehearsal.containers import HOME, IMAGE, REHEARSAL, ROLE
 from runbook.rehearsal.providing import Made, Wanted
 from runbook.secrets import Secret
 
@@ -26,24 +29,28 @@ if TYPE_CHECKING:
 
 IMAGES = "mcr.microsoft.com/mssql/server:{version}-latest"
 VERSIONS = (2017, 2019, 2022, 2025)
-REHEARSAL, HOME, ROLE = "runbook.rehearsal", "runbook.rehearsal.home", "runbook.rehearsal.role"
-"""Labels of containers and volumes."""
 PORT = 1433
 DATA, EXCHANGE = "/var/opt/mssql", "/var/opt/runbook-exchange"
 PASSWORD = "sa-password"  # noqa: S105 - the name of a file
-READY_SECONDS, POLL = 180.0, 0.25
-STOP_SECONDS = 10
+POLL = 0.25
+OF_ALL = ":exchange"
+"""The role of the volume that all servers of a home see; no server of a plan can be called so."""
+LEAST_MEMORY = 2_000_000_000
+"""Bytes without which SQL Server does not start."""
+GIB = 1024**3
 MSSQL = "10001:0"
 """The account that the engine runs as in SQL Server's image."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What one container is made of. ``memory`` in bytes, ``cpus`` in cores."""
+    """What one container is made of. ``memory`` in bytes, ``cpus`` in cores, ``patience`` in seconds until it answers
+    a query."""
 
     image: str = ""
-    memory: int = 2 * 1024**3
+    memory: int = 2 * GIB
     cpus: float = 2.0
+    patience: float = 180.0
 
 
 @dataclass
@@ -64,62 +71,70 @@ class OnContainer:
                 hint="Read https://aka.ms/mssql-container-eula (and where the image is not Microsoft's, its own), then "
                 "add --accept-eula.",
             )
-        if wanted.version not in VERSIONS and not self._shape(wanted).image:
+        shape = self._shape(wanted)
+        if wanted.version not in VERSIONS and not shape.image:
             known = ", ".join(map(str, VERSIONS))
             raise NotSupported(
                 f"there is no container image of SQL Server {wanted.version}, which {wanted.role} runs",
                 hint=f"There are images of {known}; another is named as rehearsal.containers.{wanted.role}.image.",
             )
-        with _engine():
-            pass
+        if shape.memory < LEAST_MEMORY:
+            raise Refused(
+                f"the container for {wanted.role} would have {shape.memory / GIB:g} GiB of memory, and SQL Server does "
+                "not start with less than 2",
+                hint=f"Give it more: rehearsal.containers.{wanted.role}.memory_gib.",
+            )
+
+    def room(self, wanted: Mapping[str, Wanted]) -> int | None:
+        """See the port: by the memory of the machine that the engine runs on."""
+        needed = sum(self._shape(one).memory for one in wanted.values())
+        with containers.engine() as docker:
+            there = containers.memory(docker)
+        if there < needed:
+            raise Refused(
+                f"the containers of a night need {needed / GIB:.1f} GiB of memory together, and the engine's machine "
+                f"has {there / GIB:.1f}",
+                hint="Rehearse on a bigger machine (DOCKER_HOST names its engine); SQL Server needs 2 GiB a server.",
+            )
+        return there // needed
 
     def start(self, home: Path, wanted: Mapping[str, Wanted]) -> Mapping[str, Made]:
         """See the port."""
         password = _password(home)
-        with _engine() as docker:
-            _volume(docker, home, "exchange")
+        with containers.engine() as docker:
             found = {role: self._started(docker, home, one, password) for role, one in wanted.items()}
             return {role: self._ready(container, wanted[role], password) for role, container in found.items()}
 
     def copy(self, template: Path, home: Path) -> None:
         """See the port."""
-        with _engine() as docker:
-            for volume in docker.client.volumes.list(filters={"label": f"{HOME}={template}"}):
-                role = volume.attrs["Labels"][ROLE]
-                to = _volume(docker, home, role)
-                image = volume.attrs["Labels"].get("runbook.rehearsal.image")
-                if image:
-                    _run(docker, home, image, "cp -a /from/. /to/", {volume.name: "/from", to: "/to"})
-
-    def corrupt(self, home: Path, wanted: Wanted, statement: str) -> None:
-        """See the port."""
-        del home, wanted, statement
-        raise NotSupported(
-            "data cannot be changed behind a server in a container", hint="Leave it out: --faults fail,hang,kill."
-        )
-
-    def has_struck(self, home: Path, wanted: Wanted) -> bool:
-        """See the port."""
-        del home, wanted
-        return False
+        with containers.engine() as docker:
+            for volume in containers.volumes(docker, HOME, template):
+                labels = volume.attrs["Labels"]
+                to = containers.volume(docker, _labels(home, labels[ROLE], labels[IMAGE]))
+                binds = {volume.name: "/from", to: "/to"}
+                containers.run(docker, labels[IMAGE], "cp -a /from/. /to/", binds, _labels(home))
 
     def stop(self, home: Path) -> None:
         """See the port."""
-        with suppress(Unreachable), _engine() as docker:
-            for container in _containers(docker, HOME, home):
-                _remove(container)
+        with containers.engine() as docker:
+            for container in containers.found(docker, HOME, home):
+                containers.end(container, gently=True)
+
+    def discard(self, home: Path) -> None:
+        """See the port."""
+        with containers.engine() as docker:
+            containers.forget(docker, HOME, home)
 
     def remove(self, rehearsal: Path) -> None:
         """See the port: containers, volumes, the network."""
-        with suppress(Unreachable), _engine() as docker:
-            for container in _containers(docker, REHEARSAL, rehearsal):
-                _remove(container)
-            for volume in docker.client.volumes.list(filters={"label": f"{REHEARSAL}={rehearsal}"}):
-                with suppress(_errors().APIError):
-                    volume.remove(force=True)
-            for network in docker.client.networks.list(filters={"label": f"{REHEARSAL}={rehearsal}"}):
-                with suppress(_errors().APIError):
-                    network.remove()
+        with containers.engine() as docker:
+            containers.forget(docker, REHEARSAL, rehearsal)
+
+    def left(self, root: Path) -> set[Path]:
+        """See the port."""
+        with suppress(RunbookError), containers.engine() as docker:
+            return {path for path in containers.of_rehearsals(docker) if path.parent == root}
+        return set()
 
     # --- pieces ------------------------------------------------------------------------------------------------
 
@@ -130,7 +145,7 @@ class OnContainer:
         return self._shape(wanted).image or IMAGES.format(version=wanted.version)
 
     def _started(self, docker: DockerClient, home: Path, wanted: Wanted, password: Secret) -> Container:
-        known = [one for one in _containers(docker, HOME, home) if one.labels.get(ROLE) == wanted.role]
+        known = [one for one in containers.found(docker, HOME, home) if one.labels.get(ROLE) == wanted.role]
         if known:
             known[0].start()
             return known[0]
@@ -139,31 +154,34 @@ class OnContainer:
 
         testcontainers_config.ryuk_disabled = True  # it is an image of its own; what is left is found by its labels
         shape, image = self._shape(wanted), self._image(wanted)
-        _have(docker, wanted, image)
-        data, exchange = _volume(docker, home, wanted.role, image), _volume(docker, home, "exchange")
-        _run(docker, home, image, f"chown {MSSQL} /to /exchange", {data: "/to", exchange: "/exchange"})
+        containers.have(docker, image, wanted.role)
+        data = containers.volume(docker, _labels(home, wanted.role, image))
+        exchange = containers.volume(docker, _labels(home, OF_ALL, image))
+        command = f"chown {MSSQL} /to /exchange"
+        containers.run(docker, image, command, {data: "/to", exchange: "/exchange"}, _labels(home))
         made = DockerContainer(image)
         made.with_envs(ACCEPT_EULA="Y", MSSQL_SA_PASSWORD=password.reveal(), MSSQL_PID="Developer")
         made.with_env("MSSQL_MEMORY_LIMIT_MB", str(shape.memory * 4 // 5 // 1024**2))
         made.with_volume_mapping(data, DATA, "rw").with_volume_mapping(exchange, EXCHANGE, "rw")
         made.ports[f"{PORT}/tcp"] = ("127.0.0.1",)  # type: ignore[assignment]  # docker's way to say: any free one there
         made.with_kwargs(
-            labels={REHEARSAL: str(_rehearsal(home)), HOME: str(home), ROLE: wanted.role},
+            labels=_labels(home, wanted.role),
             hostname=wanted.server_name,
-            network=_network(docker, home),
+            network=containers.network(docker, _rehearsal(home)),
             mem_limit=shape.memory,
             nano_cpus=int(shape.cpus * 1e9),
         )
-        with _refused():
-            return made.start().get_wrapped_container()
+        return made.start().get_wrapped_container()
 
     def _ready(self, container: Container, wanted: Wanted, password: Secret) -> Made:
         """Once it answers a query, encrypted or, where it cannot, not."""
-        last: Exception = TimeoutError()
-        for _ in range(int(READY_SECONDS / POLL)):
+        clock, patience = SystemClock(), self._shape(wanted).patience
+        give_up_at = clock.monotonic() + patience
+        last = "it does not listen"
+        while clock.monotonic() < give_up_at:
             container.reload()
             if container.status not in ("created", "running", "restarting"):
-                break
+                raise self._ended(container, wanted)
             published: list[dict[str, str]] = container.ports.get(f"{PORT}/tcp") or []
             for encrypt in (True, False) if published else ():
                 target = _target(int(published[0]["HostPort"]), password, encrypt=encrypt)
@@ -172,13 +190,27 @@ class OnContainer:
                 except NotPermitted:
                     raise
                 except Exception as error:  # noqa: BLE001 - it comes up; what it says last is told
-                    last = error
+                    last = " ".join(str(error).split())
                 else:
                     return _made(container, wanted, target, password)
             Event().wait(POLL)
-        said = container.logs(tail=5).decode("utf-8", "replace").strip().splitlines()
         raise Refused(
-            f"the throwaway server for {wanted.role} does not come up: {said[-1] if said else last}",
+            f"the container for {wanted.role} does not answer a query within {patience:.0f} s: {last}",
+            hint=f"Try the image {self._image(wanted)} by hand, or give it more time: "
+            f"rehearsal.containers.{wanted.role}.patience.",
+        )
+
+    def _ended(self, container: Container, wanted: Wanted) -> Refused:
+        state = container.attrs["State"]
+        if state.get("OOMKilled"):
+            return Refused(
+                f"the container for {wanted.role} ran out of memory: it has {self._shape(wanted).memory / GIB:g} GiB",
+                hint=f"Give it more: rehearsal.containers.{wanted.role}.memory_gib.",
+            )
+        said = container.logs(tail=5).decode("utf-8", "replace").strip().splitlines()
+        return Refused(
+            f"the container for {wanted.role} ended with {state.get('ExitCode')} before it answered a query: "
+            f"{said[-1].strip() if said else 'it said nothing'}",
             hint=f"Try the image by hand: docker run {self._image(wanted)}",
         )
 
@@ -202,6 +234,12 @@ def _made(container: Container, wanted: Wanted, target: ServerTarget, password: 
     return Made(wanted.role, target, entry, facts, str(container.id))
 
 
+def _labels(home: Path, role: str = "", image: str = "") -> dict[str, str]:
+    """Of everything that is made for a home; without a role, of what helps for a moment."""
+    labels = {REHEARSAL: str(_rehearsal(home)), HOME: str(home)}
+    return {**labels, **({ROLE: role} if role else {}), **({IMAGE: image} if image else {})}
+
+
 def _rehearsal(home: Path) -> Path:
     """The directory of the rehearsal that a home belongs to."""
     return next(parent for parent in home.parents if (parent / "rehearse.lock").exists())
@@ -214,103 +252,3 @@ def _password(home: Path) -> Secret:
         path.touch(0o600, exist_ok=False)
         path.write_text(f"Rb-{secrets.token_hex(12)}", encoding="ascii")
     return Secret(path.read_text(encoding="ascii"))
-
-
-# --- the engine ------------------------------------------------------------------------------------------------------
-
-
-def _errors() -> Any:
-    import docker.errors  # noqa: PLC0415 - for containers only
-
-    return docker.errors
-
-
-@contextmanager
-def _engine() -> Iterator[DockerClient]:
-    """The container engine. NotSupported without the library, Unreachable without an engine that answers."""
-    try:
-        from testcontainers.core.docker_client import DockerClient  # noqa: PLC0415 - heavy: for containers only
-    except ImportError as error:
-        raise NotSupported(
-            "rehearsals on containers need testcontainers", hint="Install it: pip install 'runbook[containers]'"
-        ) from error
-    try:
-        client = DockerClient()
-        client.client.ping()
-    except Exception as error:
-        raise Unreachable(
-            f"no container engine answers: {error}",
-            hint="Start Docker (or Podman with its socket), and let this account use it; DOCKER_HOST names another.",
-        ) from error
-    try:
-        yield client
-    finally:
-        client.client.close()
-
-
-def _containers(docker: DockerClient, label: str, value: Path) -> list[Container]:
-    return docker.client.containers.list(all=True, filters={"label": f"{label}={value}"})
-
-
-def _remove(container: Container) -> None:
-    """Stopped as a machine is shut down, so that its data is whole; then taken away."""
-    with suppress(_errors().APIError):
-        container.stop(timeout=STOP_SECONDS)
-    with suppress(_errors().APIError):
-        container.remove(force=True, v=True)
-
-
-def _volume(docker: DockerClient, home: Path, role: str, image: str = "") -> str:
-    """The volume of a server (or the exchange) of this home, made when there is none."""
-    labels = {REHEARSAL: str(_rehearsal(home)), HOME: str(home), ROLE: role, "runbook.rehearsal.image": image}
-    for one in docker.client.volumes.list(filters={"label": [f"{HOME}={home}", f"{ROLE}={role}"]}):
-        return str(one.name)
-    return str(docker.client.volumes.create(labels=labels).name)
-
-
-def _network(docker: DockerClient, home: Path) -> str:
-    """The network of a rehearsal: its servers see each other and nobody else's."""
-    rehearsal = _rehearsal(home)
-    for one in docker.client.networks.list(filters={"label": f"{REHEARSAL}={rehearsal}"}):
-        return str(one.name)
-    name = f"runbook-rehearsal-{rehearsal.name}"
-    return str(docker.client.networks.create(name, labels={REHEARSAL: str(rehearsal)}).name)
-
-
-def _run(docker: DockerClient, home: Path, image: str, command: str, volumes: Mapping[str, str]) -> None:
-    """A shell command as root in a container of that image, with volumes at places."""
-    docker.client.containers.run(
-        image,
-        [command],
-        entrypoint=["/bin/sh", "-c"],
-        user="0:0",
-        remove=True,
-        labels={REHEARSAL: str(_rehearsal(home)), HOME: str(home)},
-        network_mode="none",
-        volumes={name: {"bind": place, "mode": "rw"} for name, place in volumes.items()},
-    )
-
-
-def _have(docker: DockerClient, wanted: Wanted, image: str) -> None:
-    """The image is here, or is pulled. Refused when it cannot be had."""
-    errors = _errors()
-    try:
-        try:
-            docker.client.images.get(image)
-        except errors.ImageNotFound:
-            docker.client.images.pull(image)
-    except errors.APIError as error:
-        raise Refused(
-            f"the image {image} for {wanted.role} is not here and cannot be pulled: {error.explanation or error}",
-            hint=f"Pull it where the network lets you, or name another: rehearsal.containers.{wanted.role}.image.",
-        ) from error
-
-
-@contextmanager
-def _refused() -> Iterator[None]:
-    try:
-        yield
-    except _errors().APIError as error:
-        raise Refused(
-            f"a throwaway server does not start: {error.explanation or error}", hint="Look at the engine's own log."
-        ) from error

@@ -16,7 +16,6 @@ from runbook.rehearsal.providing import Made, Wanted
 from runbook.sandbox import manage
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,14}")
-ONCE = 1
 PATIENCE = 120.0
 """Seconds a server gets to come up: others start beside it."""
 
@@ -36,6 +35,9 @@ class OnSandbox:
                 hint=f"It plays {known}.",
             )
 
+    def room(self, wanted: Mapping[str, Wanted]) -> int | None:
+        """See the port: they are small."""
+
     def start(self, home: Path, wanted: Mapping[str, Wanted]) -> Mapping[str, Made]:
         """See the port."""
         try:
@@ -49,19 +51,21 @@ class OnSandbox:
         for directory in (home / "sandbox").iterdir():
             _forget_port(directory / manage.SETTINGS)
 
-    def corrupt(self, home: Path, wanted: Wanted, statement: str) -> None:
-        """See the port."""
-        manage.fault(_directory(home, wanted), "corrupt", statement, times=ONCE)
-
-    def has_struck(self, home: Path, wanted: Wanted) -> bool:
-        """See the port."""
-        return not manage.list_faults(_directory(home, wanted))
-
     def stop(self, home: Path) -> None:
         """See the port."""
         for directory in (home / "sandbox").iterdir() if (home / "sandbox").is_dir() else ():
             with suppress(manage.SandboxError):
                 manage.stop(directory)
+
+    def discard(self, home: Path) -> None:
+        """See the port."""
+        self.stop(home)
+        shutil.rmtree(home / "sandbox", ignore_errors=True)
+
+    def left(self, root: Path) -> set[Path]:
+        """See the port: nothing."""
+        del root
+        return set()
 
     def remove(self, rehearsal: Path) -> None:
         """See the port: its data lies in that directory."""

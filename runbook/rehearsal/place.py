@@ -23,6 +23,8 @@ from runbook.rehearsal.providing import Provider
 VARIABLE = "RUNBOOK_REHEARSAL"
 """Environment variable: the directory of the rehearsal that a process belongs to."""
 EVIDENCE = "evidence"
+ON = "on"
+"""File that names what its servers are: sandbox or container."""
 KEPT = frozenset({EVIDENCE})
 NIGHTS, TEMPLATE = "nights", "template"
 END_SECONDS, POLL = 10.0, 0.05
@@ -36,13 +38,21 @@ class Place:
         self._lock = Held(directory / "rehearse.lock")
 
     @classmethod
-    def new(cls, home: Home, identity: str) -> Place:
-        """One that nobody else has."""
+    def new(cls, home: Home, identity: str, on: str) -> Place:
+        """One that nobody else has. ``on``: the provider's name."""
         directory = root_of(home) / identity
         directory.mkdir(parents=True, mode=0o700)
         place = cls(directory.resolve())
         place._lock.take()
+        (place.directory / ON).write_text(on, encoding="ascii")
         return place
+
+    @property
+    def on(self) -> str:
+        """What its servers are."""
+        with suppress(FileNotFoundError):
+            return (self.directory / ON).read_text(encoding="ascii")
+        return "sandbox"
 
     @property
     def is_in_use(self) -> bool:
@@ -74,10 +84,11 @@ class Place:
         return kept
 
     def clean(self, provider: Provider) -> None:
-        """End every process of it and delete everything but the evidence."""
+        """End every process of it and delete everything but the evidence. The directory stays where the rest of it
+        cannot be taken away, see the port."""
         end_processes(self.directory)
         for home in self.homes():
-            provider.stop(home)
+            provider.discard(home)
         provider.remove(self.directory)
         end_processes(self.directory)
         kept = (self.directory / EVIDENCE).is_dir()

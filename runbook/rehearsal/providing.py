@@ -45,6 +45,10 @@ class Provider(Protocol):
     def refuse_unfit(self, wanted: Wanted) -> None:
         """Refused for a server that it cannot play."""
 
+    def room(self, wanted: Mapping[str, Wanted]) -> int | None:
+        """How many homes with these servers there can be at a time; None: as many as anybody wants. Refused when there
+        is not even room for one."""
+
     def start(self, home: Path, wanted: Mapping[str, Wanted]) -> Mapping[str, Made]:
         """Start, or find running, the servers of this home; empty ones where there were none. Refused when one does
         not come up."""
@@ -52,14 +56,15 @@ class Provider(Protocol):
     def copy(self, template: Path, home: Path) -> None:
         """Give ``home`` the data of ``template``, whose servers are stopped. They are started by :meth:`start`."""
 
-    def corrupt(self, home: Path, wanted: Wanted, statement: str) -> None:
-        """Let a row change once a statement that matches has succeeded. NotSupported where that cannot be."""
-
-    def has_struck(self, home: Path, wanted: Wanted) -> bool:
-        """Whether what :meth:`corrupt` set has happened."""
-
     def stop(self, home: Path) -> None:
         """Stop every server of this home; data stays."""
 
+    def discard(self, home: Path) -> None:
+        """End every server of this home at once, and delete its data."""
+
     def remove(self, rehearsal: Path) -> None:
-        """Take away what a rehearsal has besides its directory. Its servers are stopped; nobody needs to be there."""
+        """Take away what a rehearsal has besides its directory, of all its homes. Unreachable, NotPermitted or
+        NotSupported when it cannot be looked at: then it stays."""
+
+    def left(self, root: Path) -> set[Path]:
+        """Rehearsals directly below ``root``, in use or not, of which there is something besides a directory."""

@@ -23,11 +23,11 @@ PATIENCE = 60.0
 
 
 @contextmanager
-def reaping(place: Place, provider: str) -> Iterator[None]:
+def reaping(place: Place) -> Iterator[None]:
     """For the length of a rehearsal."""
     kept = {name: value for name, value in os.environ.items() if name != VARIABLE}
     process = subprocess.Popen(  # noqa: S603 - this very program
-        [sys.executable, "-m", "runbook.rehearsal.reaper", str(place.directory), provider],
+        [sys.executable, "-m", "runbook.rehearsal.reaper", str(place.directory)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -40,14 +40,14 @@ def reaping(place: Place, provider: str) -> Iterator[None]:
         process.communicate(timeout=PATIENCE)
 
 
-def main(directory: Path, provider: str) -> int:
+def main(directory: Path) -> int:
     """Until the lifeline ends, then clean."""
     sys.stdin.buffer.read()
     place = Place(directory)
     if directory.is_dir() and not place.is_in_use:
         from runbook.commands.rehearsing import PROVIDERS  # noqa: PLC0415 - only when there is something to do
 
-        made = PROVIDERS[provider]()
+        made = PROVIDERS[place.on]()
         place.clean(made)
         for _ in range(AGAIN):  # what was being made while its maker died
             Event().wait(1.0)
@@ -56,4 +56,4 @@ def main(directory: Path, provider: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2]))
+    sys.exit(main(Path(sys.argv[1])))

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from runbook.rehearsal.judging import RIGHT, Verdict
+from runbook.rehearsal.judging import NOT_PLAYED, RIGHT, SEVERITY, Verdict
 
 MEANING = {
     0: "every ending was the right one",
     10: "a night ended elsewhere than it should, with the system in service on a proven setup",
     20: "a night needed a person, or ended neither old nor new",
+    30: "a night could not be played",
 }
 
 
@@ -36,7 +37,7 @@ class Report:
     @property
     def code(self) -> int:
         """The worst of all."""
-        return max((one.code for one in self.verdicts), default=RIGHT)
+        return max((one.code for one in self.verdicts), key=SEVERITY.index, default=RIGHT)
 
     def to_json(self) -> dict[str, Any]:
         """The documented schema (docs/json.md)."""
@@ -94,8 +95,9 @@ def junit(report: Report) -> bytes:
 
 
 def _counts(verdicts: Sequence[Verdict], seconds: float) -> dict[str, str]:
-    wrong = sum(one.code != RIGHT for one in verdicts)
-    counts = {"tests": len(verdicts), "failures": wrong, "errors": 0, "skipped": 0}
+    unplayed = sum(one.code == NOT_PLAYED for one in verdicts)
+    wrong = sum(one.code != RIGHT for one in verdicts) - unplayed
+    counts = {"tests": len(verdicts), "failures": wrong, "errors": unplayed, "skipped": 0}
     return {**{key: str(count) for key, count in counts.items()}, "time": f"{seconds:.3f}"}
 
 
@@ -106,7 +108,8 @@ def _case(suite: ET.Element, plan: str, one: Verdict) -> None:
     if one.code != RIGHT:
         at = f" at {one.step}" if one.step else ""
         message = f"{one.ending}{at}, expected {one.scenario.ending}"
-        failure = ET.SubElement(case, "failure", message=_printable(message), type=f"exit {one.code}")
+        what = "error" if one.code == NOT_PLAYED else "failure"
+        failure = ET.SubElement(case, what, message=_printable(message), type=f"exit {one.code}")
         failure.text = _printable("\n".join(one.wrong))
     ET.SubElement(case, "system-out").text = _printable(f"{one.ending}: {one.proof}")
 

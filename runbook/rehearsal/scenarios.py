@@ -62,7 +62,7 @@ class Scenario:
     early: bool = False
     """Nothing before it has an effect: where nothing beside it has either, the night is refused instead."""
     corrupts: str = ""
-    """A statement of the target after which a row is changed."""
+    """A database of the target in which a row is changed while the executor stands still at its failpoint."""
 
     @property
     def alone(self) -> bool:
@@ -179,11 +179,15 @@ def _after_loss(on_loss: OnLoss, node: Node, before: Collection[str]) -> Ending:
 def _data(databases: Iterable[str]) -> Iterator[Scenario]:
     """A row of a database is another one after the new server has recovered it."""
     for name in databases:
-        statement = rf"RESTORE DATABASE \[{re.escape(name.replace(']', ']]'))}\] WITH RECOVERY"
-        yield Scenario(f"data:{name}", Family.DATA, Ending.OLD, corrupts=statement)
+        statement = f"RESTORE DATABASE [{name.replace(']', ']]')}] WITH RECOVERY"
+        point = f"effect.after~{_plain(statement)}=stop"
+        yield Scenario(f"data:{name}", Family.DATA, Ending.OLD, failpoints=point, corrupts=name)
 
 
 def _at(point: str, step: str, action: str) -> str:
     """A failpoint at exactly this step; what parts one failpoint from the next stands for itself nowhere."""
-    exact = re.sub("[;=]", ".", re.escape(step))
-    return f"{point}~^{exact}$={action}"
+    return f"{point}~^{_plain(step)}$={action}"
+
+
+def _plain(text: str) -> str:
+    return re.sub("[;=]", ".", re.escape(text))

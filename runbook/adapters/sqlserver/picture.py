@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from runbook.adapters.sqlserver.target import ServerTarget
 from runbook.adapters.sqlserver.tsql import rehearsal as text
 from runbook.adapters.sqlserver.tsql import state
 from runbook.cancel import CancelToken
+from runbook.errors import Refused, ServerError
 from runbook.plan.batches import split_batches
 from runbook.ports import DatabaseState
 from runbook.recording import Unrecorded
@@ -88,6 +90,20 @@ def keep_still(target: ServerTarget, databases: Sequence[str]) -> None:
         client.effect(text.still(int(row[0])))
     for database in databases:
         client.effect(state.check(database))
+
+
+def change_a_row(target: ServerTarget, database: str) -> str:
+    """Give one row of the database another value, as a wrong upgrade would; returns its table. Refused when there is
+    none that the server lets be changed."""
+    client = _client(target)
+    for table in proof.tables(client, database):
+        schema, _, name = table.name.partition(".")
+        for column in reversed(table.columns if table.rows else ()):  # keys come first, and cannot be changed so
+            sql = text.another_value((schema, name), column)
+            with suppress(ServerError):
+                if sql and client.effect(sql, database).first.rows[0][0] == 1:
+                    return table.name
+    raise Refused(f"no row of {database} can be changed", hint="Its tables are empty, or have keys and nothing else.")
 
 
 def run_script(target: ServerTarget, path: Path) -> None:

@@ -77,9 +77,11 @@ def test_failpoints_are_exact() -> None:
 
 def test_a_row_is_changed_in_the_right_database() -> None:
     """The name is quoted as a server quotes it."""
-    statement = listed()["data:A]"].corrupts
-    assert re.search(statement, "RESTORE DATABASE [A]]] WITH RECOVERY")
-    assert not re.search(statement, "RESTORE DATABASE [A] WITH RECOVERY")
+    found = listed()["data:A]"]
+    pattern = found.failpoints.partition("~")[2].rpartition("=")[0]
+    assert found.corrupts == "A]"
+    assert re.search(pattern, "RESTORE DATABASE [A]]] WITH RECOVERY")
+    assert not re.search(pattern, "RESTORE DATABASE [A] WITH RECOVERY")
 
 
 def test_choosing() -> None:

@@ -8,6 +8,10 @@ from runbook.adapters.sqlserver.tsql.quoting import name, number, two_part
 
 AS_BYTES = frozenset({"geography", "geometry", "hierarchyid"})
 AS_TEXT = frozenset({"sql_variant", "xml", "json", "vector"})
+TEXTS = frozenset({"char", "nchar", "varchar", "nvarchar"})
+NUMBERS = frozenset(
+    {"bit", "tinyint", "smallint", "int", "bigint", "decimal", "numeric", "money", "smallmoney", "float"}
+)
 
 
 def every_row(table: tuple[str, str], columns: Sequence[tuple[str, str]]) -> str:
@@ -20,6 +24,18 @@ def _readable(column: str, kind: str) -> str:
     if kind in AS_BYTES:
         return f"CAST({name(column)} AS varbinary(max))"
     return f"CAST({name(column)} AS nvarchar(max))" if kind in AS_TEXT else name(column)
+
+
+def another_value(table: tuple[str, str], column: tuple[str, str]) -> str:
+    """One row gets another value in that column, and the number of rows that did is answered; empty for a column of
+    a type for which there is no such statement."""
+    kind, what = column[1].partition("(")[0], name(column[0])
+    if kind not in TEXTS | NUMBERS:
+        return ""
+    one, other = ("N'~'", "N'!'") if kind in TEXTS else ("0", "1")
+    changed = f"CASE WHEN {what} = {one} THEN {other} ELSE {one} END"
+    update = f"UPDATE TOP (1) {two_part(table)} SET {what} = {changed} WHERE {what} IS NOT NULL"
+    return f"{update};\nSELECT @@ROWCOUNT AS changed"
 
 
 def schedules() -> str:

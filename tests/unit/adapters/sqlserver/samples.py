@@ -139,6 +139,9 @@ SAMPLES: dict[Callable[..., object], list[Call]] = {
         call(("dbo", NASTY), columns, level) for columns in (COLUMNS, WIDE, ()) for level in ProofLevel
     ],
     rehearsal.every_row: [call(("dbo", NASTY), columns) for columns in (COLUMNS, WIDE, ())],
+    rehearsal.another_value: [
+        call(("dbo", NASTY), column) for column in ((NASTY, "nvarchar(max)"), ("Price", "money"))
+    ],
     rehearsal.schedules: [call()],
     rehearsal.still: [call(17)],
     proof.row_hash: [],
