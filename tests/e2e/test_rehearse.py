@@ -3,100 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 
-from runbook.rehearsal.place import working_for
-from tests.e2e.system import Outcome, wait_until
-
-ROOT = Path(__file__).resolve().parents[2]
-SEED = """\
-CREATE LOGIN app WITH PASSWORD = N'Nobody.knows.1'
-GO
-CREATE DATABASE Alpha
-GO
-USE Alpha
-CREATE TABLE dbo.Item (Id int NOT NULL PRIMARY KEY, Name nvarchar(40) NOT NULL)
-INSERT INTO dbo.Item (Id, Name) VALUES (1, N'one'), (2, N'two')
-GO
-"""
-PLAN = """\
-runbook: 1
-name: small
-strategy: side-by-side
-window: {length: 5m}
-servers:
-  old: {url: "sandbox://REALOLD?version=2019"}
-  new: {url: "sandbox://REALNEW?version=2022"}
-source: old
-target: new
-databases: [{name: Alpha}]
-gate: {kind: file, path: closed.html, text: Planned work}
-repoint:
-  kind: command
-  forward: [sh, -c, "echo new > clients"]
-  back: [sh, -c, "echo old > clients"]
-  probe: [sh, -c, 'test "$(cat clients 2>/dev/null)" = new']
-sessions: {grace: 0s}
-checks: {queries: [{name: two, database: Alpha, sql: SELECT COUNT(*) FROM dbo.Item, equals: 2}]}
-rehearsal: {required: true, scripts: [seed.sql], run_commands: true}
-"""
-
-
-class Desk:
-    """Where somebody rehearses: a plan, and a home of its own."""
-
-    def __init__(self, directory: Path) -> None:
-        self.home = directory / "home"
-        self.directory = directory / "plan"
-        self.directory.mkdir()
-        self.plan = self.directory / "runbook.yaml"
-        self.plan.write_text(PLAN, encoding="utf-8")
-        (self.directory / "seed.sql").write_text(SEED, encoding="utf-8")
-
-    def words(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "runbook", *arguments]
-
-    @property
-    def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if name != "GITHUB_STEP_SUMMARY"}
-        return {**kept, "RUNBOOK_HOME": str(self.home), "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
-
-    def runbook(self, *arguments: str) -> Outcome:
-        done = subprocess.run(
-            self.words(*arguments), env=self.environment, cwd=self.directory, capture_output=True, text=True,
-            timeout=500, check=False, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-        assert "Traceback" not in done.stderr, done.stderr
-        return Outcome(done.returncode, done.stdout, done.stderr)
-
-    def change(self, old: str, new: str) -> None:
-        text = self.plan.read_text(encoding="utf-8")
-        assert old in text
-        self.plan.write_text(text.replace(old, new), encoding="utf-8")
-
-    def running(self) -> list[int]:
-        """Everything that was started for a rehearsal of this home, and lives."""
-        found = []
-        for place in (self.home / "rehearsals").glob("*"):
-            found += working_for(place)
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and str(self.home).encode() in _command(entry):
-                found.append(int(entry.name))
-        return found
-
-
-def _command(entry: Path) -> bytes:
-    try:
-        return (entry / "cmdline").read_bytes()
-    except OSError:
-        return b""
+from tests.e2e.desk import Desk
+from tests.e2e.system import wait_until
 
 
 @pytest.fixture
@@ -167,6 +82,21 @@ def test_a_check_that_cannot_hold(desk: Desk) -> None:
     assert (one["scenario"], one["ending"], one["step"]) == ("forward", "old setup", "run-queries")
 
 
+def test_a_night_that_cannot_be_played(desk: Desk) -> None:
+    """What a night is played on does not come up: that is its verdict, the others are played, and it ends with 30."""
+    twice = "n=$(cat {plan}/n 2>/dev/null || echo 0); echo $((n + 1)) > {plan}/n; test $n != 1"
+    desk.change("run_commands: true", f'run_commands: true, prepare: [[sh, -c, "{twice}"]]')
+    done = desk.runbook("rehearse", "--json", "--only", "back", "--only", "fail:check-clock")
+    assert {one["scenario"]: (one["ending"], one["code"]) for one in done.json["scenarios"]} == {
+        "forward": ("new setup", 0),
+        "back": ("not played", 30),
+        "fail:check-clock": ("refused", 0),
+    }
+    assert "rehearsal.prepare ended with 1" in done.json["scenarios"][1]["wrong"][0]
+    assert done.code == 30
+    assert desk.running() == []
+
+
 def test_killed_and_cleaned(desk: Desk) -> None:
     """kill -9 of the rehearsal in the middle of a night: --clean ends every process and deletes every file of it."""
     process = subprocess.Popen(
@@ -179,7 +109,7 @@ def test_killed_and_cleaned(desk: Desk) -> None:
     process.wait()
     assert desk.running() != [], "there was nothing to clean"
     assert desk.runbook("rehearse", "--clean").code == 0
-    assert desk.running() == []
+    wait_until(lambda: desk.running() == [], 60)  # whoever watched it looks a few times more
     assert list(rehearsals.iterdir()) == []
 
 

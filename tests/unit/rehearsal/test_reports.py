@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from datetime import UTC, datetime
 
-from runbook.rehearsal.judging import Verdict
+from runbook.rehearsal.judging import Verdict, not_played
 from runbook.rehearsal.reports import Report, junit, markdown, table
 from runbook.rehearsal.scenarios import Ending, Family, Scenario
 
@@ -65,3 +66,15 @@ def test_json() -> None:
     found = json.loads(json.dumps(REPORT.to_json()))
     assert (found["right"], found["code"], found["whole"]) == (False, 20, True)
     assert [one["right"] for one in found["scenarios"]] == [True, False]
+
+
+def test_a_night_that_could_not_be_played() -> None:
+    """No failure of the plan, so an error for CI; it counts unless another night was played and ended wrong."""
+    unplayed = not_played(Scenario("back", Family.NIGHT, Ending.OLD), "the container for old ended with 1", 4.0)
+    assert replace(REPORT, verdicts=(GOOD, unplayed)).code == 30
+    assert replace(REPORT, verdicts=(unplayed, BAD)).code == 20
+    root = ET.fromstring(junit(replace(REPORT, verdicts=(GOOD, unplayed))))
+    assert (root.get("failures"), root.get("errors")) == ("0", "1")
+    error = root.find(".//testcase[@name='back']/error")
+    assert error is not None
+    assert error.text == "the container for old ended with 1"
