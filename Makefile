@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Dozens of processes are started; they need not compile everything anew where the environment says so.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup dev demo test e2e-host chaos check fmt bench clean
+.PHONY: setup dev demo test e2e-host e2e-containers chaos check fmt bench clean
 
 setup:          ## virtual environment, ODBC driver, system packages
 	@.ci/setup
@@ -20,12 +20,17 @@ demo: setup     ## the main job: upgrade the example system 2019 -> 2022 inside 
 WORKERS ?= $(shell expr $$(nproc) + 1)
 
 test: dev       ## every test that this machine can run; names the tiers it cannot
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --ignore=tests/hosts
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --ignore=tests/hosts --ignore=tests/containers
 	@echo "not among them: real hosts in containers (tests/hosts): make e2e-host"
+	@echo "not among them: rehearsals on containers (tests/containers): make e2e-containers"
 
 e2e-host: dev   ## nights on hosts with systemd, sshd, nginx and apt, in containers made of Debian's packages
 	@.ci/hosts
 	$(BIN)/python -m pytest tests/hosts -v --durations=5
+
+e2e-containers: dev   ## rehearsals on containers, of an image that stands for SQL Server's own, made of Debian's packages
+	@.ci/hosts
+	$(BIN)/python -m pytest tests/containers -n 2 --dist worksteal -v --durations=5
 
 chaos: dev      ## generated nights that go wrong; SEED=n again, RUNS=n how many, KIND=k RUN=n one of them (docs/chaos.md)
 	@SEED=$(SEED) RUNS=$(RUNS) KIND=$(KIND) RUN=$(RUN) SHRINK=$(SHRINK) REAL=$(REAL) $(BIN)/python -m tests.chaos
