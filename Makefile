@@ -5,7 +5,7 @@ BIN := .venv/bin
 # Dozens of processes are started; they need not compile everything anew where the environment says so.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: setup dev demo test e2e-host e2e-containers chaos check fmt bench clean
+.PHONY: setup dev demo test e2e-host e2e-containers test-sqlserver chaos check fmt bench clean
 
 setup:          ## virtual environment, ODBC driver, system packages
 	@.ci/setup
@@ -31,6 +31,11 @@ e2e-host: dev   ## nights on hosts with systemd, sshd, nginx and apt, in contain
 e2e-containers: dev   ## rehearsals on containers, of an image that stands for SQL Server's own, made of Debian's packages
 	@.ci/hosts
 	$(BIN)/python -m pytest tests/containers -n 2 --dist worksteal -v --durations=5
+	RUNBOOK_TEST_ON=container RUNBOOK_TEST_IMAGES=sandbox ACCEPT_EULA=Y $(BIN)/python -m pytest -v --durations=5 \
+	    tests/e2e/test_side_by_side.py::test_upgraded tests/e2e/test_scripts.py::test_upgraded
+
+test-sqlserver: dev   ## the end-to-end tests on SQL Server itself, in Microsoft's containers: ACCEPT_EULA=Y says that you may
+	RUNBOOK_TEST_ON=container ACCEPT_EULA=$(ACCEPT_EULA) $(BIN)/python -m pytest tests/e2e -v --durations=10
 
 chaos: dev      ## generated nights that go wrong; SEED=n again, RUNS=n how many, KIND=k RUN=n one of them (docs/chaos.md)
 	@SEED=$(SEED) RUNS=$(RUNS) KIND=$(KIND) RUN=$(RUN) SHRINK=$(SHRINK) REAL=$(REAL) $(BIN)/python -m tests.chaos

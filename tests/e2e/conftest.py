@@ -1,4 +1,4 @@
-"""One fixture for the servers: the sandbox by default, two servers of the environment when they are named."""
+"""One fixture for the servers: the sandbox by default; containers, or any two servers, when the environment says so."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ import pytest
 
 from examples.mailer import prepare
 from examples.mailer.seed import connector, seed
+from tests.e2e import throwaway
 from tests.e2e.servers import NamedServers, SandboxServers, rows
 from tests.e2e.system import System
+from tests.hosts.engine import Missing
 
 SCALE = 0.01
 
@@ -24,6 +26,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "tests/e2e" in str(item.path):
             item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """With RUNBOOK_TEST_ON=container the tests' two servers are containers; where there can be none, all is skipped."""
+    if not throwaway.wanted_here():
+        yield
+        return
+    try:
+        with throwaway.servers(tmp_path_factory.mktemp("containers")) as named, pytest.MonkeyPatch.context() as patch:
+            for key, value in named.items():
+                patch.setenv(key, value)
+            yield
+    except Missing as problem:
+        pytest.skip(f"SQL Server in containers: {problem}")
 
 
 @pytest.fixture(scope="session")

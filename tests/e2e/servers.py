@@ -1,4 +1,5 @@
-"""The two servers the end-to-end tests run on: the sandbox, or any two SQL Servers named by the environment.
+"""The two servers the end-to-end tests run on: the sandbox, or any two SQL Servers named by the environment, which are
+containers with ``RUNBOOK_TEST_ON=container`` (:mod:`tests.e2e.throwaway`).
 
 ``RUNBOOK_TEST_OLD`` and ``RUNBOOK_TEST_NEW`` (``mssql://host:port``) with ``RUNBOOK_TEST_OLD_PASSWORD``,
 ``RUNBOOK_TEST_NEW_PASSWORD`` (login sa) and ``RUNBOOK_TEST_EXCHANGE`` (a directory both see) point the same tests at
