@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +19,9 @@ from runbook.cli.rehearsing import rehearse
 from runbook.cli.simulated import sandbox
 from runbook.errors import Fenced, FencedOut, RunbookError, UsageError, render
 
+YOUNG = 50_000
+"""Objects between two looks for garbage: a verb loads thousands of classes first, and all of them stay."""
+
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
@@ -33,6 +37,7 @@ def cli(ctx: click.Context, journal: str | None) -> None:
     PLAN defaults to runbook.yaml, RUN to the newest run. Exit codes: 0 upgraded and open; 10 reverted, the old setup
     proven and open; 20 held, needs a person; 30 refused, nothing was touched; 40 interrupted, resumable; 2 usage.
     """
+    gc.set_threshold(YOUNG)
     from runbook.failpoints import arm_from_environment
     from runbook.home import Home
     from runbook.journal.term import term

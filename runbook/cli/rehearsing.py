@@ -68,8 +68,7 @@ def rehearse(
         click.echo(f"{rehearsing.clean(home, click.echo)} rehearsals taken away")
         return
     wish = rehearsing.Wish(on, only, _families(faults), accept_eula, jobs)
-    said = (lambda text: click.echo(text, err=True)) if as_json else click.echo
-    report = _rehearsed(rehearsing.Rehearsal(home, plan, wish, say=said, stop=Event()), said)
+    report = _rehearsed(rehearsing.Rehearsal(home, plan, wish, say=_said, stop=Event()))
     _write(report, junit, markdown)
     _show(report, as_json=as_json)
     sys.exit(report.code)
@@ -83,11 +82,16 @@ def _families(text: str) -> tuple[str, ...]:
     return found
 
 
-def _rehearsed(rehearsal: Any, said: Any) -> Any:
-    from runbook.rehearsal.nights import Stopped
-    from runbook.rehearsal.reports import line
+def _said(text: str) -> None:
+    """How it goes on; what came of it is on the standard output."""
+    click.echo(text, err=True)
 
-    rehearsal.told = lambda verdict: said(line(verdict, 34))
+
+def _rehearsed(rehearsal: Any) -> Any:
+    from runbook.rehearsal.nights import Stopped
+    from runbook.rehearsal.reports import told
+
+    rehearsal.told = lambda *verdict: _said(told(*verdict))
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, lambda *_: rehearsal.stop.set()) for number in numbers}
     try:

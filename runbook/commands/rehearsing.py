@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -64,12 +65,13 @@ class Wish:
 
 @dataclass
 class Rehearsal:
-    """One rehearsal, from the seed to the verdicts. ``told`` is called with each verdict as it is known."""
+    """One rehearsal, from the seed to the verdicts. ``told`` is called with each verdict as it is known, the how many
+    of how many it is."""
 
     home: Home
     plan_path: Path
     wish: Wish
-    told: Callable[[Verdict], None] = lambda _: None
+    told: Callable[[Verdict, int, int], None] = lambda *_: None
     say: Callable[[str], None] = lambda _: None
     stop: Event = field(default_factory=Event)
 
@@ -84,6 +86,7 @@ class Rehearsal:
         self._most = room or 1000
         self._jobs = min(self._most, self.wish.jobs or 1 + (os.cpu_count() or 1))
         self._short = 0.0
+        self._ended, self._total = itertools.count(1), 1
         self._upgraded: Mapping[str, tuple[int, str]] | None = None
         if not (self._plan.rehearsal.seed or self._plan.rehearsal.scripts):
             raise Refused(
@@ -146,7 +149,9 @@ class Rehearsal:
         rewritten, before = self._seed(place)
         stage = Stage(self._plan, self._text, self._provider, self._wanted, place.directory, place.template, self.stop,
                       Semaphore(self._jobs), refuse_own=self._refuse_own)  # fmt: skip
-        self._listed(())  # a name that is none is found before anything is played
+        self._total = 1 + sum(
+            one.name != FORWARD for one in self._listed(())
+        )  # a name that is none is found before anything is played
         measure = Measure(self._plan.source, self._plan.target, tuple(d.name for d in self._plan.databases), before)
         verdicts = list(self._nights(place, stage, measure))
         measured = {}
@@ -218,7 +223,8 @@ class Rehearsal:
             self.say("the night forward went wrong: the others would show nothing")
             return
         measure = replace(measure, upgraded=self._upgraded)
-        listed = [one for one in self._listed(measuring.begun(_home(place, FORWARD))) if one.name != FORWARD]
+        listed = [one for one in self._listed(measuring.effective(_home(place, FORWARD))) if one.name != FORWARD]
+        self._total = 1 + len(listed)
         for one in (one for one in listed if one.alone):
             yield self._play(place, stage, measure, one)
         rest = [one for one in listed if not one.alone]
@@ -251,7 +257,7 @@ class Rehearsal:
             place.keep(directory)
         if not one.alone:
             shutil.rmtree(directory, ignore_errors=True)
-        self.told(verdict)
+        self.told(verdict, next(self._ended), self._total)
         return verdict
 
     def _window(self, one: Scenario) -> float:

@@ -44,10 +44,18 @@ def durations(home: Home) -> list[Took]:
     return list(_paired(view, rows))
 
 
-def begun(home: Home) -> set[str]:
-    """Steps that had something to do there; the others were skipped, or only look."""
-    view, _ = _run(home)
-    return {identity for identity, step in view.steps.items() if step.attempts}
+def effective(home: Home) -> set[str]:
+    """Steps that changed something there. The others were skipped, only look, or only owe a way back: what strikes
+    them when they are about to act keeps nothing from being as they want it."""
+    _, rows = _run(home, without=(Kind.STATEMENT, Kind.NOTE))
+    acting, found = set[str](), set[str]()
+    for row in rows:
+        kind = Kind(row.kind)
+        if kind is Kind.STEP_STARTED:
+            acting.add(row.step)
+        elif kind is Kind.STATEMENT_ENDED and row.step in acting:
+            found.add(row.step)
+    return found
 
 
 def overdue(home: Home) -> list[str]:
@@ -56,11 +64,14 @@ def overdue(home: Home) -> list[str]:
     return [f"{one.step} ({one.seconds:.1f} s of {one.budget:.1f} s)" for one in slow]
 
 
-def _run(home: Home) -> tuple[RunView, list[Row]]:
+MOSTLY = (Kind.STATEMENT, Kind.STATEMENT_ENDED, Kind.NOTE)
+
+
+def _run(home: Home, without: tuple[Kind, ...] = MOSTLY) -> tuple[RunView, list[Row]]:
     reader = open_reader(home)
     try:
         run_id = find_run(reader, None)
-        rows = reader.rows(run_id, without=(Kind.STATEMENT, Kind.STATEMENT_ENDED, Kind.NOTE))
+        rows = reader.rows(run_id, without=without)
     finally:
         reader.close()
     return fold(rows), rows

@@ -66,10 +66,19 @@ def table(report: Report) -> Iterator[str]:
         yield line(one, width)
         yield from (f"    {'at ' + one.step + ': ' if one.step else ''}{wrong}" for wrong in one.wrong)
     yield from (f"not rehearsed: {what}" for what in report.not_rehearsed)
+    if report.measured:
+        yield "what the steps took is kept: runbook check, plan and execute compute with it"
     wrong = sum(one.code != RIGHT for one in report.verdicts)
-    yield f"{len(report.verdicts)} scenarios, {wrong} wrong, {report.seconds:.0f} s: {MEANING[report.code]}"
+    yield f"{len(report.verdicts)} scenarios, {wrong} wrong, {report.seconds:.0f} s"
+    yield f"exit code {report.code}: {MEANING[report.code]}"
     if report.evidence:
         yield f"what is left of the wrong ones: {report.evidence}"
+
+
+def told(one: Verdict, done: int, of: int) -> str:
+    """One scenario as it ends, while others go on."""
+    came = f"{one.ending}, {one.seconds:.0f} s" if one.code == RIGHT else f"WRONG: {one.ending}"
+    return f"{done:>{len(str(of))}} of {of}: {one.scenario.name}: {came}"
 
 
 def line(one: Verdict, width: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import functools
+import gc
 import json
 import os
 import secrets
@@ -20,6 +21,8 @@ from runbook.sandbox.instance import clock
 from runbook.sandbox.instance.versions import EDITIONS, VERSIONS
 
 HOST = "127.0.0.1"
+YOUNG = 50_000
+"""Objects between two looks for garbage: most of them are classes and statements that stay."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -59,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(directory: Path, options: argparse.Namespace) -> int:
+    gc.set_threshold(YOUNG)
     from runbook.sandbox.instance.instance import open_instance  # noqa: PLC0415 - after the arguments were checked
     from runbook.sandbox.language.interpreter import dispatch  # noqa: F401, PLC0415 - or the first statement waits for it
     from runbook.sandbox.wire.server import serve  # noqa: PLC0415

@@ -16,6 +16,7 @@ from runbook.adapters.clock import SystemClock
 from runbook.adapters.sqlserver import agent, catalog, logins, proof
 from runbook.adapters.sqlserver.client import Client
 from runbook.adapters.sqlserver.connection import Connector
+from runbook.adapters.sqlserver.idle import Idle
 from runbook.adapters.sqlserver.target import ServerTarget
 from runbook.adapters.sqlserver.tsql import rehearsal as text
 from runbook.adapters.sqlserver.tsql import state
@@ -41,7 +42,14 @@ class Picture:
 
 def take(target: ServerTarget) -> Picture:
     """Look at everything."""
-    client = _client(target)
+    idle = Idle(SystemClock().monotonic)
+    try:
+        return _taken(_client(target, idle))
+    finally:
+        idle.close()
+
+
+def _taken(client: Client) -> Picture:
     known = {name: info for name, info in catalog.databases(client).items() if info.snapshot_of is None}
     databases = {
         name: (
@@ -115,6 +123,6 @@ def run_script(target: ServerTarget, path: Path) -> None:
                 session.effect(batch.sql)
 
 
-def _client(target: ServerTarget) -> Client:
+def _client(target: ServerTarget, idle: Idle | None = None) -> Client:
     token = CancelToken(SystemClock())
-    return Client(Connector("throwaway", target, PROGRAM, token), token, Unrecorded())
+    return Client(Connector("throwaway", target, PROGRAM, token), token, Unrecorded(), idle=idle)

@@ -34,6 +34,7 @@ class StatementScope:
     def __init__(self, entry: Entry, text: str, log: StatementLog, faults: Faults, corrupt: Corrupter) -> None:
         self._entry = entry
         self._text = text
+        self._shown = without_secrets(text)[:LOGGED_CHARACTERS]
         self._log = log
         self._faults = faults
         self._corrupt = corrupt
@@ -83,7 +84,7 @@ class StatementScope:
                 "app": session.app,
                 "host": session.host,
                 "db": session.database,
-                "sql": without_secrets(self._text)[:LOGGED_CHARACTERS],
+                "sql": self._shown,
                 "event": event,
                 **more,
             }
