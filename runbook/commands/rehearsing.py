@@ -9,10 +9,11 @@ import shutil
 import socket
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from threading import Event, Semaphore
-from typing import Any
 
 from runbook.adapters.clock import SystemClock
 from runbook.adapters.sqlserver import picture
@@ -61,6 +62,19 @@ class Wish:
     def whole(self) -> bool:
         """Nothing is left out by choice."""
         return not self.only and set(self.faults) >= {family.value for family in FAULTS}
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Filled throwaway servers, and what nights on them are judged by."""
+
+    place: Place
+    stage: Stage
+    measure: Measure
+    not_rehearsed: tuple[str, ...]
+
+
+FORWARD_NIGHT = Scenario(FORWARD, Family.NIGHT, Ending.NEW)
 
 
 @dataclass
@@ -134,38 +148,43 @@ class Rehearsal:
 
     def rehearse(self) -> Report:
         """Everything that is wanted. Refused when it cannot begin or the plan is refused; nothing is left running."""
+        began, at, mark = self._clock.monotonic(), self._clock.now(), fingerprint(self._plan)
+        with self.opened() as opened:
+            listed = self._listed(())  # a name that is none is found before anything is played
+            self._total = 1 + sum(one.name != FORWARD for one in listed)
+            return self._report(opened, mark.digest, at, began)
+
+    @contextmanager
+    def opened(self) -> Iterator[Opened]:
+        """Throwaway servers are filled, and nights can be played; nothing of it is left afterwards."""
         clear(self.home, self.say)
-        plan, began, at = self._plan, self._clock.monotonic(), self._clock.now()
-        identity = self._clock.new_id()
-        mark = fingerprint(plan)
-        place = Place.new(self.home, identity, self._provider.name)
+        place = Place.new(self.home, self._clock.new_id(), self._provider.name)
         with reaping(place):
             try:
-                return self._report(place, identity, mark.digest, at, began)
+                rewritten, before = self._seed(place)
+                stage = Stage(self._plan, self._text, self._provider, self._wanted, place.directory, place.template,
+                              self.stop, Semaphore(self._jobs), refuse_own=self._refuse_own)  # fmt: skip
+                names = tuple(database.name for database in self._plan.databases)
+                measure = Measure(self._plan.source, self._plan.target, names, before)
+                yield Opened(place, stage, measure, tuple(dict.fromkeys(rewritten.not_rehearsed)))
             finally:
                 place.clean(self._provider)
 
-    def _report(self, place: Place, identity: str, digest: str, at: Any, began: float) -> Report:
-        rewritten, before = self._seed(place)
-        stage = Stage(self._plan, self._text, self._provider, self._wanted, place.directory, place.template, self.stop,
-                      Semaphore(self._jobs), refuse_own=self._refuse_own)  # fmt: skip
-        self._total = 1 + sum(
-            one.name != FORWARD for one in self._listed(())
-        )  # a name that is none is found before anything is played
-        measure = Measure(self._plan.source, self._plan.target, tuple(d.name for d in self._plan.databases), before)
-        verdicts = list(self._nights(place, stage, measure))
+    def _report(self, opened: Opened, digest: str, at: datetime, began: float) -> Report:
+        place = opened.place
+        verdicts = list(self._nights(opened))
         measured = {}
         if {FORWARD, BACK} <= {one.scenario.name for one in verdicts if not one.code}:
             measured = measuring.measured(_home(place, FORWARD), _home(place, BACK))
-        left_out = list(dict.fromkeys(rewritten.not_rehearsed))
+        left_out = list(opened.not_rehearsed)
         if self._plan.strategy == "scripts":
             left_out.append("wrong data after the upgrade: scripts change data, only the checks of the plan judge it")
         evidence = place.directory / "evidence"
         report = Report(
-            identity, self._plan.name, digest, self.wish.on, at, self._clock.monotonic() - began,
+            place.directory.name, self._plan.name, digest, self.wish.on, at, self._clock.monotonic() - began,
             tuple(verdicts), tuple(left_out), self.wish.whole, measured, str(evidence) if evidence.is_dir() else "",
         )  # fmt: skip
-        certificate.write(self.home, identity, report.to_json())
+        certificate.write(self.home, report.identity, report.to_json())
         return report
 
     def _seed(self, place: Place) -> tuple[Rewritten, Mapping[str, picture.Picture]]:
@@ -215,21 +234,21 @@ class Rehearsal:
 
     # --- the nights --------------------------------------------------------------------------------------------
 
-    def _nights(self, place: Place, stage: Stage, measure: Measure) -> Iterator[Verdict]:
+    def _nights(self, opened: Opened) -> Iterator[Verdict]:
         """First forward, by which the others are set up and measured, and back; then the faults, side by side."""
-        verdict = self._play(place, stage, measure, Scenario(FORWARD, Family.NIGHT, Ending.NEW))
+        verdict = self._play(opened, FORWARD_NIGHT)
         yield verdict
         if verdict.code:
             self.say("the night forward went wrong: the others would show nothing")
             return
-        measure = replace(measure, upgraded=self._upgraded)
-        listed = [one for one in self._listed(measuring.effective(_home(place, FORWARD))) if one.name != FORWARD]
+        effects = measuring.effective(_home(opened.place, FORWARD))
+        listed = [one for one in self._listed(effects) if one.name != FORWARD]
         self._total = 1 + len(listed)
         for one in (one for one in listed if one.alone):
-            yield self._play(place, stage, measure, one)
+            yield self._play(opened, one)
         rest = [one for one in listed if not one.alone]
         with ThreadPoolExecutor(min(self._most, self._jobs + MOST_WAITING), thread_name_prefix="night") as pool:
-            found = {pool.submit(self._play, place, stage, measure, one): one for one in _mixed(rest)}
+            found = {pool.submit(self._play, opened, one): one for one in _mixed(rest)}
             try:
                 verdicts = {found[done].name: done.result() for done in as_completed(found)}
             except BaseException:
@@ -238,27 +257,38 @@ class Rehearsal:
                 raise
         yield from (verdicts[one.name] for one in rest)
 
-    def _play(self, place: Place, stage: Stage, measure: Measure, one: Scenario) -> Verdict:
-        if self.stop.is_set():
-            raise Stopped
-        directory = place.night(one.name)
-        directory.mkdir(parents=True)
-        night = Night(stage, one, directory, self._window(one))
+    def _play(self, opened: Opened, one: Scenario) -> Verdict:
         began = self._clock.monotonic()
         try:
-            observed = night.play()
+            with self.standing(opened, one) as (verdict, _):
+                pass
         except NotPlayed as problem:
             verdict = not_played(one, str(problem), self._clock.monotonic() - began)
-        else:
-            verdict = judge(one, observed, measure)
-            if one.name == FORWARD:
-                self._remember_forward(place, observed.world.servers, observed.seconds)
-        if verdict.code:
-            place.keep(directory)
+            opened.place.keep(opened.place.night(one.name))
         if not one.alone:
-            shutil.rmtree(directory, ignore_errors=True)
+            shutil.rmtree(opened.place.night(one.name), ignore_errors=True)
         self.told(verdict, next(self._ended), self._total)
         return verdict
+
+    @contextmanager
+    def standing(self, opened: Opened, one: Scenario) -> Iterator[tuple[Verdict, Night]]:
+        """A night, judged; its servers and the application are there for as long as the block takes."""
+        if self.stop.is_set():
+            raise Stopped
+        directory = opened.place.night(one.name)
+        directory.mkdir(parents=True)
+        night = Night(opened.stage, one, directory, self._window(one))
+        with night.standing() as observed:
+            verdict = judge(one, observed, replace(opened.measure, upgraded=self._upgraded))
+            if one.name == FORWARD:
+                self._remember_forward(opened.place, observed.world.servers, observed.seconds)
+            if verdict.code:
+                opened.place.keep(directory)
+            yield verdict, night
+
+    def back(self) -> Scenario:
+        """The night with the way back, as it is made from the plan; once the one forward was played."""
+        return next(one for one in scenarios(self._compiled.graph, (), self._plan.on_loss, ()) if one.name == BACK)
 
     def _window(self, one: Scenario) -> float:
         return self._short if one.short else self._plan.window.length.total_seconds()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Semaphore
@@ -88,17 +88,20 @@ class Night:
         self._changed = ""
         """Table in which a row was changed."""
         self.made: Mapping[str, Made] = {}
+        self.port = 0
+        """Of the copy of the application."""
 
-    def play(self) -> Observed:
-        """Set it up, let it happen, look, and end everything but its files. NotPlayed when it cannot be set up."""
+    @contextmanager
+    def standing(self) -> Iterator[Observed]:
+        """Set it up, let it happen, look; its servers and the application stay for the length of the block, then
+        everything of it but its files is ended. NotPlayed when it cannot be set up."""
         application = None
         self._take_room()
         try:
             plan, application, before = self._set_up_or_not()
             began = self._clock.monotonic()
             self._happen(plan)
-            seconds = self._clock.monotonic() - began
-            return self._observe(plan, before, seconds)
+            yield self._observe(plan, before, self._clock.monotonic() - began)
         finally:
             if application:
                 application.end()
@@ -133,7 +136,7 @@ class Night:
         stage.provider.copy(stage.template / "home", self.home.directory)
         self.made = stage.provider.start(self.home.directory, stage.wanted)
         stage.refuse_own(self.made)
-        port = commands.free_port()
+        self.port = port = commands.free_port()
         entries = {role: made.entry for role, made in self.made.items()}
         path = rewrite(stage.plan, stage.text, entries, port, stage.provider.exchange).write(self.directory / "plan")
         application = self._application(path.parent, port)

@@ -19,6 +19,7 @@ from runbook.adapters.sqlserver.connection import Connector
 from runbook.adapters.sqlserver.idle import Idle
 from runbook.adapters.sqlserver.target import ServerTarget
 from runbook.adapters.sqlserver.tsql import rehearsal as text
+from runbook.adapters.sqlserver.tsql import session as opening
 from runbook.adapters.sqlserver.tsql import state
 from runbook.cancel import CancelToken
 from runbook.errors import Refused, ServerError
@@ -121,6 +122,13 @@ def run_script(target: ServerTarget, path: Path) -> None:
         for batch in split_batches(path.read_text(encoding="utf-8-sig")):
             for _ in range(batch.count):
                 session.effect(batch.sql)
+
+
+def connect(target: ServerTarget, database: str) -> Any:
+    """A pyodbc connection in a database, in autocommit, for whoever asks in T-SQL of his own."""
+    connection = Connector("throwaway", target, PROGRAM, CancelToken(SystemClock())).open()
+    connection.run(opening.use(database))
+    return connection.raw
 
 
 def _client(target: ServerTarget, idle: Idle | None = None) -> Client:

@@ -6,6 +6,10 @@ import json
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import xmlschema
 
 from runbook.rehearsal.judging import Verdict, not_played
 from runbook.rehearsal.reports import Report, junit, markdown, table
@@ -19,6 +23,38 @@ REPORT = Report(
     "20260321-100000-abcdef", "small", "f" * 64, "sandbox", datetime(2026, 3, 21, 10, tzinfo=UTC), 15.5, (GOOD, BAD),
     ("hosts are not touched",), True, {"steps": {}},
 )  # fmt: skip
+
+
+SCHEMA = xmlschema.XMLSchema(str(Path(__file__).with_name("junit.xsd")))
+
+
+def test_junit_is_valid(tmp_path: Path) -> None:
+    """Against the schema of the format, with and without anything wrong in it."""
+    for verdicts in ((GOOD, BAD), (GOOD,), ()):
+        path = tmp_path / "junit.xml"
+        path.write_bytes(junit(replace(REPORT, verdicts=verdicts)))
+        SCHEMA.validate(str(path))
+
+
+def test_the_schema_is_that_of_the_format(pytester: pytest.Pytester) -> None:
+    """What pytest itself writes is valid against it, and what is left out or made up is not."""
+    pytester.makepyfile("""
+        import pytest
+        def test_good(): print("said")
+        def test_bad(): assert False
+        @pytest.mark.skip(reason="not now")
+        def test_skipped(): pass
+    """)
+    pytester.runpytest_subprocess("--junitxml=theirs.xml", "-p", "no:cacheprovider")
+    SCHEMA.validate(str(pytester.path / "theirs.xml"))
+    good = junit(REPORT).decode()
+    for broken in (
+        good.replace(' tests="1"', "", 1),
+        good.replace(" classname=", " class=", 1),
+        good.replace(' time="', ' time="~', 1),
+    ):
+        assert broken != good
+        assert not SCHEMA.is_valid(broken)
 
 
 def test_junit_counts() -> None:
@@ -51,7 +87,7 @@ def test_the_table() -> None:
     assert lines[2].startswith("! fail:repoint")
     assert lines[3].startswith("    at repoint: a | b")
     assert "not rehearsed: hosts are not touched" in lines
-    assert lines[-1].endswith("a night needed a person, or ended neither old nor new")
+    assert lines[-1].endswith("exit code 20: a night needed a person, or ended neither old nor new")
 
 
 def test_markdown_rows_hold_together() -> None:
