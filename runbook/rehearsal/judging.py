@@ -55,6 +55,8 @@ class Observed:
     overdue: tuple[str, ...] = ()
     """Ways back that took longer than their budget."""
     seconds: float = 0.0
+    undone: frozenset[str] = frozenset()
+    """Steps that were put back, as the run says."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Verdict:
     proof: str
     step: str = ""
     wrong: tuple[str, ...] = ()
+    undone: frozenset[str] = frozenset()
 
     def to_json(self) -> dict[str, Any]:
         """The documented schema."""
@@ -114,7 +117,8 @@ def judge(scenario: Scenario, night: Observed, measure: Measure) -> Verdict:
     code = BETWEEN if between else ELSEWHERE if elsewhere else RIGHT
     ending = "neither old nor new" if between else _named(scenario, night)
     proof = "" if between else _proof(night, measure, setup)
-    return Verdict(scenario, code, ending, night.seconds, proof, night.step, (*between, *elsewhere))
+    both = (*between, *elsewhere)
+    return Verdict(scenario, code, ending, night.seconds, proof, night.step, both, night.undone)
 
 
 def not_played(scenario: Scenario, why: str, seconds: float) -> Verdict:

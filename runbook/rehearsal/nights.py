@@ -31,7 +31,7 @@ from runbook.rehearsal.measuring import overdue
 from runbook.rehearsal.providing import Made, Provider, Wanted
 from runbook.rehearsal.rewriting import rewrite
 from runbook.rehearsal.scenarios import Scenario
-from runbook.states import RunState
+from runbook.states import RunState, StepState
 
 LEASE = "5"
 """Seconds of a lease where an executor is killed: a guard need not wait longer."""
@@ -257,6 +257,7 @@ class Night:
             max(0.0, late),
             tuple(overdue(self.home)),
             seconds,
+            frozenset(identity for identity, step in view.steps.items() if step.state is StepState.UNDONE),
         )
 
     def _step(self, found: Status) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from runbook.rehearsal.blaming import sentence, suspects
 from runbook.rehearsal.judging import NOT_PLAYED, RIGHT, SEVERITY, Verdict
 
 MEANING = {
@@ -39,6 +40,11 @@ class Report:
         """The worst of all."""
         return max((one.code for one in self.verdicts), key=SEVERITY.index, default=RIGHT)
 
+    @property
+    def suspects(self) -> tuple[str, ...]:
+        """Steps whose way back is to be looked at first."""
+        return suspects(self.verdicts)
+
     def to_json(self) -> dict[str, Any]:
         """The documented schema (docs/json.md)."""
         return {
@@ -52,6 +58,7 @@ class Report:
             "code": self.code,
             "whole": self.whole,
             "scenarios": [one.to_json() for one in self.verdicts],
+            "suspects": list(self.suspects),
             "not_rehearsed": list(self.not_rehearsed),
             "measured": self.measured,
             "evidence": self.evidence or None,
@@ -65,6 +72,8 @@ def table(report: Report) -> Iterator[str]:
     for one in report.verdicts:
         yield line(one, width)
         yield from (f"    {'at ' + one.step + ': ' if one.step else ''}{wrong}" for wrong in one.wrong)
+    if report.suspects:
+        yield sentence(report.suspects)
     yield from (f"not rehearsed: {what}" for what in report.not_rehearsed)
     if report.measured:
         yield "what the steps took is kept: runbook check, plan and execute compute with it"
@@ -135,7 +144,7 @@ def markdown(report: Report) -> str:
     lines = [
         f"## Rehearsal of {_cell(report.plan)}: {'right' if report.code == RIGHT else 'WRONG'}",
         "",
-        f"{len(report.verdicts)} scenarios on {report.on} in {report.seconds:.0f} s: {MEANING[report.code]}.",
+        f"{len(report.verdicts)} scenarios on {report.on} in {report.seconds:.0f} s.",
         "",
         "| | scenario | ending | seconds | proof |",
         "|---|---|---|---:|---|",
@@ -146,9 +155,11 @@ def markdown(report: Report) -> str:
         said = f"{one.step}: {wrong}" if wrong and one.step else wrong or one.proof
         cells = (mark, one.scenario.name, one.ending, f"{one.seconds:.1f}", said)
         lines.append(f"| {' | '.join(map(_cell, cells))} |")
+    if report.suspects:
+        lines += ["", _cell(sentence(report.suspects)) + "."]
     if report.not_rehearsed:
         lines += ["", "Not rehearsed:", "", *(f"- {_cell(what)}" for what in report.not_rehearsed)]
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, "", f"Exit code {report.code}: {MEANING[report.code]}.", ""])
 
 
 def _cell(text: str) -> str:

@@ -57,6 +57,8 @@ class Desk:
         self.plan = self.directory / "runbook.yaml"
         self.plan.write_text(PLAN, encoding="utf-8")
         (self.directory / "seed.sql").write_text(SEED, encoding="utf-8")
+        self.more_path = ""
+        """Of packages beside this program."""
 
     def words(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "runbook", *arguments]
@@ -64,7 +66,7 @@ class Desk:
     @property
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if name != "GITHUB_STEP_SUMMARY"}
-        own = {"RUNBOOK_HOME": str(self.home), "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+        own = {"RUNBOOK_HOME": str(self.home), "PYTHONPATH": f"{ROOT}:{self.more_path}", "COLUMNS": "200"}
         return {**kept, **self.variables, **own}
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:

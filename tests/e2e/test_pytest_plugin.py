@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_rehearse import ROOT, Desk
+from tests.e2e.desk import ROOT, Desk
 
 TESTS = """
     from contextlib import closing

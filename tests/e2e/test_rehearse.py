@@ -61,16 +61,101 @@ def test_a_rehearsal_that_is_right(desk: Desk, tmp_path: Path) -> None:
 
 
 def test_a_way_back_that_does_not_work(desk: Desk) -> None:
-    """A command that should point clients back and fails: the rehearsal ends with 20 and names the step, what is left
-    of that night can be read, and the same plan is refused by execute."""
+    """A command that should point clients back and fails: the rehearsal ends with 20 and says what that means and at
+    which step, what is left of that night can be read, and execute refuses the plan, rehearsed like this or not."""
     desk.change('back: [sh, -c, "echo old > clients"]', 'back: [sh, -c, "exit 3"]')
+    never = desk.runbook("execute", "--yes")
+    assert (never.code, "was never rehearsed here" in never.err) == (30, True), never.err
     done = desk.runbook("rehearse", "--only", "back")
     assert done.code == 20, done.out + done.err
     assert "at repoint: held" in done.out
+    assert done.out.splitlines()[-2].startswith("exit code 20: a night needed a person")
     evidence = next((desk.home / "rehearsals").glob("*/evidence/back"))
     assert (evidence / "journal.db").exists()
     assert desk.running() == []
-    assert desk.runbook("execute", "--yes").code == 30
+    wrong = desk.runbook("execute", "--yes")
+    assert (wrong.code, "went wrong" in wrong.err) == (30, True), wrong.err
+
+
+STEP = """\
+from dataclasses import dataclass
+from extra.rollback.offline.leave_note import TakeNoteAway
+from runbook.api import Apply, Outcome, Phase, Step
+
+@dataclass(frozen=True)
+class Goal:
+    server: str
+
+class LeaveNote(Step):
+    \"\"\"Note in the data that the night has begun.\"\"\"
+    phase = Phase.OFFLINE
+    after = ("probe-closed",)
+    undoes_with = (TakeNoteAway,)
+    Intent = Goal
+
+    def observe(self, ctx):
+        return ctx.plan.source
+
+    def decide(self, facts):
+        return Apply(Goal(facts), TakeNoteAway(facts))
+
+    def apply(self, ctx, intent):
+        with ctx.server(intent.server).script("Alpha") as run:
+            run("INSERT INTO dbo.Item (Id, Name) VALUES (3, N'three')")
+
+    def verify(self, ctx, intent):
+        return Outcome.REACHED
+"""
+UNDO = """\
+from dataclasses import dataclass
+from runbook.api import Outcome, Undo
+
+@dataclass(frozen=True)
+class TakeNoteAway(Undo):
+    \"\"\"Take the note away again.\"\"\"
+    server: str
+
+    def run(self, ctx):
+        return None
+
+    def verify(self, ctx):
+        return Outcome.REACHED
+"""
+
+
+def third_party(directory: Path) -> None:
+    """Somebody else's package with a step, as an entry point makes it known."""
+    for folder, text in (("steps", STEP), ("rollback", UNDO)):
+        path = directory / "extra" / folder / "offline" / "leave_note.py"
+        path.parent.mkdir(parents=True)
+        path.write_text(text, encoding="utf-8")
+    for package in ("extra", "extra/steps", "extra/rollback", "extra/steps/offline", "extra/rollback/offline"):
+        (directory / package / "__init__.py").touch()
+    known = directory / "extra-1.0.dist-info"
+    known.mkdir()
+    (known / "METADATA").write_text("Metadata-Version: 2.1\nName: extra\nVersion: 1.0\n", encoding="utf-8")
+    (known / "entry_points.txt").write_text("[runbook.steps]\nextra = extra:steps\n", encoding="utf-8")
+
+
+def test_a_way_back_that_only_says_it_worked(desk: Desk, tmp_path: Path) -> None:
+    """A step of somebody else leaves a row behind, and its undo claims that it is gone: the look at the end finds the
+    row, the exit code is 20 with its meaning, and the nights that were right and wrong tell which step it is."""
+    third_party(tmp_path / "site")
+    desk.more_path = str(tmp_path / "site")
+    desk.change("equals: 2", "at_least: 2")
+    only = ("back", "fail:leave-note", "fail:restrict-database*")
+    done = desk.runbook("rehearse", *(word for one in only for word in ("--only", one)))
+    assert done.code == 20, done.out + done.err
+    lines = done.out.splitlines()
+    assert any("old: Alpha.dbo.Item is not as it was (2 rows before, 3 now)" in line for line in lines), done.out
+    assert any(line.startswith("look at the way back of leave-note: ") for line in lines), done.out
+    assert "exit code 20: a night needed a person, or ended neither old nor new" in lines
+    assert [line.split()[:2] for line in lines if line.startswith("! ")] == [
+        ["!", "back"],
+        ["!", "fail:restrict-database[Alpha]"],
+    ]
+    refused = desk.runbook("execute", "--yes")
+    assert (refused.code, "went wrong" in refused.err) == (30, True), refused.err
 
 
 def test_a_check_that_cannot_hold(desk: Desk) -> None:
