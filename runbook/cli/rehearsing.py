@@ -34,6 +34,8 @@ SUMMARY = "GITHUB_STEP_SUMMARY"
 @click.option(
     "--jobs", type=click.IntRange(0), default=0, help="Nights at work at a time; default: one more than cores."
 )
+@click.option("--grow", type=click.IntRange(2, 1024), default=None, metavar="TIMES",
+              help="Both nights once more with so many times the rows, for budgets.")  # fmt: skip
 @click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML to this file.")
 @click.option(
     "--markdown", type=click.Path(path_type=Path), help=f"Add a summary to this file; default: {SUMMARY} when set."
@@ -51,6 +53,7 @@ def rehearse(
     only: tuple[str, ...],
     faults: str,
     jobs: int,
+    grow: int | None,
     junit: Path | None,
     markdown: Path | None,
     accept_eula: bool,
@@ -67,7 +70,7 @@ def rehearse(
     if clean:
         click.echo(f"{rehearsing.clean(home, click.echo)} rehearsals taken away")
         return
-    wish = rehearsing.Wish(on, only, _families(faults), accept_eula, jobs)
+    wish = rehearsing.Wish(on, only, _families(faults), accept_eula, grow or 0, jobs)
     report = _rehearsed(rehearsing.Rehearsal(home, plan, wish, say=_said, stop=Event()))
     _write(report, junit, markdown)
     _show(report, as_json=as_json)

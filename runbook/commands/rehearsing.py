@@ -14,11 +14,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from threading import Event, Semaphore
+from typing import Any
 
 from runbook.adapters.clock import SystemClock
 from runbook.adapters.sqlserver import picture
 from runbook.app import build_executor
-from runbook.errors import Refused, ServerError, UsageError
+from runbook.errors import Refused, UsageError
 from runbook.home import Home
 from runbook.plan.fingerprint import fingerprint
 from runbook.plan.load import load_plan
@@ -33,7 +34,7 @@ from runbook.rehearsal.providing import Made, Provider, Wanted
 from runbook.rehearsal.reaper import reaping
 from runbook.rehearsal.reports import Report
 from runbook.rehearsal.rewriting import Rewritten, rewrite
-from runbook.rehearsal.scenarios import BACK, FAULTS, FORWARD, Ending, Family, Scenario, chosen, scenarios
+from runbook.rehearsal.scenarios import BACK, FAULTS, FORWARD, Ending, Family, Scenario, chosen, mixed, scenarios
 from runbook.step import Sizes
 
 PROVIDERS: Mapping[str, Callable[[], Provider]] = {"sandbox": OnSandbox, "container": OnContainer}
@@ -55,6 +56,8 @@ class Wish:
     faults: tuple[str, ...] = tuple(family.value for family in FAULTS)
     accepts_licence: bool = False
     """A person accepted SQL Server's licence for containers."""
+    grow: int = 0
+    """Both nights once more with so many times the rows, to tell what depends on sizes; 0: not."""
     jobs: int = 0
     """Nights at work at a time; 0: one more than this machine has cores."""
 
@@ -176,6 +179,8 @@ class Rehearsal:
         measured = {}
         if {FORWARD, BACK} <= {one.scenario.name for one in verdicts if not one.code}:
             measured = measuring.measured(_home(place, FORWARD), _home(place, BACK))
+            if self.wish.grow:
+                measured["grown"] = self._grown(opened, verdicts)
         left_out = list(opened.not_rehearsed)
         if self._plan.strategy == "scripts":
             left_out.append("wrong data after the upgrade: scripts change data, only the checks of the plan judge it")
@@ -201,7 +206,7 @@ class Rehearsal:
             words = commands.filled(rehearsal.seed, plan, facts, 0)
             commands.run(words, where, commands.environment(place.directory, home), "rehearsal.seed")
         for path in rehearsal.scripts:
-            _run_script(made[plan.source], path)
+            commands.run_script(made[plan.source], path)
         self._refuse_unseeded(picture.names(made[plan.source].target))
         picture.keep_still(made[plan.source].target, [database.name for database in plan.databases])
         before = {role: picture.take(one.target) for role, one in made.items()}
@@ -248,7 +253,7 @@ class Rehearsal:
             yield self._play(opened, one)
         rest = [one for one in listed if not one.alone]
         with ThreadPoolExecutor(min(self._most, self._jobs + MOST_WAITING), thread_name_prefix="night") as pool:
-            found = {pool.submit(self._play, opened, one): one for one in _mixed(rest)}
+            found = {pool.submit(self._play, opened, one): one for one in mixed(rest)}
             try:
                 verdicts = {found[done].name: done.result() for done in as_completed(found)}
             except BaseException:
@@ -256,6 +261,27 @@ class Rehearsal:
                 pool.shutdown(cancel_futures=True)
                 raise
         yield from (verdicts[one.name] for one in rest)
+
+    def _grown(self, opened: Opened, verdicts: list[Verdict]) -> dict[str, Any] | None:
+        """Both nights once more, with more in every database; what that took, None when they ended wrong."""
+        self.say(f"both nights once more with {self.wish.grow} times the rows")
+        template, names = opened.place.night("grown"), ("forward-grown", "back-grown")
+        self._provider.copy(opened.place.template / "home", template / "home")
+        made = self._provider.start(template / "home", self._wanted)
+        self._refuse_own(made)
+        for database in opened.measure.databases:
+            picture.grow(made[self._plan.source].target, database, self.wish.grow)
+        before = {role: picture.take(one.target) for role, one in made.items()}
+        self._provider.stop(template / "home")
+        larger = replace(
+            opened, stage=replace(opened.stage, template=template), measure=replace(opened.measure, before=before)
+        )
+        self._total += len(names)
+        for name, night in zip(names, (FORWARD_NIGHT, self.back()), strict=True):
+            verdicts.append(self._play(larger, replace(night, name=name)))
+            if verdicts[-1].code:
+                return None
+        return measuring.measured(*(_home(opened.place, name) for name in names))
 
     def _play(self, opened: Opened, one: Scenario) -> Verdict:
         began = self._clock.monotonic()
@@ -280,8 +306,8 @@ class Rehearsal:
         night = Night(opened.stage, one, directory, self._window(one))
         with night.standing() as observed:
             verdict = judge(one, observed, replace(opened.measure, upgraded=self._upgraded))
-            if one.name == FORWARD:
-                self._remember_forward(opened.place, observed.world.servers, observed.seconds)
+            if one.ending is Ending.NEW and one.alone:
+                self._remember_forward(_home(opened.place, one.name), observed.world.servers, observed.seconds)
             if verdict.code:
                 opened.place.keep(directory)
             yield verdict, night
@@ -293,14 +319,14 @@ class Rehearsal:
     def _window(self, one: Scenario) -> float:
         return self._short if one.short else self._plan.window.length.total_seconds()
 
-    def _remember_forward(self, place: Place, servers: Mapping[str, picture.Picture], seconds: float) -> None:
+    def _remember_forward(self, home: Home, servers: Mapping[str, picture.Picture], seconds: float) -> None:
         """What later nights are measured by."""
         if self._plan.target is None and servers:
             self._upgraded = servers[self._plan.source].tables
         stated = self._plan.window.reserve
         reserve = stated.total_seconds() if stated is not None else SHORT_RESERVE
         if servers:
-            self._short = measuring.shortest_window(_home(place, FORWARD), seconds, reserve)
+            self._short = measuring.shortest_window(home, seconds, reserve)
 
     def _refuse_own(self, made: Mapping[str, Made]) -> None:
         """Nothing of the real system is ever touched: a throwaway server that is one of the plan's own ends it all."""
@@ -320,29 +346,9 @@ def _address(host: str, port: int) -> tuple[str, int]:
         return host.lower(), port
 
 
-def _run_script(made: Made, path: Path) -> None:
-    try:
-        picture.run_script(made.target, path)
-    except (OSError, ValueError, ServerError) as error:
-        why = error.strerror if isinstance(error, OSError) else getattr(error, "message", error)
-        raise Refused(
-            f"rehearsal.scripts: {path.name}: {why}", hint="It runs on the throwaway source, batch by batch."
-        ) from error
-
-
 def _home(place: Place, name: str) -> Home:
     directory = place.night(name) / "home"
     return Home(directory, f"sqlite:///{directory / 'journal.db'}")
-
-
-def _mixed(found: Collection[Scenario]) -> list[Scenario]:
-    """Those that mostly wait between those that mostly work, the long ones first."""
-    waiting = [one for one in found if one.short]
-    working = [one for one in found if not one.short]
-    mixed: list[Scenario] = []
-    while waiting or working:
-        mixed += [side.pop(0) for side in (waiting, working) if side]
-    return mixed
 
 
 def clear(home: Home, say: Callable[[str], None]) -> int:

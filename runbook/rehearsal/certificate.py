@@ -77,7 +77,10 @@ def records(home: Home, plan: str) -> Iterator[tuple[datetime, Mapping[str, Any]
         with suppress(OSError, ValueError, KeyError, TypeError):
             data = json.loads(path.read_text(encoding="utf-8"))
             if data["plan"] == plan and data["measured"]:
-                yield datetime.fromisoformat(data["at"]), data["measured"]
+                at = datetime.fromisoformat(data["at"])
+                yield at, data["measured"]
+                if data["measured"].get("grown"):
+                    yield at, data["measured"]["grown"]
 
 
 def is_asked_for(plan: Plan) -> bool:

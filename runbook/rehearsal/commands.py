@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Event
 
-from runbook.errors import Refused
+from runbook.adapters.sqlserver import picture
+from runbook.errors import Refused, ServerError
 from runbook.plan.models import Plan
 from runbook.rehearsal.place import VARIABLE
 from runbook.rehearsal.providing import Made
@@ -80,6 +81,17 @@ def run(words: Sequence[str], directory: Path, env: Mapping[str, str], what: str
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
         raise Refused(f"{what} ended with {done.returncode}: {said}", hint=f"Try it: {' '.join(words)}")
+
+
+def run_script(made: Made, path: Path) -> None:
+    """A T-SQL file of the plan on the throwaway source; Refused with what the server says."""
+    try:
+        picture.run_script(made.target, path)
+    except (OSError, ValueError, ServerError) as error:
+        why = error.strerror if isinstance(error, OSError) else getattr(error, "message", error)
+        raise Refused(
+            f"rehearsal.scripts: {path.name}: {why}", hint="It runs on the throwaway source, batch by batch."
+        ) from error
 
 
 def free_port() -> int:

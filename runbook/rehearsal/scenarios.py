@@ -96,6 +96,16 @@ def chosen(found: Iterable[Scenario], only: Collection[str], faults: Collection[
     ]
 
 
+def mixed(found: Collection[Scenario]) -> list[Scenario]:
+    """Those that mostly wait between those that mostly work, the long ones first."""
+    waiting = [one for one in found if one.short]
+    working = [one for one in found if not one.short]
+    order: list[Scenario] = []
+    while waiting or working:
+        order += [side.pop(0) for side in (waiting, working) if side]
+    return order
+
+
 def _back(graph: Graph) -> Scenario:
     """Everything is done but the pivot, which is kept from happening until the turn-back point."""
     pivot = next(node.id for node in graph if node.pivot)

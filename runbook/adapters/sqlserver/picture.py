@@ -6,6 +6,7 @@ For rehearsals: a run is judged by what is there afterwards, not by what it says
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from runbook.ports import DatabaseState
 from runbook.recording import Unrecorded
 
 PROGRAM = "runbook rehearse"
+GROWN_TABLES = 3
+"""They hold most of a database; more would add statements, not content."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,17 @@ def run_script(target: ServerTarget, path: Path) -> None:
         for batch in split_batches(path.read_text(encoding="utf-8-sig")):
             for _ in range(batch.count):
                 session.effect(batch.sql)
+
+
+def grow(target: ServerTarget, database: str, times: int) -> None:
+    """Let a database have so many times the rows of its largest tables, in tables of their own: columns, widths and
+    values as they are in the real ones."""
+    client = _client(target)
+    found = sorted(proof.tables(client, database), key=lambda table: (table.bytes, table.rows), reverse=True)
+    for place, table in enumerate([one for one in found if one.rows and one.columns][:GROWN_TABLES]):
+        schema, _, name = table.name.partition(".")
+        doublings = math.ceil(math.log2(times))
+        client.effect(text.more_rows(place, (schema, name), table.columns, doublings), database)
 
 
 def connect(target: ServerTarget, database: str) -> Any:

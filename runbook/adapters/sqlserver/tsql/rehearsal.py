@@ -38,6 +38,20 @@ def another_value(table: tuple[str, str], column: tuple[str, str]) -> str:
     return f"{update};\nSELECT @@ROWCOUNT AS changed"
 
 
+def more_rows(place: int, table: tuple[str, str], columns: Sequence[tuple[str, str]], doublings: int) -> str:
+    """A table of its own with the same columns, filled from the given one, its rows doubled so many times."""
+    own, names = two_part(("dbo", f"runbook_grown_{number(place)}")), ", ".join(name(column) for column, _ in columns)
+    made = ", ".join(f"{name(column)} {_plain(kind)} NULL" for column, kind in columns)
+    fill = f"INSERT INTO {own} ({names}) SELECT {names} FROM {two_part(table)}"
+    double = f"INSERT INTO {own} ({names}) SELECT {names} FROM {own}"
+    return ";\n".join([f"CREATE TABLE {own} ({made})", fill, *[double] * doublings])
+
+
+def _plain(kind: str) -> str:
+    """A type whose values can be given: the server makes those of ``timestamp`` itself."""
+    return "binary(8)" if kind in {"timestamp", "rowversion"} else kind
+
+
 def schedules() -> str:
     """Schedules that start jobs by themselves."""
     return "SELECT s.schedule_id FROM msdb.dbo.sysschedules AS s WHERE s.enabled = 1"

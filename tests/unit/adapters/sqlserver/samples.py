@@ -142,6 +142,7 @@ SAMPLES: dict[Callable[..., object], list[Call]] = {
     rehearsal.another_value: [
         call(("dbo", NASTY), column) for column in ((NASTY, "nvarchar(max)"), ("Price", "money"))
     ],
+    rehearsal.more_rows: [call(1, ("dbo", NASTY), columns, 3) for columns in (COLUMNS, WIDE, (("V", "timestamp"),))],
     rehearsal.schedules: [call()],
     rehearsal.still: [call(17)],
     proof.row_hash: [],
