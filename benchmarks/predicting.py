@@ -60,9 +60,11 @@ def compared() -> Found:
         now = SystemClock().now()
         homes = {scale: Home(directory / str(scale) / "home", "sqlite://") for scale in (SMALL, WHOLE)}
         steps = compile_plan(plan, step_kinds(), sizes).steps
-        known = experience(homes[SMALL], plan, now)
+        known = experience(homes[SMALL], None, plan, now)
         assert known is not None
-        graphs = [compile_plan(plan, step_kinds(), sizes, experience(homes[scale], plan, now)).graph for scale in homes]
+        graphs = [
+            compile_plan(plan, step_kinds(), sizes, experience(homes[scale], None, plan, now)).graph for scale in homes
+        ]
         found = []
         for identity, took in whole["steps"].items():
             for what in ("do", "undo"):

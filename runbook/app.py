@@ -271,7 +271,7 @@ def build_executor(home: Home, **options: Any) -> Executor:
     clock = SystemClock()
 
     def known(plan: Plan) -> Experience | None:
-        return experience(home, plan, clock.now())
+        return experience(home, store, plan, clock.now())
 
     return Executor(store, clock, kinds, lambda plan: Surroundings(plan, home), experience=known, **options)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -35,15 +36,18 @@ def outline(found: Any) -> None:
     """The steps in order."""
     data = found.to_json()
     click.echo(f"{data['plan']} ({data['strategy']}): {len(data['steps'])} steps")
-    click.echo(f"{'step':<44} {'budget':>8} {'back':>8}  way back")
+    click.echo(f"{'step':<44} {'budget':>8} {'back':>8}  {'from':<13} way back")
     phase = ""
     for step in data["steps"]:
         if step["phase"] != phase:
             phase = step["phase"]
             click.echo(f"-- {phase}")
         click.echo(
-            f"{step['id']:<44} {_seconds(step['budget_s'])} {_seconds(step['undo_budget_s'])}  {_way_back(step)}"
+            f"{step['id']:<44} {_seconds(step['budget_s'])} {_seconds(step['undo_budget_s'])}  "
+            f"{_origin(step['budget_from']):<13} {_way_back(step)}"
         )
+    for text in _origins(data["steps"]):
+        click.echo(text)
     if data["sizes_unknown"]:
         click.echo(f"sizes are not known ({data['sizes_unknown']}): budgets are those of empty databases")
     click.echo(
@@ -53,6 +57,26 @@ def outline(found: Any) -> None:
     point = data["turn_back_after_s"]
     fits = "it fits" if data["fits"] else "IT DOES NOT FIT: execute would refuse it"
     click.echo(f"turn-back point at the latest {point:.0f} s after the start, with everything owed; {fits}")
+
+
+def _origin(source: str) -> str:
+    """In a word: rehearsed, run, rehearsed+run, stated, computed."""
+    return "+".join(part.split()[0] for part in source.split("; "))
+
+
+def _origins(steps: list[dict[str, Any]]) -> Iterator[str]:
+    """Where the figures come from: how many of each, how old, how far they may be off."""
+    found: dict[str, list[str]] = {}
+    for step in steps:
+        source, _, about = step["budget_from"].partition(" (")
+        found.setdefault(source, []).append(about)
+    for source, abouts in found.items():
+        errors = [int(error) for about in abouts for error in re.findall(r"error up to (\d+)%", about)]
+        more = MEANT.get(source) or f", error up to {max(errors, default=0)} %"
+        yield f"budgets of {len(abouts)} steps: {source}{more}"
+
+
+MEANT = {"computed": " from sizes, nothing was measured", "stated": " in the plan"}
 
 
 def _way_back(step: dict[str, Any]) -> str:

@@ -4,44 +4,23 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 
 from runbook.commands.status import find_run, open_reader
 from runbook.events import Kind
 from runbook.graph import makespan
 from runbook.home import Home
-from runbook.journal.log import fold
 from runbook.journal.reading import Row
 from runbook.plan.compile import up_to_pivot, worst_way_back
+from runbook.rehearsal.taking import MOSTLY, Took, by_step, folded, paired
 from runbook.runview import RunView
-
-
-@dataclass(frozen=True)
-class Took:
-    """One thing that was done: ``what`` is ``do`` or ``undo``, seconds from the first look to the last."""
-
-    step: str
-    what: str
-    seconds: float
-    budget: float
-
-
-BEGINS = {Kind.STEP_LOOKING: "do", Kind.UNDO_STARTED: "undo"}
-ENDS = {
-    Kind.STEP_DONE: "do",
-    Kind.STEP_PASSED: "do",
-    Kind.STEP_SKIPPED: "do",
-    Kind.UNDO_DONE: "undo",
-}
 
 
 def durations(home: Home) -> list[Took]:
     """Of the newest run there, in order; what failed or was cut off is left out."""
     view, rows = _run(home)
-    return list(_paired(view, rows))
+    return list(paired(view, rows))
 
 
 def effective(home: Home) -> set[str]:
@@ -64,40 +43,19 @@ def overdue(home: Home) -> list[str]:
     return [f"{one.step} ({one.seconds:.1f} s of {one.budget:.1f} s)" for one in slow]
 
 
-MOSTLY = (Kind.STATEMENT, Kind.STATEMENT_ENDED, Kind.NOTE)
-
-
 def _run(home: Home, without: tuple[Kind, ...] = MOSTLY) -> tuple[RunView, list[Row]]:
     reader = open_reader(home)
     try:
-        run_id = find_run(reader, None)
-        rows = reader.rows(run_id, without=without)
+        return folded(reader, find_run(reader, None), without)
     finally:
         reader.close()
-    return fold(rows), rows
-
-
-def _paired(view: RunView, rows: list[Row]) -> Iterator[Took]:
-    began: dict[tuple[str, str], datetime] = {}
-    for row in rows:
-        at = datetime.fromisoformat(row.at)
-        kind = Kind(row.kind)
-        if kind in BEGINS:
-            began[row.step, BEGINS[kind]] = at
-        elif kind in ENDS and (row.step, ENDS[kind]) in began:
-            what, node = ENDS[kind], view.graph[row.step]
-            seconds = round((at - began.pop((row.step, what))).total_seconds(), 3)
-            yield Took(row.step, what, seconds, node.do_budget if what == "do" else node.undo_budget)
 
 
 def measured(forward: Home, back: Home) -> dict[str, Any]:
     """For the record of the rehearsal: seconds of each step and of its way back, by step, with the sizes of databases
     in bytes and what the machine is."""
     view, _ = _run(forward)
-    steps: dict[str, dict[str, float]] = {}
-    for took in (*durations(forward), *durations(back)):
-        if took.what == "undo" or took.step not in steps:
-            steps.setdefault(took.step, {})[f"{took.what}_s"] = took.seconds
+    steps = by_step((*durations(forward), *durations(back)))
     return {"steps": steps, "sizes": dict(view.opening["sizes"]), "machine": machine()}
 
 

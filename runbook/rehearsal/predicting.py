@@ -1,26 +1,35 @@
-"""What rehearsals of a plan say its steps will take: the budgets that check, plan and execute compute with."""
+"""What rehearsals and runs of a plan say its steps will take: the budgets that check, plan and execute compute with."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from runbook.home import Home
 from runbook.plan.compile import Expected
 from runbook.plan.models import Plan
 from runbook.rehearsal.certificate import records
 from runbook.rehearsal.scaling import Point, Prediction, predict
+from runbook.rehearsal.taking import Reader, finished
 from runbook.step import Budget, Sizes, Step
 
 PROBE = 2.0
 """Times the sizes at which a step is asked whether its budget depends on them."""
 
 
-@dataclass(frozen=True)
-class Rehearsed:
-    """What one rehearsal measured: seconds by step and ``do`` or ``undo``, bytes by database (lower-case names)."""
+REHEARSED, RUN = "rehearsed", "run"
+RUNS_COUNT_FOR = timedelta(days=365)
+"""Real runs tell of real servers: of those that ended in the last year the newest count."""
 
+
+@dataclass(frozen=True)
+class Measured:
+    """What one rehearsal or real run took: seconds by step and ``do``, ``look`` or ``undo``, bytes by database
+    (lower-case names)."""
+
+    origin: str
     at: datetime
     steps: Mapping[str, Mapping[str, float]]
     sizes: Sizes
@@ -34,41 +43,68 @@ class Rehearsed:
 
 
 class Experience:
-    """Implements :class:`runbook.plan.compile.Experience` with the rehearsals of one plan, newest first."""
+    """Implements :class:`runbook.plan.compile.Experience` with what was measured of one plan."""
 
-    def __init__(self, rehearsed: list[Rehearsed]) -> None:
-        self._rehearsed = rehearsed
+    def __init__(self, measured: Sequence[Measured], now: datetime) -> None:
+        self._measured, self._now = measured, now
 
     def expected(self, step: Step, sizes: Sizes) -> Expected | None:
-        """See the protocol; None where no rehearsal did that step."""
-        found = {what: self.predicted(step, what, sizes) for what in ("do", "undo")}
-        if found["do"] is None:
-            return None
-        undo = found["undo"]
-        newest = self._rehearsed[0].at
-        worst = max(one.error for one in found.values() if one is not None)
-        return Expected(
-            found["do"].budget,
-            undo.budget if undo else None,
-            f"rehearsed {newest:%Y-%m-%d} (sizes: {found['do'].sizes}, error up to {worst:.0%})",
+        """See the protocol; None where nobody measured that step. Where it only looked, because there was nothing to
+        do, it is granted no less than what is computed."""
+        computed, done, undo = (
+            step.budget(sizes),
+            self.predicted(step, "do", sizes),
+            self.predicted(step, "undo", sizes),
         )
+        looked = None if done else self.predicted(step, "look", sizes)
+        found = done or looked
+        if found is None:
+            return None
+        about = f"sizes: {found.sizes}, error up to {max(found.error, undo.error if undo else 0.0):.0%}"
+        if undo is None and computed.undo:
+            about += ", way back computed"
+        seconds = max(found.budget, computed.do) if looked else found.budget
+        whose = self._whose(step, "look" if looked else "do")
+        return Expected(seconds, undo.budget if undo else None, f"{whose} ({about})")
 
     def predicted(self, step: Step, what: str, sizes: Sizes) -> Prediction | None:
-        """What the model says; None where no rehearsal did that."""
-        points = [point for one in self._rehearsed for point in one.points(step.name, what)]
+        """What the model says; None where nobody measured that."""
+        points = [point for one in self._measured for point in one.points(step.name, what)]
         if not points:
             return None
-        return predict(points, _bytes(sizes, step.key), grows=_grows(step, what, self._rehearsed[0].sizes))
+        return predict(points, _bytes(sizes, step.key), grows=_grows(step, what, self._measured[0].sizes))
+
+    def _whose(self, step: Step, what: str) -> str:
+        newest = {
+            one.origin: one.at
+            for one in sorted(self._measured, key=lambda one: one.at)
+            if any(one.points(step.name, what))
+        }
+        return "; ".join(f"{origin} {at:%Y-%m-%d}, {_age(self._now - at)}" for origin, at in sorted(newest.items()))
 
 
-def experience(home: Home, plan: Plan, now: datetime) -> Experience | None:
-    """What is known of this plan; None when nothing fresh is."""
-    found = [
-        Rehearsed(at, measured["steps"], Sizes({name.lower(): size for name, size in measured["sizes"].items()}))
+def experience(home: Home, journal: Reader | None, plan: Plan, now: datetime) -> Experience | None:
+    """What is known of this plan, from rehearsals and from the runs in the journal; None when nothing fresh is."""
+    rehearsed = (
+        Measured(REHEARSED, at, measured["steps"], _sizes(measured))
         for at, measured in records(home, plan.name)
         if now - at <= plan.rehearsal.max_age and measured.get("steps")
-    ]
-    return Experience(found) if found else None
+    )
+    ran = (
+        Measured(RUN, at, measured["steps"], _sizes(measured))
+        for at, measured in (finished(journal, plan.name) if journal else ())
+        if now - at <= RUNS_COUNT_FOR
+    )
+    found = [*rehearsed, *ran]
+    return Experience(found, now) if found else None
+
+
+def _sizes(measured: Mapping[str, Any]) -> Sizes:
+    return Sizes({name.lower(): size for name, size in measured["sizes"].items()})
+
+
+def _age(span: timedelta) -> str:
+    return "today" if span.days < 1 else "1 day old" if span.days == 1 else f"{span.days} days old"
 
 
 def _grows(step: Step, what: str, sizes: Sizes) -> bool:
@@ -78,7 +114,7 @@ def _grows(step: Step, what: str, sizes: Sizes) -> bool:
 
 
 def _of(budget: Budget, what: str) -> float:
-    return budget.do if what == "do" else budget.undo
+    return budget.undo if what == "undo" else budget.do
 
 
 def _bytes(sizes: Sizes, database: str | None) -> int:

@@ -44,7 +44,7 @@ def rehearsed(home: Home, at: datetime = NOW - timedelta(days=2), **more: Any) -
 
 def node(plan: Plan, home: Home, step: str, gib: float = 1.0) -> Node:
     sizes = Sizes({"contacts": int(gib * 2**30), "archive": int(gib * 2**30)})
-    return compile_plan(plan, step_kinds(), sizes, experience(home, plan, NOW)).graph[step]
+    return compile_plan(plan, step_kinds(), sizes, experience(home, None, plan, NOW)).graph[step]
 
 
 def test_a_rehearsal_is_scaled_to_the_real_size(home: Home, tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_rehearsal_is_scaled_to_the_real_size(home: Home, tmp_path: Path) -> N
     rehearsed(home)
     found = node(two(tmp_path), home, "seed-backup[Contacts]")
     assert 21.0 < found.do_budget < 26.0
-    assert found.source.startswith("rehearsed 2026-11-20 (sizes: 2, error up to ")
+    assert found.source.startswith("rehearsed 2026-11-20, 2 days old (sizes: 2, error up to ")
 
 
 def test_what_does_not_depend_on_sizes_is_not_scaled(home: Home, tmp_path: Path) -> None:
