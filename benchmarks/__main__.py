@@ -1,7 +1,7 @@
 """``python -m benchmarks``: every target in one table; exit 1 when one is missed, unless ``--lenient``.
 
 All numbers are ratios of what was measured in turns within this run (medians), apart from seconds to turn back and
-mebibytes. ``--only a,b,c,d,e`` measures a part.
+mebibytes. ``--only a,b,c,d,e,f`` measures a part.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import fanout, journal, scale, starting, turning
+from benchmarks import fanout, journal, predicting, scale, starting, turning
 from benchmarks.measure import Line, Samples
 from tests.sshd import PROGRAM
 
@@ -112,7 +112,28 @@ def part_e() -> list[Line]:
     return lines
 
 
-PARTS: dict[str, Callable[[], list[Line]]] = {"a": part_a, "b": part_b, "c": part_c, "d": part_d, "e": part_e}
+def part_f() -> list[Line]:
+    """What rehearsals predict."""
+    found = predicting.compared()
+    for text in predicting.rows(found):
+        print(text, flush=True)
+    lines = []
+    for what, name in (("do", "steps"), ("undo", "ways back")):
+        off, predicted, took = found.off(what)
+        detail = f"{predicted:.1f} s predicted for all {name} together, {took:.1f} s taken"
+        lines.append(
+            Line(f"f  prediction of the {name} from 1 % (grown x{predicting.GROW}), off by", off, 0.3, "", detail)
+        )
+    point = found.turn_back_predicted
+    detail = (
+        f"by outcome {found.turn_back_by_outcome:.0f} s, computed without measuring {found.turn_back_computed:.0f} s"
+    )
+    return [*lines, Line("f  turn-back point: seconds kept for the way back", point, None, "s", detail)]
+
+
+PARTS: dict[str, Callable[[], list[Line]]] = {
+    "a": part_a, "b": part_b, "c": part_c, "d": part_d, "e": part_e, "f": part_f,
+}  # fmt: skip
 
 
 def _us(seconds: float) -> str:

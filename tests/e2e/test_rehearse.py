@@ -60,6 +60,22 @@ def test_a_rehearsal_that_is_right(desk: Desk, tmp_path: Path) -> None:
     assert "in part only" in refused.err
 
 
+def test_more_rows(desk: Desk) -> None:
+    """Both nights once more with a table grown: what was measured then, and for which sizes, is kept beside the rest, and
+    plan computes with both."""
+    done = desk.runbook("rehearse", "--json", "--only", "back", "--grow", "1024")
+    assert done.code == 0, done.out + done.err
+    found = done.json
+    assert [one["scenario"] for one in found["scenarios"]] == ["forward", "back", "forward-grown", "back-grown"]
+    small, grown = found["measured"], found["measured"]["grown"]
+    assert grown["sizes"]["alpha"] > small["sizes"]["alpha"]
+    assert grown["steps"].keys() == small["steps"].keys()
+    outline = desk.runbook("plan", "--offline")
+    assert outline.code == 0, outline.err
+    assert any(line.split()[0] == "close-gate" and " rehearsed " in line for line in outline.out.splitlines())
+    assert any("steps: rehearsed" in line and "today, error up to" in line for line in outline.out.splitlines())
+
+
 def test_a_way_back_that_does_not_work(desk: Desk) -> None:
     """A command that should point clients back and fails: the rehearsal ends with 20 and says what that means and at
     which step, what is left of that night can be read, and execute refuses the plan, rehearsed like this or not."""
