@@ -73,7 +73,7 @@ def _origins(steps: list[dict[str, Any]]) -> Iterator[str]:
     for source, abouts in found.items():
         errors = [int(error) for about in abouts for error in re.findall(r"error up to (\d+)%", about)]
         more = MEANT.get(source) or f", error up to {max(errors, default=0)} %"
-        yield f"budgets of {len(abouts)} steps: {source}{more}"
+        yield f"budgets of {len(abouts)} step{'s' * (len(abouts) > 1)}: {source}{more}"
 
 
 MEANT = {"computed": " from sizes, nothing was measured", "stated": " in the plan"}

@@ -61,8 +61,8 @@ def test_a_rehearsal_that_is_right(desk: Desk, tmp_path: Path) -> None:
 
 
 def test_more_rows(desk: Desk) -> None:
-    """Both nights once more with a table grown: what was measured then, and for which sizes, is kept beside the rest, and
-    plan computes with both."""
+    """Both nights once more with a table grown: what was measured then, and for which sizes, is kept beside the rest,
+    and plan computes with both."""
     done = desk.runbook("rehearse", "--json", "--only", "back", "--grow", "1024")
     assert done.code == 0, done.out + done.err
     found = done.json

@@ -31,8 +31,8 @@ def test_whose_each_figure_is(capsys: pytest.CaptureFixture[str]) -> None:
     words = {line.split()[0]: line.split()[5] for line in lines if line.split()[0] in "abcde"}
     assert words == {"a": "computed", "b": "stated", "c": "rehearsed", "d": "rehearsed", "e": "rehearsed+run"}
     assert [line for line in lines if line.startswith("budgets of")] == [
-        "budgets of 1 steps: computed from sizes, nothing was measured",
-        "budgets of 1 steps: stated in the plan",
+        "budgets of 1 step: computed from sizes, nothing was measured",
+        "budgets of 1 step: stated in the plan",
         "budgets of 2 steps: rehearsed 2026-11-20, 2 days old, error up to 31 %",
-        "budgets of 1 steps: rehearsed 2026-11-20, 2 days old; run 2026-11-22, today, error up to 7 %",
+        "budgets of 1 step: rehearsed 2026-11-20, 2 days old; run 2026-11-22, today, error up to 7 %",
     ]
