@@ -101,7 +101,9 @@ class Night:
             plan, application, before = self._set_up_or_not()
             began = self._clock.monotonic()
             self._happen(plan)
-            yield self._observe(plan, before, self._clock.monotonic() - began)
+            observed = self._observe(plan, before, self._clock.monotonic() - began)
+            self._leave_room()  # it only stands there from now on
+            yield observed
         finally:
             if application:
                 application.end()
