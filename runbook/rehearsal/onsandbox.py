@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ from runbook.rehearsal.providing import Made, Wanted
 from runbook.sandbox import manage
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,14}")
+MEMORY, BESIDES = 128 * 2**20, 2
+"""Bytes that a server takes; the program itself and a copy of the application take as much, each."""
 PATIENCE = 120.0
 """Seconds a server gets to come up: others start beside it."""
 
@@ -36,7 +39,9 @@ class OnSandbox:
             )
 
     def room(self, wanted: Mapping[str, Wanted]) -> int | None:
-        """See the port: they are small."""
+        """See the port: half of the machine's memory may go into them."""
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return max(1, memory // 2 // (MEMORY * (len(wanted) + BESIDES)))
 
     def start(self, home: Path, wanted: Mapping[str, Wanted]) -> Mapping[str, Made]:
         """See the port."""
