@@ -34,10 +34,12 @@ def wanted_here() -> bool:
 @contextmanager
 def servers(directory: Path) -> Iterator[dict[str, str]]:
     """What ``NamedServers`` reads, while they run. Missing where there is no engine or no image, or no licence."""
+    if os.environ.get("ACCEPT_EULA") != "Y":
+        raise Missing("SQL Server's licence for containers is not accepted; read it, then say ACCEPT_EULA=Y")
     with ExitStack() as stack:
         docker = stack.enter_context(held())
         os.environ |= {key: docker.variables[key] for key in ("DOCKER_HOST",) if key in docker.variables}
-        provider = OnContainer(os.environ.get("ACCEPT_EULA") == "Y", _shapes(docker))
+        provider = OnContainer(accepts_licence=True, shapes=_shapes(docker))
         wanted = {role: Wanted(role, name, version) for role, (name, version) in NAMES.items()}
         home = Home(directory, f"sqlite:///{directory / 'journal.db'}")
         try:
