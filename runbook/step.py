@@ -246,7 +246,7 @@ class Step(ABC):
     after: ClassVar[tuple[str, ...]] = ()
     """Names of steps that come first. A name of keyed steps means the one with the same key if this step has a key
     and such a one exists, else all of them. Names that the plan's strategy does not use are ignored."""
-    strategies: ClassVar[frozenset[str]] = frozenset({"side-by-side", "scripts", "in-place"})
+    strategies: ClassVar[frozenset[str]] = frozenset({"side-by-side", "scripts", "in-place", "container"})
     pivot: ClassVar[bool] = False
     """The point of no return: the gate opening."""
     irreversible: ClassVar[bool] = False

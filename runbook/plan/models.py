@@ -22,6 +22,7 @@ from runbook.plan.gates import Gate
 from runbook.plan.held import Held
 from runbook.plan.hosts import Host, HostName, name_hosts
 from runbook.plan.impacts import Impact
+from runbook.plan.incontainer import ContainerUpgrade
 from runbook.plan.inplace import Packages
 from runbook.plan.rehearsal import Rehearsal
 from runbook.plan.sections import Carry, Checks, Jobs, Model, QueryCheck, Repoint, Scripts, Sessions
@@ -44,7 +45,7 @@ from runbook.plan.types import (
     place_of,
 )
 
-Strategy = Literal["side-by-side", "scripts", "in-place"]
+Strategy = Literal["side-by-side", "scripts", "in-place", "container"]
 Level = Literal["content", "sample", "count"]
 OnLoss = Literal["resume", "revert", "alarm"]
 
@@ -220,7 +221,7 @@ class Plan(Model):
     name: KebabName = Field(description="Name of the plan, in kebab-case.")
     strategy: Strategy = Field(
         description="side-by-side moves to a new server; scripts changes databases where they are; in-place upgrades "
-        "the server on its machine.",
+        "the server on its machine; container starts a new image on a copy of the volume.",
         examples=["side-by-side"],
     )
     window: Window = Field(description="The promised time.", examples=[{"length": "4h"}])
@@ -228,7 +229,8 @@ class Plan(Model):
         min_length=1, description="The servers, by names of your own.", examples=[{"old": {"url": "mssql://sql01"}}]
     )
     source: Text = Field(
-        description="The server that is upgraded from; with scripts and in-place the only one.", examples=["old"]
+        description="The server that is upgraded from; with scripts, in-place and container the only one.",
+        examples=["old"],
     )
     target: Text | None = Field(default=None, description="side-by-side: the new server.", examples=["new"])
     exchange: Exchange = Field(
@@ -276,6 +278,9 @@ class Plan(Model):
     in_place: StatedInPlace | None = Field(
         default=None, description="in-place: what is upgraded where: packages (Linux), or windows-setup."
     )
+    container: ContainerUpgrade | None = Field(
+        default=None, description="container: which container serves, which one shall, and on which volumes."
+    )
     checks: Checks = Field(default=Checks(), description="What must hold before users are let in.")
     proof: Proof = Field(default=Proof(), description="How the data is compared.")
     preflight: Preflight = Field(default=Preflight(), description="What is demanded before anything is touched.")
@@ -314,6 +319,11 @@ class Plan(Model):
     def directory(self) -> Path:
         """The directory that relative paths start from, absolute."""
         return self._path.parent
+
+    @property
+    def engine_upgrade(self) -> InPlace | ContainerUpgrade | None:
+        """What replaces the engine under the databases, where they stay on their server."""
+        return self.in_place or self.container
 
     def server(self, role: str) -> Server:
         """Return a server by role (source, target) or by the plan's own name. Raises UsageError."""

@@ -19,6 +19,7 @@ from runbook.plan.findings import nearest
 from runbook.plan.gaterules import check_gate, check_impacts
 from runbook.plan.gates import KEPT_BY
 from runbook.plan.hosts import check_hosts
+from runbook.plan.incontainer import check_container
 from runbook.plan.inplace import check_packages
 from runbook.plan.servicerules import check_held, check_services, check_standby
 from runbook.plan.setup import check_setup
@@ -154,10 +155,10 @@ def _strategy(root: Node) -> Iterator[Finding]:
             if not root[key].present:
                 yield at(root[key], f"side-by-side needs {key}", hint)
         yield from _only(root["scripts"], "scripts", "Remove it, or choose strategy: scripts.")
-    if strategy in {"scripts", "in-place"}:
+    if strategy in {"scripts", "in-place", "container"}:
         for key in SIDE_BY_SIDE_ONLY:
             yield from _only(root[key], "side-by-side", "Remove it, or choose strategy: side-by-side.")
-    if strategy == "in-place":
+    if strategy in {"in-place", "container"}:
         yield from _only(root["scripts"], "scripts", "Remove it, or choose strategy: scripts.")
     if strategy == "scripts" and not root["scripts"].children:
         hint = "Add scripts: - {database: NAME, files: [FILE, ...]}."
@@ -225,7 +226,7 @@ def _checks(root: Node) -> Iterator[Finding]:
     servers = root["servers"]
     for entry in root["checks"]["queries"]:
         server = entry["server"]
-        if server.text == "target" and root["strategy"].text in {"scripts", "in-place"}:
+        if server.text == "target" and root["strategy"].text in {"scripts", "in-place", "container"}:
             yield at(
                 server, f"the strategy {root['strategy'].text} has no target", "Say server: source, or leave it out."
             )
@@ -308,6 +309,7 @@ _RULES: tuple[Callable[[Node], Iterator[Finding]], ...] = (
     _repoint,
     check_hosts,
     _in_place,
+    check_container,
     check_services,
     check_held,
     check_standby,

@@ -68,9 +68,10 @@ def rewrite(
 ) -> Rewritten:
     """``entries``: what stands for each server; ``port``: where the copy of the application answers; ``exchange``: the
     directory for backups, as all of them see it. NotSupported for a strategy that upgrades a machine."""
-    if plan.strategy == "in-place":
+    if plan.engine_upgrade is not None:
+        what = "packages" if plan.in_place else "containers"
         raise NotSupported(
-            "an upgrade in place cannot be rehearsed on throwaway servers: it upgrades the packages of a machine",
+            f"this upgrade cannot be rehearsed on throwaway servers: it replaces the {what} of a machine",
             hint="Rehearse it on a machine that is a copy of the real one, with a plan that names that.",
         )
     root, _ = parse(text)

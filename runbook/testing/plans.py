@@ -67,6 +67,20 @@ in_place:
 """
 """in_place of a Windows machine, and the hosts it needs."""
 
+CONTAINER = """\
+hosts:
+  db: {address: "ssh://dba@oldsql"}
+container:
+  host: db
+  from: {name: sql01, volume: sql01-data, version: 15.0.4430.1}
+  to:
+    name: sql01-2022
+    volume: sql01-2022-data
+    version: 16.0.4265.3
+    image: mssql:2022
+    options: [--publish, "1433:1433", --env, ACCEPT_EULA=Y, --restart, unless-stopped]
+"""
+
 COMMON = """\
 gate:
   kind: file
@@ -115,7 +129,8 @@ def mailer_plan(
         (SIDE_BY_SIDE if side_by_side else SCRIPTS).format(old=old, new=new),
         "databases:\n" + "".join(f"  - name: {name}\n" for name in databases),
         COMMON.format(first=databases[0], server=server),
-        {"side-by-side": REPOINT, "in-place": in_place}.get(strategy) or _scripts(directory, databases),
+        {"side-by-side": REPOINT, "in-place": in_place, "container": CONTAINER}.get(strategy)
+        or _scripts(directory, databases),
         more,
     ]
     path = directory / "runbook.yaml"

@@ -19,6 +19,21 @@ LARGEST_EXPRESS = {17: 50 * 2**30}
 """Bytes of data files a database of Express may have, by major version (2025 raised it)."""
 LARGEST_EXPRESS_BEFORE = 10 * 2**30
 
+_IN_PLACE: Mapping[str, Finding] = {
+    "availability-group": Finding(
+        "is in an availability group: its replicas are upgraded in an order of their own",
+        "Take it out of the availability group first.",
+    ),
+    "mirroring": Finding("is mirrored: its partner would not follow the way back", "Remove mirroring first."),
+    "replication": Finding(
+        "is replicated: subscribers would keep what the way back takes away",
+        "Remove replication first and set it up again afterwards.",
+    ),
+    "log-shipping": Finding(
+        "is log-shipped: an older secondary cannot take the logs of a newer server",
+        "Remove log shipping first and set it up again afterwards.",
+    ),
+}
 BLOCKERS: Mapping[str, Mapping[str, Finding]] = {
     "side-by-side": {
         "availability-group": Finding(
@@ -72,21 +87,8 @@ BLOCKERS: Mapping[str, Mapping[str, Finding]] = {
             "Remove log shipping first and set it up again afterwards.",
         ),
     },
-    "in-place": {
-        "availability-group": Finding(
-            "is in an availability group: its replicas are upgraded in an order of their own",
-            "Take it out of the availability group first.",
-        ),
-        "mirroring": Finding("is mirrored: its partner would not follow the way back", "Remove mirroring first."),
-        "replication": Finding(
-            "is replicated: subscribers would keep what the way back takes away",
-            "Remove replication first and set it up again afterwards.",
-        ),
-        "log-shipping": Finding(
-            "is log-shipped: an older secondary cannot take the logs of a newer server",
-            "Remove log shipping first and set it up again afterwards.",
-        ),
-    },
+    "in-place": _IN_PLACE,
+    "container": _IN_PLACE,
 }
 READ_ONLY_FILES = Finding(
     "has a read-only filegroup, which a newer version cannot convert (3415)",

@@ -132,7 +132,8 @@ class KeptCut:
 
 @dataclass(frozen=True)
 class EngineBefore:
-    """Kept by ``stop-engine``: the engine and every database of it, as they were right before it was stopped."""
+    """Kept by ``stop-engine`` and ``stop-container``: the engine and every database of it, as they were right before it
+    was stopped."""
 
     version: str
     databases: tuple[DatabaseBefore, ...] = ()
@@ -163,7 +164,7 @@ class SetupBegun:
 
 def before_of(ctx: ReadContext, database: str) -> DatabaseBefore:
     """The settings before the upgrade, whichever step of the strategy kept them; KeyError when none did."""
-    engine = ctx.find_kept("stop-engine", EngineBefore)
+    engine = ctx.find_kept("stop-engine", EngineBefore) or ctx.find_kept("stop-container", EngineBefore)
     found = engine.of(database) if engine else None
     if found is not None:
         return found

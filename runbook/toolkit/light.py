@@ -20,6 +20,7 @@ EVERY_CHECK = (
     "check-hosts",
     "check-packages",
     "check-setup",
+    "check-container",
     "check-programs",
     "check-services",
     "check-held",

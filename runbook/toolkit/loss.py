@@ -11,6 +11,7 @@ from runbook.errors import LossExceeded, RunbookError, ServerError, Unreachable
 from runbook.plan.setup import WindowsSetup
 from runbook.ports import TableInfo, TableProof
 from runbook.step import ReadContext
+from runbook.toolkit.containerhost import boxes_of, inspected, seen
 from runbook.toolkit.enginehost import engine_of
 from runbook.toolkit.files import snapshot_name, upgraded_of
 from runbook.toolkit.kept import AtPivot
@@ -110,6 +111,8 @@ def missing_ways_back(ctx: ReadContext) -> tuple[str, ...]:
         engine = engine_of(ctx)
         kept = ctx.host_reader(engine.host).stat(f"{engine.kept}/data", root=True)
         return () if kept else (f"the cold copy {engine.kept}/data on {engine.host} is gone",)
+    if ctx.plan.container is not None:
+        return _missing_old_container(ctx)
     source = ctx.plan.source
     there = ctx.reader(source).databases()
     names = [one.name for one in ctx.plan.databases]
@@ -119,6 +122,14 @@ def missing_ways_back(ctx: ReadContext) -> tuple[str, ...]:
         return tuple(f"the snapshot {own} of {name} is gone" for name, own in snapshots.items() if own not in there)
     folded = {name.casefold() for name in there}
     return tuple(f"{name} is gone from {source}" for name in names if name.casefold() not in folded)
+
+
+def _missing_old_container(ctx: ReadContext) -> tuple[str, ...]:
+    boxes = boxes_of(ctx)
+    there = seen(ctx, boxes, boxes.old)
+    volume = inspected(ctx, boxes, "volume", boxes.old_volume)
+    gone = [(there, f"the container {boxes.old}"), (volume, f"the volume {boxes.old_volume}")]
+    return tuple(f"{what} on {boxes.host} is gone" for found, what in gone if found is None)
 
 
 def _at_pivot(ctx: ReadContext, database: str) -> ProofSet:

@@ -75,7 +75,7 @@ def optional_hosts(plan: Plan) -> frozenset[str]:
     uses += [(host, service.unreachable == "accept") for service in plan.services for host in service.hosts]
     uses += [(held.host, False) for held in plan.held]
     uses += [(one.host, False) for one in plan.standby if one.kind == "command"]
-    uses += [(plan.in_place.host, False)] if plan.in_place else []
+    uses += [(plan.engine_upgrade.host, False)] if plan.engine_upgrade else []
     needed = {host for host, accepted in uses if not accepted}
     return frozenset(host for host, _ in uses if host not in needed and host != LOCAL)
 

@@ -49,7 +49,7 @@ class CloseGate(Step):
     """Close the gate: users get the maintenance text."""
 
     phase = Phase.OFFLINE
-    after = ("pin-exchange", "seed-restore", "fetch-packages", "count-held")
+    after = ("pin-exchange", "seed-restore", "fetch-packages", "create-container", "count-held")
     undoes_with = (OpenGateAgain,)
     Intent = Goal
 

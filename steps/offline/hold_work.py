@@ -51,7 +51,7 @@ class HoldWork(Step):
 
     phase = Phase.OFFLINE
     # Before the gate closes, so that on the way back it is released when users are in again.
-    after = ("pin-exchange", "seed-restore", "fetch-packages")
+    after = ("pin-exchange", "seed-restore", "fetch-packages", "create-container")
     undoes_with = (ReleaseHeldWork,)
     Intent = Goal
 

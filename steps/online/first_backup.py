@@ -59,7 +59,7 @@ class FirstBackup(DatabaseStep):
 
     phase = Phase.ONLINE
     after = ("probe-open",)
-    strategies = frozenset({"side-by-side", "in-place"})
+    strategies = frozenset({"side-by-side", "in-place", "container"})
     irreversible = True
     Intent = Goal
 

@@ -61,8 +61,8 @@ class CheckFeatures(LightDatabaseStep):
     def observe(self, ctx: ReadContext) -> Facts:
         reader = ctx.reader(source_of(ctx.plan))
         source, future = reader.identity(), ctx.reader(upgraded_of(ctx.plan)).identity()
-        if ctx.plan.in_place is not None:
-            future = replace(source, version=ctx.plan.in_place.to.product)
+        if ctx.plan.engine_upgrade is not None:
+            future = replace(source, version=ctx.plan.engine_upgrade.to.product)
         facts = _server(self.key, ctx.plan.strategy, source, future)
         info = reader.database(self.key)
         if info is None or not is_open(info):

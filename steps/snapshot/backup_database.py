@@ -64,7 +64,7 @@ class BackupDatabase(WitnessedStep):
 
     phase = Phase.SNAPSHOT
     after = ("prove-quiet", "pin-exchange")
-    strategies = frozenset({"scripts", "in-place"})
+    strategies = frozenset({"scripts", "in-place", "container"})
     Intent = Goal
 
     @property

@@ -14,6 +14,7 @@ from runbook.api import (
     LightStep,
     Phase,
     ReadContext,
+    container_of,
     engine_of,
     in_place_of,
     installed,
@@ -41,14 +42,16 @@ class CheckEngine(LightStep):
     """Check the engine's version, and that every database of it is there, open and converted."""
 
     phase = Phase.VALIDATE
-    after = ("start-engine", "await-setup", "restart-host")
-    strategies = frozenset({"in-place"})
+    after = ("start-engine", "await-setup", "restart-host", "start-container")
+    strategies = frozenset({"in-place", "container"})
 
     @property
     def servers(self) -> tuple[str, ...]:
         return (self.plan.source,)
 
     def observe(self, ctx: ReadContext) -> Facts:
+        if ctx.plan.container is not None:
+            return self._in_container(ctx)
         plan, engine = in_place_of(ctx.plan), engine_of(ctx)
         reader = ctx.reader(engine.server)
         return Facts(
@@ -60,6 +63,22 @@ class CheckEngine(LightStep):
             edition=reader.identity().edition,
             is_major=plan.is_major,
             before=ctx.kept("stop-engine", EngineBefore),
+            databases=dict(reader.databases()),
+        )
+
+    def _in_container(self, ctx: ReadContext) -> Facts:
+        """No package is installed there: the image is the version."""
+        plan, reader = container_of(ctx.plan), ctx.reader(ctx.plan.source)
+        identity = reader.identity()
+        return Facts(
+            server=ctx.plan.source,
+            version=identity.version,
+            product=plan.to.product,
+            found=Installed("ii", plan.to.product),
+            package_version=plan.to.product,
+            edition=identity.edition,
+            is_major=plan.is_major,
+            before=ctx.kept("stop-container", EngineBefore),
             databases=dict(reader.databases()),
         )
 

@@ -87,14 +87,14 @@ class CheckVersion(DatabaseStep):
 
 def _major_before(ctx: ReadContext) -> int:
     """Of the old engine; in place it is there no more, and the plan tells, as was checked."""
-    if ctx.plan.in_place is not None:
-        return ctx.plan.in_place.from_.major
+    if ctx.plan.engine_upgrade is not None:
+        return ctx.plan.engine_upgrade.from_.major
     return ctx.reader(ctx.plan.source).identity().major
 
 
 def _expected_year(ctx: ReadContext, server: str) -> int | None:
-    if ctx.plan.in_place is not None:
-        return YEARS.get(ctx.plan.in_place.to.major)
+    if ctx.plan.engine_upgrade is not None:
+        return YEARS.get(ctx.plan.engine_upgrade.to.major)
     return ctx.plan.servers[server].version
 
 

@@ -58,7 +58,7 @@ class CompareProof(ProvingStep):
 
     phase = Phase.VALIDATE
     after = ("carry-options", "check-engine")
-    strategies = frozenset({"side-by-side", "in-place"})
+    strategies = frozenset({"side-by-side", "in-place", "container"})
 
     def observe(self, ctx: ReadContext) -> Facts:
         return compare(ctx, upgraded_of(ctx.plan), self.key)

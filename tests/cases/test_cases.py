@@ -65,7 +65,10 @@ def cases() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Plan]:
-    return {one: mailer_plan(tmp_path_factory.mktemp(one), one) for one in ("side-by-side", "scripts", "in-place")}
+    return {
+        one: mailer_plan(tmp_path_factory.mktemp(one), one)
+        for one in ("side-by-side", "scripts", "in-place", "container")
+    }
 
 
 def step_for(name: str, case: Mapping[str, Any], plans: Mapping[str, Plan]) -> Step:

@@ -14,6 +14,7 @@ from runbook.registry import step_kinds, undo_kinds
 from runbook.runview import RunView
 from runbook.states import RunState
 from runbook.testing import FakeServices, Moment, PowerCut, World, differences, mailer_plan
+from runbook.testing.containerhost import ContainerHost
 from runbook.testing.enginehost import EngineHost
 from runbook.testing.store import MemoryStore
 from runbook.workers import InlineWorkers
@@ -48,6 +49,7 @@ class Night:
     def __init__(self, directory: Path, strategy: str = "side-by-side", *, window: float = 3600.0, **plan: Any) -> None:
         self.world = World.mailer(new=2022 if strategy == "side-by-side" else None, platform=self.platform)
         self.engine_host = self.machine() if strategy == "in-place" else None
+        self.container_host = ContainerHost.of(self.world, "db", "old") if strategy == "container" else None
         self.strategy = strategy
         self.plan = _plan(directory, strategy, repr(plan), **plan)
         self.window = window

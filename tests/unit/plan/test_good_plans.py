@@ -161,7 +161,7 @@ def test_folded_text_is_what_was_written() -> None:
 
 def test_a_budget_for_no_step_is_refused(tmp_path: Path) -> None:
     """A slip in a name would leave the measured time out of the turn-back point; every good plan's names are known."""
-    for name in ("side-by-side", "nginx", "in-place"):
+    for name in ("side-by-side", "nginx", "in-place", "container"):
         compile_plan(plan_of(name), step_kinds(), Sizes())
     shutil.copytree(GOOD / "side-by-side", tmp_path / "plan")
     path = tmp_path / "plan" / "runbook.yaml"
