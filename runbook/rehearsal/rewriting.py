@@ -68,10 +68,9 @@ def rewrite(
 ) -> Rewritten:
     """``entries``: what stands for each server; ``port``: where the copy of the application answers; ``exchange``: the
     directory for backups, as all of them see it. NotSupported for a strategy that upgrades a machine."""
-    if plan.engine_upgrade is not None:
-        what = "packages" if plan.in_place else "containers"
+    if plan.strategy in ("in-place", "container"):
         raise NotSupported(
-            f"this upgrade cannot be rehearsed on throwaway servers: it replaces the {what} of a machine",
+            f"the strategy {plan.strategy} cannot be rehearsed on throwaway servers: it replaces a machine's engine",
             hint="Rehearse it on a machine that is a copy of the real one, with a plan that names that.",
         )
     root, _ = parse(text)

@@ -91,9 +91,10 @@ def test_pages_of_the_copy(tmp_path: Path) -> None:
     assert made.not_rehearsed == ["http://app:8080/ is not asked"]
 
 
-def test_upgrades_in_place_are_refused(tmp_path: Path) -> None:
-    """A throwaway server has no packages."""
+@pytest.mark.parametrize("strategy", ["in-place", "container"])
+def test_what_replaces_an_engine_is_refused(tmp_path: Path, strategy: str) -> None:
+    """A throwaway server has no packages, and no container beside it."""
     text = HEAD + GATE + POINT
-    plan = plan_of(tmp_path, text).model_copy(update={"strategy": "in-place"})
-    with pytest.raises(NotSupported, match="in place"):
+    plan = plan_of(tmp_path, text).model_copy(update={"strategy": strategy})
+    with pytest.raises(NotSupported, match=f"the strategy {strategy} cannot be rehearsed"):
         rewrite(plan, text, ENTRIES, 1)

@@ -27,6 +27,7 @@ from runbook.plan.hosts import Host, name_hosts
 from runbook.registry import step_kinds
 from runbook.testing import World
 from runbook.testing.bench import BenchContext, StepBench
+from runbook.testing.containerhost import ContainerHost
 from runbook.testing.disk import GIB
 from runbook.testing.enginehost import EngineHost
 from runbook.testing.plans import mailer_plan
@@ -35,6 +36,7 @@ from steps.preflight.check_backups import CheckBackups
 from steps.preflight.check_checkdb import CheckCheckdb
 from steps.preflight.check_checks import CheckChecks
 from steps.preflight.check_clock import CheckClock
+from steps.preflight.check_container import CheckContainer
 from steps.preflight.check_features import CheckFeatures
 from steps.preflight.check_front import CheckFront
 from steps.preflight.check_held import CheckHeld
@@ -65,6 +67,7 @@ CHECKS = (
     CheckHosts,
     CheckPackages,
     CheckSetup,
+    CheckContainer,
     CheckPrograms,
     CheckServices,
     CheckHeld,
@@ -84,6 +87,7 @@ class Afternoon:
         hosts = {**self.plan.hosts, **name_hosts({"web1": WEB, "web2": WEB})}
         self.plan = self.plan.model_copy(update={"hosts": hosts})
         self.engine_host = EngineHost.of(self.world, "db", "old") if self.plan.in_place else None
+        self.container_host = ContainerHost.of(self.world, "db", "old") if self.plan.container else None
         self.world.add_host("web1")
         self.world.add_host("web2")
         self.bench = StepBench(BenchContext(self.world, self.plan))
@@ -109,7 +113,7 @@ def afternoon(tmp_path: Path) -> Afternoon:
     return Afternoon(tmp_path)
 
 
-@pytest.mark.parametrize("strategy", ["side-by-side", "scripts", "in-place"])
+@pytest.mark.parametrize("strategy", ["side-by-side", "scripts", "in-place", "container"])
 def test_the_usual_world_passes_untouched(tmp_path: Path, strategy: str) -> None:
     """All checks hold, and nothing anywhere was changed by asking."""
     afternoon = Afternoon(tmp_path, strategy)
