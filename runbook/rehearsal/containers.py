@@ -48,10 +48,10 @@ def engine() -> Iterator[DockerClient]:
         raise _no_engine(error) from error
     try:
         yield client
-    except APIError as error:
-        said = _one_line(error.explanation or error)
+    except DockerException as error:
+        said = _one_line((error.explanation if isinstance(error, APIError) else "") or error)
         raise Refused(f"the container engine refuses: {said}", hint="Look at the engine's own log.") from error
-    except (DockerException, RequestException) as error:
+    except RequestException as error:
         raise Unreachable(
             f"the container engine does not answer any more: {_one_line(error)}", hint="Look at the engine's own log."
         ) from error

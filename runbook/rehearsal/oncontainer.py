@@ -90,6 +90,8 @@ class OnContainer:
         needed = sum(self._shape(one).memory for one in wanted.values())
         with containers.engine() as docker:
             there = containers.memory(docker)
+        if not there:  # it does not say
+            return None
         if there < needed:
             raise Refused(
                 f"the containers of a night need {needed / GIB:.1f} GiB of memory together, and the engine's machine "
@@ -231,6 +233,7 @@ def _made(container: Container, wanted: Wanted, target: ServerTarget, password: 
         "expect": {"server_name": wanted.server_name, "version": wanted.version},
     }
     facts = {"host": "127.0.0.1", "port": port, "user": "sa", "password": password.reveal(), "name": wanted.server_name}
+    facts |= {"container": str(container.id), "exchange": EXCHANGE}
     return Made(wanted.role, target, entry, facts, str(container.id))
 
 
