@@ -17,7 +17,8 @@ def suspects(verdicts: Iterable[Verdict]) -> tuple[str, ...]:
     wrong = [one.undone for one in found if one.code == BETWEEN and one.undone]
     if not wrong:
         return ()
-    cleared = frozenset[str]().union(*(one.undone for one in found if one.code == RIGHT))
+    right = [one.undone - {one.scenario.step} for one in found if one.code == RIGHT]  # its effect never happened there
+    cleared = frozenset[str]().union(*right)
     left = wrong[0].intersection(*wrong) - cleared
     return tuple(sorted(left)) if len(left) <= MOST else ()
 

@@ -116,11 +116,11 @@ class LeaveNote(Step):
         return Apply(Goal(facts), TakeNoteAway(facts))
 
     def apply(self, ctx, intent):
-        with ctx.server(intent.server).script("Alpha") as run:
-            run("INSERT INTO dbo.Item (Id, Name) VALUES (3, N'three')")
+        ctx.server(intent.server).run_batch("Alpha", "INSERT INTO dbo.Item (Id, Name) VALUES (3, N'three')")
 
     def verify(self, ctx, intent):
-        return Outcome.REACHED
+        (table,) = ctx.reader(intent.server).tables("Alpha")
+        return Outcome.REACHED if table.rows == 3 else Outcome.UNTOUCHED
 """
 UNDO = """\
 from dataclasses import dataclass
