@@ -95,40 +95,40 @@ def test_a_way_back_that_does_not_work(desk: Desk) -> None:
 
 STEP = """\
 from dataclasses import dataclass
-from extra.rollback.offline.leave_note import TakeNoteAway
+from extra.rollback.offline.let_watch import StopWatching
 from runbook.api import Apply, Outcome, Phase, Step
 
 @dataclass(frozen=True)
 class Goal:
     server: str
 
-class LeaveNote(Step):
-    \"\"\"Note in the data that the night has begun.\"\"\"
+class LetWatch(Step):
+    \"\"\"Let somebody watch the old server meanwhile.\"\"\"
     phase = Phase.OFFLINE
     after = ("probe-closed",)
-    undoes_with = (TakeNoteAway,)
+    undoes_with = (StopWatching,)
     Intent = Goal
 
     def observe(self, ctx):
         return ctx.plan.source
 
     def decide(self, facts):
-        return Apply(Goal(facts), TakeNoteAway(facts))
+        return Apply(Goal(facts), StopWatching(facts))
 
     def apply(self, ctx, intent):
-        ctx.server(intent.server).run_batch("Alpha", "INSERT INTO dbo.Item (Id, Name) VALUES (3, N'three')")
+        ctx.server(intent.server).run_batch("Alpha", "CREATE LOGIN watcher WITH PASSWORD = N'Looks.on.1'")
 
     def verify(self, ctx, intent):
-        (table,) = ctx.reader(intent.server).tables("Alpha")
-        return Outcome.REACHED if table.rows == 3 else Outcome.UNTOUCHED
+        logins = {login.name for login in ctx.reader(intent.server).logins()}
+        return Outcome.REACHED if "watcher" in logins else Outcome.UNTOUCHED
 """
 UNDO = """\
 from dataclasses import dataclass
 from runbook.api import Outcome, Undo
 
 @dataclass(frozen=True)
-class TakeNoteAway(Undo):
-    \"\"\"Take the note away again.\"\"\"
+class StopWatching(Undo):
+    \"\"\"Nobody watches any more.\"\"\"
     server: str
 
     def run(self, ctx):
@@ -142,7 +142,7 @@ class TakeNoteAway(Undo):
 def third_party(directory: Path) -> None:
     """Somebody else's package with a step, as an entry point makes it known."""
     for folder, text in (("steps", STEP), ("rollback", UNDO)):
-        path = directory / "extra" / folder / "offline" / "leave_note.py"
+        path = directory / "extra" / folder / "offline" / "let_watch.py"
         path.parent.mkdir(parents=True)
         path.write_text(text, encoding="utf-8")
     for package in ("extra", "extra/steps", "extra/rollback", "extra/steps/offline", "extra/rollback/offline"):
@@ -154,17 +154,16 @@ def third_party(directory: Path) -> None:
 
 
 def test_a_way_back_that_only_says_it_worked(desk: Desk, tmp_path: Path) -> None:
-    """A step of somebody else leaves a row behind, and its undo claims that it is gone: the look at the end finds the
-    row, the exit code is 20 with its meaning, and the nights that were right and wrong tell which step it is."""
+    """A step of somebody else leaves a login behind, and its undo claims that it is gone: the look at the end finds
+    it, the exit code is 20 with its meaning, and the nights that were right and wrong tell which step it is."""
     third_party(tmp_path / "site")
     desk.more_path = str(tmp_path / "site")
-    desk.change("equals: 2", "at_least: 2")
-    only = ("back", "fail:leave-note", "fail:restrict-database*")
+    only = ("back", "fail:let-watch", "fail:restrict-database*")
     done = desk.runbook("rehearse", *(word for one in only for word in ("--only", one)))
     assert done.code == 20, done.out + done.err
     lines = done.out.splitlines()
-    assert any("old: Alpha.dbo.Item is not as it was (2 rows before, 3 now)" in line for line in lines), done.out
-    assert any(line.startswith("look at the way back of leave-note: ") for line in lines), done.out
+    assert any("old: other logins: watcher" in line for line in lines), done.out
+    assert any(line.startswith("look at the way back of let-watch: ") for line in lines), done.out
     assert "exit code 20: a night needed a person, or ended neither old nor new" in lines
     assert [line.split()[:2] for line in lines if line.startswith("! ")] == [
         ["!", "back"],
