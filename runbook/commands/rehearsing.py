@@ -305,8 +305,9 @@ class Rehearsal:
         directory.mkdir(parents=True)
         night = Night(opened.stage, one, directory, self._window(one))
         with night.standing() as observed:
-            verdict = judge(one, observed, replace(opened.measure, upgraded=self._upgraded))
-            if one.ending is Ending.NEW and one.alone:
+            is_forward = one.alone and one.ending is Ending.NEW
+            verdict = judge(one, observed, replace(opened.measure, upgraded=None if is_forward else self._upgraded))
+            if is_forward:
                 self._remember_forward(_home(opened.place, one.name), observed.world.servers, observed.seconds)
             if verdict.code:
                 opened.place.keep(directory)
