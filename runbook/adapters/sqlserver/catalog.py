@@ -91,12 +91,12 @@ def instant(iso: str) -> datetime:
 
 def databases(client: Client, only: str | None = None) -> Mapping[str, DatabaseInfo]:
     """User databases and snapshots, or the one of that name."""
-    listed, sizes = client.read_all([text.databases(only), text.database_sizes()])
-    by_id = {row["database_id"]: row for row in sizes.dicts()}
+    found = client.read(f"{text.databases(only)};\n{text.database_sizes(only)}")
+    by_id = {row["database_id"]: row for row in found.at(1).dicts()}
     shipped = _log_shipped(client)
     return {
         row["name"]: _database(client, {**_no_files, **row, **by_id.get(row["database_id"], {})}, shipped)
-        for row in listed.dicts()
+        for row in found.dicts()
     }
 
 
@@ -174,12 +174,12 @@ def _look_inside(client: Client, row: Mapping[str, Any]) -> tuple[int, frozenset
     if row["state_desc"] != "ONLINE" or row["user_access_desc"] == "SINGLE_USER" or row["snapshot_of"]:
         return size, filestream
     try:
-        pages, groups = client.read_all([text.used_pages(), text.filegroups()], row["name"])
+        seen = client.read(text.inside(row["name"]))
     except ServerError as e:
         if e.number is None or e.in_doubt:
             raise
         return size, filestream  # it was closed a moment ago
-    return int(pages.value() or 0) * 8192, _filegroup_features(groups.dicts())
+    return int(seen.value() or 0) * 8192, _filegroup_features(seen.at(1).dicts())
 
 
 def _filegroup_features(groups: Sequence[Mapping[str, Any]]) -> frozenset[str]:

@@ -56,7 +56,11 @@ class Answer:
     @property
     def first(self) -> ResultSet:
         """The first result set, empty when there was none."""
-        return self.sets[0] if self.sets else ResultSet((), [])
+        return self.at(0)
+
+    def at(self, place: int) -> ResultSet:
+        """The result set at that place, from 0; empty when there was none."""
+        return self.sets[place] if place < len(self.sets) else ResultSet((), [])
 
     def dicts(self) -> list[dict[str, Any]]:
         """Rows of the first result set by column name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runbook.adapters.sqlserver.tsql.quoting import literal, number
+from runbook.adapters.sqlserver.tsql.quoting import literal, name, number
 
 SYSTEM_DATABASES = 4
 """``database_id`` of master, tempdb, model and msdb is at most this."""
@@ -101,12 +101,13 @@ def databases(only: str | None = None) -> str:
     )
 
 
-def database_sizes() -> str:
-    """Bytes of data and log files of every database, and how many FILESTREAM containers it has."""
+def database_sizes(only: str | None = None) -> str:
+    """Bytes of data and log files of every database, or the one of that name, and its FILESTREAM containers."""
+    chosen = f" AND f.database_id = DB_ID({literal(only)})" if only is not None else ""
     return (
         "SELECT f.database_id, SUM(CAST(f.size AS bigint)) * 8192 AS size_bytes,\n"
         "       SUM(CASE WHEN f.type_desc = N'FILESTREAM' THEN 1 ELSE 0 END) AS containers\n"
-        f"FROM sys.master_files AS f WHERE f.database_id > {SYSTEM_DATABASES} GROUP BY f.database_id"
+        f"FROM sys.master_files AS f WHERE f.database_id > {SYSTEM_DATABASES}{chosen} GROUP BY f.database_id"
     )
 
 
@@ -118,14 +119,14 @@ def log_shipping() -> str:
     )
 
 
-def used_pages() -> str:
-    """Allocated pages of the current database."""
-    return "SELECT SUM(CAST(p.reserved_page_count AS bigint)) AS pages FROM sys.dm_db_partition_stats AS p"
-
-
-def filegroups() -> str:
-    """Filegroups of the current database: type FX is memory-optimised, FD is FILESTREAM."""
-    return "SELECT g.type, g.is_read_only FROM sys.filegroups AS g"
+def inside(database: str) -> str:
+    """Two result sets of a database, looked at from master: allocated pages, and filegroups (type FX is
+    memory-optimised, FD is FILESTREAM)."""
+    within = name(database)
+    return (
+        f"SELECT SUM(CAST(p.reserved_page_count AS bigint)) AS pages FROM {within}.sys.dm_db_partition_stats AS p;\n"
+        f"SELECT g.type, g.is_read_only FROM {within}.sys.filegroups AS g"
+    )
 
 
 def target_identity(database: str) -> str:

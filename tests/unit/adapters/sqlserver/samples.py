@@ -72,6 +72,8 @@ SAMPLES: dict[Callable[..., object], list[Call]] = {
     session.kill_any: [call(55)],
     session.sessions_of_run: [call("20260321-100000-7f3a")],
     catalog.databases: [call(), call(NASTY)],
+    catalog.database_sizes: [call(), call(NASTY)],
+    catalog.inside: [call(NASTY)],
     catalog.target_identity: [call(NASTY)],
     catalog.files: [call(NASTY)],
     catalog.volume_stats: [call([(1, 1), (5, 2)])],
