@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sshd import free_port
+from tests.ports import free_port
 
 PROGRAM = "/usr/sbin/nginx"
 CONFIG = """daemon off; worker_processes 1; error_log {d}/error.log; pid {d}/pid;{user}

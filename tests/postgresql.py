@@ -12,7 +12,6 @@ import re
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.ports import free_port
 
 BINARIES = "/usr/lib/postgresql"
 ACCOUNT = "postgres"
@@ -57,7 +58,7 @@ class Cluster:
     def __init__(self) -> None:
         self._programs, self._switch = programs(), _as_somebody()
         self.directory = Path(tempfile.mkdtemp(prefix="runbook-postgresql-"))
-        self.password, self.port = secrets.token_hex(8), _free_port()
+        self.password, self.port = secrets.token_hex(8), free_port()
         self._process: subprocess.Popen[bytes] | None = None
         word = self.directory / "password"
         word.write_text(self.password, encoding="ascii")
@@ -121,12 +122,6 @@ class Cluster:
         with psycopg.connect(url, autocommit=True) as connection:
             cursor = connection.execute(statement)
             return list(cursor.fetchall()) if cursor.description else []
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.ports import free_port
+
 PROGRAM = "/usr/sbin/sshd"
 
 
@@ -139,10 +141,3 @@ class Sshd:
         """End it and remove its directory."""
         self.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
-
-
-def free_port() -> int:
-    """One that nobody has just now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])

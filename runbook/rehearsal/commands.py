@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import socket
@@ -19,6 +20,9 @@ from runbook.rehearsal.place import VARIABLE
 from runbook.rehearsal.providing import Made
 
 READY_SECONDS, POLL, END_SECONDS = 30.0, 0.02, 5.0
+FIRST_PORT, PORTS = 28_800, 3_900
+_numbers = itertools.count(os.getpid() * 61)
+"""Another rehearsal on this machine begins elsewhere."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -95,10 +99,14 @@ def run_script(made: Made, path: Path) -> None:
 
 
 def free_port() -> int:
-    """One that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """One that nobody takes before the application does: below those that systems give to clients (Linux from 32768
+    on, Windows from 49152), and each once."""
+    for number in itertools.islice(_numbers, PORTS):
+        port = FIRST_PORT + number % PORTS
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise Refused("no port is free for the copy of the application", hint="See what listens on this machine.")
 
 
 class Application:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,18 +24,6 @@ def engine() -> Iterator[tuple[Docker, dict[str, str]]]:
             yield docker, {year: image.ready(docker, year) for year in YEARS}
     except Missing as problem:
         pytest.skip(f"containers: {problem}")
-
-
-@pytest.fixture
-def free_port() -> Callable[[], int]:
-    """Ports that nobody has now."""
-
-    def one() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
-
-    return one
 
 
 class Machine(Desk):

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from runbook.sandbox.instance.versions import VERSIONS
 from tests.e2e.desk import ROOT
 from tests.e2e.system import wait_until
 from tests.hosts.engine import Docker
+from tests.ports import free_port
 
 PASSWORD = "Nobody.knows.1"
 LABEL = "runbook.tests.strategy"
@@ -147,7 +148,7 @@ class Box:
 
 
 @pytest.fixture
-def box(engine: tuple[Docker, dict[str, str]], tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Box]:
+def box(engine: tuple[Docker, dict[str, str]], tmp_path: Path) -> Iterator[Box]:
     """2019 in a container, with a database."""
     docker, images = engine
     made = Box(docker, images, f"runbook-box-{os.getpid()}", tmp_path, free_port())

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-import os
-import socket
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +13,7 @@ from tests.e2e import throwaway
 from tests.e2e.servers import NamedServers, SandboxServers, rows
 from tests.e2e.system import System
 from tests.hosts.engine import Missing
+from tests.ports import free_port
 
 SCALE = 0.01
 
@@ -100,7 +97,7 @@ def build_system(home: Path, plan: str, request: pytest.FixtureRequest) -> Syste
     else:
         servers = SandboxServers(home)
         servers.copy_from(request.getfixturevalue("template"))
-    port = _free_port(os.environ.get("PYTEST_XDIST_WORKER", ""))
+    port = free_port()
     app_directory = prepare.lay_out(home / "mailer", app_port=port)
     path = home / "mailer" / plan
     path.write_text(servers.plan(path.read_text(encoding="utf-8")), encoding="utf-8")
@@ -120,18 +117,3 @@ def sandbox(system: System) -> System:
     if not system.servers.is_sandbox:
         pytest.skip("faults can be set on the sandbox only, these servers are named by RUNBOOK_TEST_OLD")
     return system
-
-
-_ports = itertools.count()
-
-
-def _free_port(worker: str) -> int:
-    """One that nobody else takes meanwhile: each worker of a parallel run has a range of its own."""
-    first = 18200 + 200 * int(worker.removeprefix("gw") or 0)
-    for number in _ports:
-        port = first + number % 200
-        with socket.socket() as probe, suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("no port is free")

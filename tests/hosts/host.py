@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import io
-import itertools
-import os
 import secrets
 import socket
 import subprocess
@@ -23,12 +21,12 @@ from pathlib import Path
 
 from tests.hosts import image, package
 from tests.hosts.engine import BRIDGE, LABEL, STATE, Docker, held, locked, remove_session, sweep
+from tests.ports import free_port
 
 LOOPBACK = "127.0.0.1"
 ACCOUNTS = {"dba": 2001, "plain": 2002, "asks": 2003}
 """``dba`` may do everything through sudo, ``plain`` nothing, ``asks`` everything once sudo was told the password."""
 PASSWORD = "asks"
-FIRST_PORT, PORTS_EACH = 26000, 400
 BOOT_SECONDS = 60.0
 RUN_OPTIONS = (
     "--cap-add=SYS_ADMIN",  # systemd mounts; nothing else lets it boot
@@ -283,18 +281,3 @@ def fleet() -> Iterator[Fleet]:
         folder.mkdir(mode=0o700)
         stack.callback(remove_session, docker, session)
         yield Fleet(docker, folder, session)
-
-
-_ports = itertools.count()
-
-
-def free_port() -> int:
-    """Below the range the system gives to clients, or one of those could have it while a host is down."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw") or 0)
-    for number in itertools.islice(_ports, PORTS_EACH):
-        port = FIRST_PORT + PORTS_EACH * worker + number % PORTS_EACH
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((LOOPBACK, port))
-            return port
-    raise AssertionError("no port is free")
