@@ -9,7 +9,7 @@ import shutil
 import socket
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -35,6 +35,7 @@ from runbook.rehearsal.reaper import reaping
 from runbook.rehearsal.reports import Report
 from runbook.rehearsal.rewriting import Rewritten, rewrite
 from runbook.rehearsal.scenarios import BACK, FAULTS, FORWARD, Ending, Family, Scenario, chosen, mixed, scenarios
+from runbook.rehearsal.starting import Preloaded
 from runbook.step import Sizes
 
 PROVIDERS: Mapping[str, Callable[[], Provider]] = {"sandbox": OnSandbox, "container": OnContainer}
@@ -165,11 +166,13 @@ class Rehearsal:
         with reaping(place):
             try:
                 rewritten, before = self._seed(place)
-                stage = Stage(self._plan, self._text, self._provider, self._wanted, place.directory, place.template,
-                              self.stop, Semaphore(self._jobs), refuse_own=self._refuse_own)  # fmt: skip
                 names = tuple(database.name for database in self._plan.databases)
                 measure = Measure(self._plan.source, self._plan.target, names, before)
-                yield Opened(place, stage, measure, tuple(dict.fromkeys(rewritten.not_rehearsed)))
+                with closing(Preloaded(commands.environment(place.directory, place.template / "home"))) as starter:
+                    stage = Stage(self._plan, self._text, self._provider, self._wanted, place.directory,
+                                  place.template, starter, self.stop, Semaphore(self._jobs),
+                                  refuse_own=self._refuse_own)  # fmt: skip
+                    yield Opened(place, stage, measure, tuple(dict.fromkeys(rewritten.not_rehearsed)))
             finally:
                 place.clean(self._provider)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ from runbook.rehearsal.measuring import overdue
 from runbook.rehearsal.providing import Made, Provider, Wanted
 from runbook.rehearsal.rewriting import rewrite
 from runbook.rehearsal.scenarios import Scenario
+from runbook.rehearsal.starting import Preloaded, Started
 from runbook.states import RunState, StepState
 
 LEASE = "5"
@@ -53,6 +53,7 @@ class Stage:
     wanted: Mapping[str, Wanted]
     rehearsal: Path
     template: Path
+    starter: Preloaded
     stop: Event
     """Set when the rehearsal itself is to end."""
     room: Semaphore
@@ -176,21 +177,16 @@ class Night:
         guard = [] if self._scenario.guarded else ["--no-guard"]
         lease = {"RUNBOOK_LEASE": LEASE} if self._scenario.guarded else {}
         env = commands.environment(self._stage.rehearsal, self.home.directory, {**lease, **more})
-        with (self.directory / f"said-{len(self._codes)}.txt").open("wb") as out:
-            process = subprocess.Popen(  # noqa: S603 - this very program
-                [sys.executable, "-m", "runbook", *words, *guard],
-                cwd=self.directory,
-                env=env,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                start_new_session=True,
-            )
-        self._codes.append(self._ended(process, hangs=hangs))
+        out = self.directory / f"said-{len(self._codes)}.txt"
+        try:
+            started = self._stage.starter.start([*words, *guard], self.directory, env, out)
+        except OSError as error:
+            raise NotPlayed(str(error)) from error
+        self._codes.append(self._ended(started, hangs=hangs))
 
-    def _ended(self, process: subprocess.Popen[bytes], *, hangs: bool) -> int:
+    def _ended(self, process: Started, *, hangs: bool) -> int:
         give_up_at = self._clock.monotonic() + min(self._window, self._stage.patience) + self._stage.patience
-        while process.poll() is None:
+        while (code := process.poll()) is None:
             if self._stage.stop.is_set() or self._clock.monotonic() > give_up_at:
                 process.kill()
                 process.wait()
@@ -207,7 +203,7 @@ class Night:
             Event().wait(POLL)
         if self._stage.stop.is_set():
             raise Stopped
-        return process.returncode
+        return code
 
     def _change_a_row(self) -> None:
         """Where nobody sees it, unless it is looked for."""
