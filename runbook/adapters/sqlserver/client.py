@@ -9,16 +9,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from runbook.adapters.sqlserver.connection import Answer, Connection, Connector
-from runbook.adapters.sqlserver.diagnostics import is_known_undone, is_transient
+from runbook.adapters.sqlserver.diagnostics import Failure, is_known_undone, is_transient
 from runbook.adapters.sqlserver.idle import Idle
 from runbook.adapters.sqlserver.statement import PATIENCE, Patience, Runner
 from runbook.adapters.sqlserver.tsql import session as text
 from runbook.ports import Cancellation, Recorder
 
 ATTEMPTS = 4
+PAUSE, LONGEST_PAUSE = 0.2, 2.0
+"""Seconds between two attempts: doubled each time."""
 T = TypeVar("T")
 
 
@@ -72,10 +74,16 @@ class Client:
         return self._again(is_known_undone, attempt)
 
     def _again(self, worth_it: Callable[[BaseException], bool], attempt: Callable[[], T]) -> T:
+        try:
+            return attempt()  # what repeats takes longer than most statements; most need no second try
+        except Failure as error:
+            if not worth_it(error):
+                raise
+        self.cancellation.sleep(PAUSE)
         retrying = Retrying(
             retry=retry_if_exception(worth_it),
-            stop=stop_after_attempt(ATTEMPTS),
-            wait=_pause,
+            stop=stop_after_attempt(ATTEMPTS - 1),
+            wait=wait_exponential(multiplier=2 * PAUSE, max=LONGEST_PAUSE),
             sleep=self.cancellation.sleep,
             reraise=True,
         )
@@ -128,13 +136,6 @@ class Session:
     def effect(self, sql: str, *, shown: str = "", max_rows: int | None = None) -> Answer:
         """Run a batch that changes something."""
         return self._runner.run(self.connection, sql, effect=True, shown=shown, max_rows=max_rows)
-
-
-_backoff = wait_exponential(multiplier=0.2, max=2)
-
-
-def _pause(state: RetryCallState) -> float:
-    return _backoff(state)
 
 
 def optional(value: Any) -> str:
