@@ -32,6 +32,7 @@ class FakeContainer:
     status: str = "created"
     exit_code: int = 0
     host_name: str = ""
+    vanishes: bool = False
 
     def shown(self) -> dict[str, Any]:
         """What inspect says."""
@@ -41,7 +42,10 @@ class FakeContainer:
             "Image": f"sha256:{self.year}",
             "State": {"Running": self.status == "running", "Status": self.status, "ExitCode": self.exit_code},
             "Config": {"Hostname": self.host_name, "Labels": self.labels},
-            "HostConfig": {"RestartPolicy": {"Name": policy, "MaximumRetryCount": int(most or 0)}},
+            "HostConfig": {
+                "RestartPolicy": {"Name": policy, "MaximumRetryCount": int(most or 0)},
+                "AutoRemove": self.vanishes,
+            },
             "Mounts": [{"Type": "volume", "Destination": at, "Name": name} for at, name in self.volumes.items()],
         }
 

@@ -60,11 +60,17 @@ class Boxes:
         """The container that copies."""
         return f"runbook-{self.run}-copy"
 
+    @property
+    def label(self) -> str:
+        """On everything that the run makes."""
+        return f"{RUN}={self.run}"
+
 
 @dataclass(frozen=True)
 class Seen:
     """A container as it is. ``restart`` as `docker update --restart` takes it; ``volumes``: place -> volume; ``other``:
-    places that are mounted from elsewhere; ``began``: it was started at least once."""
+    places that are mounted from elsewhere; ``began``: it was started at least once; ``vanishes``: the container engine
+    removes it as soon as it ends (`--rm`)."""
 
     id: str
     image: str
@@ -76,6 +82,11 @@ class Seen:
     run: str = ""
     volumes: Mapping[str, str] | None = None
     other: tuple[str, ...] = ()
+    vanishes: bool = False
+
+    def mounts_below(self, place: str) -> tuple[str, ...]:
+        """What lies in a mount of its own below that place, and so is not in the volume that is mounted there."""
+        return tuple(sorted(at for at in (*(self.volumes or {}), *self.other) if at.startswith(f"{place}/")))
 
 
 def container_of(plan: Plan) -> ContainerUpgrade:
@@ -117,7 +128,7 @@ def inspected(ctx: ReadContext, boxes: Boxes, kind: str, name: str) -> Mapping[s
     if found.exit_code == 0:
         known: Mapping[str, Any] = json.loads(found.stdout)[0]
         return known
-    if "no such" in found.said().lower():
+    if f"no such {kind}" in found.said().lower():  # an engine that is away says "no such file", of its socket
         return None
     raise HostError(f"{boxes.engine[-1]} on {boxes.host} does not answer: {found.said()}", host=boxes.host)
 
@@ -142,6 +153,7 @@ def seen(ctx: ReadContext, boxes: Boxes, name: str) -> Seen | None:
         run=(config.get("Labels") or {}).get(RUN, ""),
         volumes={one["Destination"]: one["Name"] for one in mounts if one.get("Type") == "volume"},
         other=tuple(sorted(one["Destination"] for one in mounts if one.get("Type") != "volume")),
+        vanishes=bool(found["HostConfig"].get("AutoRemove")),
     )
 
 
@@ -209,7 +221,7 @@ def copy_volume(ctx: Context, boxes: Boxes, image: str) -> None:
         found = None
     if found is None:
         binds = ("--volume", f"{boxes.old_volume}:/from:ro", "--volume", f"{boxes.new_volume}:/to")
-        made = ("--name", boxes.copier, "--label", f"{RUN}={boxes.run}", "--network", "none", "--user", "0:0")
+        made = ("--name", boxes.copier, "--label", boxes.label, "--network", "none", "--user", "0:0")
         told(ctx, boxes, "run", "--detach", *made, *binds, "--entrypoint", "/bin/sh", image, "-c", COPY)
     try:
         ended = _await_end(ctx, boxes)

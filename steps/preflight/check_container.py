@@ -121,6 +121,17 @@ def _old(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             f"{boxes.old} has {there} at {facts.data}, not {boxes.old_volume}", "Correct container.from.volume or data."
         )
+    below = old.mounts_below(facts.data)
+    if below:
+        yield Finding(
+            f"{boxes.old} has mounts of their own at {', '.join(below)}, which would not be in the copy",
+            f"Have all of {facts.data} in {boxes.old_volume}, or choose side-by-side.",
+        )
+    if old.vanishes:
+        yield Finding(
+            f"{boxes.old} is removed as soon as it stops, and is the way back",
+            f"Make it without --rm, on {boxes.old_volume}.",
+        )
     if facts.strangers:
         yield Finding(
             f"files lie outside of {facts.data} and would not be in the copy: {', '.join(facts.strangers)}",

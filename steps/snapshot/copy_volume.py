@@ -23,6 +23,7 @@ from runbook.api import (
     container_of,
     copy_volume,
     seen,
+    volume_of_run,
 )
 
 COPY_MIB_S = 60.0
@@ -31,11 +32,13 @@ COPY_MIB_S = 60.0
 
 @dataclass(frozen=True)
 class Facts:
-    """Whether anything can move. ``image``: what the copy is made with."""
+    """Whether anything can move. ``image``: what the copy is made with; ``owner``: the run that made the new volume,
+    None when it is not there."""
 
     boxes: Boxes
     old: Seen | None
     image: str
+    owner: str | None
 
 
 @dataclass(frozen=True)
@@ -60,13 +63,17 @@ class CopyVolume(Step):
 
     def observe(self, ctx: ReadContext) -> Facts:
         boxes = boxes_of(ctx)
-        return Facts(boxes, seen(ctx, boxes, boxes.old), container_of(ctx.plan).to.image)
+        owner = volume_of_run(ctx, boxes, boxes.new_volume)
+        return Facts(boxes, seen(ctx, boxes, boxes.old), container_of(ctx.plan).to.image, owner)
 
     def decide(self, facts: Facts) -> Decision:
         boxes = facts.boxes
         if facts.old is None or facts.old.runs or facts.old.restart != "no":
             how = "is gone from" if facts.old is None else "can be written to on"
             return Block(f"the volume of {boxes.old} {how} {boxes.host}", "Find out who started it.")
+        if facts.owner != boxes.run:  # everything that is in it would be deleted
+            how = "is gone from" if facts.owner is None else "is not this run's on"
+            return Block(f"the volume {boxes.new_volume} {how} {boxes.host}", "Find out who did that.")
         return Apply(Goal(boxes, facts.image), EndCopy(boxes))
 
     def apply(self, ctx: Context, intent: Goal) -> None:

@@ -23,8 +23,6 @@ from runbook.api import (
     volume_of_run,
 )
 
-RUN = "runbook.run"
-
 
 @dataclass(frozen=True)
 class Facts:
@@ -78,7 +76,7 @@ class CreateContainer(LightStep):
 
     def apply(self, ctx: Context, intent: Goal) -> None:
         boxes = intent.boxes
-        label = ("--label", f"{RUN}={boxes.run}")
+        label = ("--label", boxes.label)
         if volume_of_run(ctx, boxes, boxes.new_volume) is None:
             told(ctx, boxes, "volume", "create", *label, boxes.new_volume)
         if seen(ctx, boxes, boxes.new) is None:

@@ -33,7 +33,7 @@ CONVERTS_WITHIN = 120.0
 
 @dataclass(frozen=True)
 class Facts:
-    """Both containers, and whether the copy is whole."""
+    """Both containers, and whether the copy is whole. ``data``: where the new one must have its volume."""
 
     boxes: Boxes
     old: Seen | None
@@ -41,6 +41,7 @@ class Facts:
     copier: Seen | None
     product: str
     restart: str
+    data: str
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,8 @@ class StartContainer(Step):
     def observe(self, ctx: ReadContext) -> Facts:
         boxes = boxes_of(ctx)
         old, new, copier = (seen(ctx, boxes, name) for name in (boxes.old, boxes.new, boxes.copier))
-        to = container_of(ctx.plan).to
-        return Facts(boxes, old, new, copier, to.product, to.restart)
+        plan = container_of(ctx.plan)
+        return Facts(boxes, old, new, copier, plan.to.product, plan.to.restart, plan.data)
 
     def decide(self, facts: Facts) -> Decision:
         boxes, copier = facts.boxes, facts.copier
@@ -82,7 +83,15 @@ class StartContainer(Step):
             return Block(f"the container {boxes.old} {how} {boxes.host}", "Find out who did that.")
         if facts.new is None or facts.new.run != boxes.run:
             return Block(f"the container {boxes.new} is gone from {boxes.host}", "Find out who did that.")
-        if copier is None or copier.runs or copier.exit_code:
+        mounted = facts.new.volumes or {}
+        below = facts.new.mounts_below(facts.data)
+        if mounted.get(facts.data) != boxes.new_volume or boxes.old_volume in mounted.values() or below:
+            return Block(
+                f"{boxes.new} would not run on {boxes.new_volume} alone, but also write to"
+                f" {', '.join(below) or boxes.old_volume}",
+                "Take the mounts out of container.to.options: the old files are the way back.",
+            )
+        if copier is None or copier.runs or copier.exit_code or not copier.began:
             return Block(
                 f"{boxes.copier} on {boxes.host} does not say that the copy is whole", "Find out who did that."
             )

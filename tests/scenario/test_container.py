@@ -83,6 +83,11 @@ def test_back_when_the_application_does_not_answer(night: InContainer) -> None:
         (lambda host: host.volumes.update({f"{NEW}-data": {}}), f"there is a volume {NEW}-data"),
         (lambda host: setattr(host.boxes[OLD], "host_name", "other"), "is the machine other"),
         (lambda host: host.boxes[OLD].volumes.update({"/var/opt/mssql": "x"}), "has x at /var/opt/mssql"),
+        (
+            lambda host: host.boxes[OLD].volumes.update({"/var/opt/mssql/data": "x"}),
+            "of their own at /var/opt/mssql/data",
+        ),
+        (lambda host: setattr(host.boxes[OLD], "vanishes", True), "is removed as soon as it stops"),
     ],
 )
 def test_refused_before_anything_is_touched(
@@ -95,14 +100,42 @@ def test_refused_before_anything_is_touched(
     assert not [text for text in night.world.trace if "docker" in text]
 
 
+@pytest.mark.parametrize(
+    ("trouble", "why"),
+    [
+        (lambda host: host.volumes.update({f"{NEW}-data": {}}), f"{NEW}-data is not this run's on db"),
+        (lambda host: host.boxes[NEW].volumes.update({"/var/opt/mssql/data": f"{OLD}-data"}), "would not run on"),
+    ],
+)
+def test_what_somebody_puts_in_its_place_is_left_alone(
+    night: InContainer, trouble: Callable[[ContainerHost], object], why: str
+) -> None:
+    """A volume that is not the run's is not emptied, and no new engine gets the old files to convert: it goes back."""
+    acts = [lambda: trouble(night.host)]
+
+    def look(_effect: object) -> bool:
+        if night.host.boxes[OLD].status == "exited" and acts:
+            acts.pop()()
+        return False
+
+    night.world.pull_plug_when(look)
+    assert night.drive() is RunState.REVERTED
+    assert not acts
+    assert why in night.view.turned_back
+    assert night.host.boxes[OLD].status == "running"
+    assert f"{OLD}-data" in night.host.volumes
+    assert not night.host.wrote_foreign
+
+
 def test_a_reboot_while_it_copies(night: InContainer) -> None:
     """The copy is gone with the machine, and the old container is not started by the boot: it goes back, or on."""
     acts = [lambda: night.world.later(5, night.host.reboot)]
 
-    def look(effect: object) -> bool:
-        if "run --detach" in str(effect) and acts:
+    def look(_effect: object) -> bool:
+        if any(not box.year for box in night.host.boxes.values()) and acts:
             acts.pop()()
         return False
 
     night.world.pull_plug_when(look)
     night.assert_ending(night.drive())
+    assert not acts
