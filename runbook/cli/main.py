@@ -130,10 +130,13 @@ def execute(
     from runbook.cli.night import drive
     from runbook.commands import runs
     from runbook.plan.load import load_plan
+    from runbook.plan.models import Plan
     from runbook.rehearsal.certificate import finding
 
-    # nobody should have to answer for a plan that cannot begin
-    rehearsed = finding(home, load_plan(plan), unrehearsed, SystemClock().now())
+    def rehearsed(found: Plan) -> str:
+        return finding(home, found, unrehearsed, SystemClock().now())
+
+    rehearsed(load_plan(plan))  # nobody should have to answer for a plan that cannot begin
     confirm(yes, f"Begin the upgrade of {plan} now?")
     drive(home, lambda executor: runs.execute(executor, plan, window, rehearsed), as_json=as_json, no_guard=no_guard)
 

@@ -22,16 +22,22 @@ from runbook.runview import RunView
 from runbook.states import RunState
 
 
-def execute(executor: Executor, plan_path: Path, window: timedelta | None, rehearsed: str = "") -> tuple[str, RunState]:
+def execute(
+    executor: Executor,
+    plan_path: Path,
+    window: timedelta | None,
+    rehearsed: Callable[[Plan], str] = lambda _plan: "",
+) -> tuple[str, RunState]:
     """Open a run of the plan and drive it to its end; returns (run id, state). ``rehearsed``: what the record says of
-    the rehearsal of the plan."""
+    the rehearsal of the plan as it is now; what it raises keeps the run from being opened."""
     plan = load_plan(plan_path)
+    noted = rehearsed(plan)
     for earlier in executor.store.run_ids():
         tidy(executor, earlier)
     run_id = executor.open_run(plan, (plan.window.length if window is None else window).total_seconds())
-    if rehearsed:
+    if noted:
         log = RunLog.load(executor.store, run_id, actor=executor.actor, now=executor.now)
-        log.append(Draft(Kind.NOTE, None, {"text": rehearsed, "finding": True}))
+        log.append(Draft(Kind.NOTE, None, {"text": noted, "finding": True}))
     return run_id, executor.drive(run_id, plan)
 
 

@@ -71,16 +71,16 @@ def certificates(home: Home) -> Iterator[Certificate]:
             continue
 
 
-def records(home: Home, plan: str) -> Iterator[tuple[datetime, Mapping[str, Any]]]:
-    """When a plan of that name was rehearsed and what was measured then, newest first, whatever came of it."""
+def records(home: Home, plan: str) -> Iterator[tuple[datetime, str, Mapping[str, Any]]]:
+    """When a plan of that name was rehearsed, on what, and what was measured; newest first, whatever came of it."""
     for path in sorted(directory_of(home).glob("*.json"), reverse=True):
         with suppress(OSError, ValueError, KeyError, TypeError):
             data = json.loads(path.read_text(encoding="utf-8"))
             if data["plan"] == plan and data["measured"]:
                 at = datetime.fromisoformat(data["at"])
-                yield at, data["measured"]
+                yield at, data["on"], data["measured"]
                 if data["measured"].get("grown"):
-                    yield at, data["measured"]["grown"]
+                    yield at, data["on"], data["measured"]["grown"]
 
 
 def is_asked_for(plan: Plan) -> bool:
@@ -118,10 +118,9 @@ def _missing(home: Home, plan: Plan, now: datetime) -> tuple[str, Certificate | 
     same = [one for one in of_plan if one.fingerprint == digest]
     if not same:
         return f"the plan {plan.name} was changed since it was rehearsed at {of_plan[0].at:%Y-%m-%d %H:%M} UTC", None
-    newest = same[0]
-    good = next((one for one in same if one.counts), None)
-    if not newest.right:
-        return f"the rehearsal of {plan.name} at {newest.at:%Y-%m-%d %H:%M} UTC went wrong", None
+    good = next((one for one in same if one.counts or not one.right), None)  # a part clears nothing that went wrong
+    if good and not good.right:
+        return f"the rehearsal of {plan.name} at {good.at:%Y-%m-%d %H:%M} UTC went wrong", None
     if good is None:
         return f"the plan {plan.name} was rehearsed in part only", None
     if now - good.at > age:

@@ -27,12 +27,13 @@ RUNS_COUNT_FOR = timedelta(days=365)
 @dataclass(frozen=True)
 class Measured:
     """What one rehearsal or real run took: seconds by step and ``do``, ``look`` or ``undo``, bytes by database
-    (lower-case names)."""
+    (lower-case names). ``stand_in``: on servers of another kind than the plan's."""
 
     origin: str
     at: datetime
     steps: Mapping[str, Mapping[str, float]]
     sizes: Sizes
+    stand_in: bool = False
 
     def points(self, kind: str, what: str) -> Iterator[Point]:
         """Every step of that kind."""
@@ -50,7 +51,7 @@ class Experience:
 
     def expected(self, step: Step, sizes: Sizes) -> Expected | None:
         """See the protocol; None where nobody measured that step. Where it only looked, because there was nothing to
-        do, it is granted no less than what is computed."""
+        do, it is granted no less than what is computed, and so it is where the sandbox stood in for real servers."""
         computed, done, undo = (
             step.budget(sizes),
             self.predicted(step, "do", sizes),
@@ -63,9 +64,11 @@ class Experience:
         about = f"sizes: {found.sizes}, error up to {max(found.error, undo.error if undo else 0.0):.0%}"
         if undo is None and computed.undo:
             about += ", way back computed"
-        seconds = max(found.budget, computed.do) if looked else found.budget
+        stand_in = any(one.stand_in for one in self._measured)
+        least = Budget(computed.do if looked or stand_in else 0.0, computed.undo if stand_in else 0.0)
         whose = self._whose(step, "look" if looked else "do")
-        return Expected(seconds, undo.budget if undo else None, f"{whose} ({about})")
+        back = max(undo.budget, least.undo) if undo else None
+        return Expected(max(found.budget, least.do), back, f"{whose} ({about})")
 
     def predicted(self, step: Step, what: str, sizes: Sizes) -> Prediction | None:
         """What the model says; None where nobody measured that."""
@@ -85,9 +88,10 @@ class Experience:
 
 def experience(home: Home, journal: Reader | None, plan: Plan, now: datetime) -> Experience | None:
     """What is known of this plan, from rehearsals and from the runs in the journal; None when nothing fresh is."""
+    real = any(one.url.scheme != "sandbox" for one in plan.servers.values())
     rehearsed = (
-        Measured(REHEARSED, at, measured["steps"], _sizes(measured))
-        for at, measured in records(home, plan.name)
+        Measured(REHEARSED, at, measured["steps"], _sizes(measured), stand_in=real and on == "sandbox")
+        for at, on, measured in records(home, plan.name)
         if now - at <= plan.rehearsal.max_age and measured.get("steps")
     )
     ran = (

@@ -71,6 +71,18 @@ def test_a_wrong_one_after_a_right_one(home: Home, tmp_path: Path) -> None:
         certificate.finding(home, plan, None, NOW)
 
 
+def test_a_part_clears_nothing(home: Home, tmp_path: Path) -> None:
+    """A whole rehearsal that went wrong is not made good by a right one of one night; by a whole one it is."""
+    plan = plan_of(tmp_path, TEXT)
+    rehearsed(home, plan, 4)
+    rehearsed(home, plan, 3, right=False)
+    rehearsed(home, plan, 2, whole=False)
+    with pytest.raises(Refused, match="went wrong"):
+        certificate.finding(home, plan, None, NOW)
+    rehearsed(home, plan, 1)
+    assert certificate.finding(home, plan, None, NOW).startswith("rehearsed on sandbox")
+
+
 def test_sandbox_servers_need_none(home: Home, tmp_path: Path) -> None:
     """They are throwaway servers themselves, unless the plan says otherwise."""
     text = TEXT.replace("mssql://sql01.example", "sandbox://SQL01?version=2019")

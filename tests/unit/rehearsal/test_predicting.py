@@ -39,7 +39,9 @@ def two(directory: Path, more: str = "") -> Plan:
 
 def rehearsed(home: Home, at: datetime = NOW - timedelta(days=2), **more: Any) -> None:
     measured = {"steps": STEPS, "sizes": {"contacts": 10 * MIB, "archive": 100 * MIB}, "machine": {}}
-    certificate.write(home, f"{at:%Y%m%d}", {"plan": "small", "at": at.isoformat(), "measured": measured, **more})
+    certificate.write(
+        home, f"{at:%Y%m%d}", {"plan": "small", "at": at.isoformat(), "on": "container", "measured": measured, **more}
+    )
 
 
 def node(plan: Plan, home: Home, step: str, gib: float = 1.0) -> Node:
@@ -53,6 +55,18 @@ def test_a_rehearsal_is_scaled_to_the_real_size(home: Home, tmp_path: Path) -> N
     found = node(two(tmp_path), home, "seed-backup[Contacts]")
     assert 21.0 < found.do_budget < 26.0
     assert found.source.startswith("rehearsed 2026-11-20, 2 days old (sizes: 2, error up to ")
+
+
+def test_a_stand_in_makes_no_budget_smaller(home: Home, tmp_path: Path) -> None:
+    """What the sandbox took says nothing of how fast real servers are: they are granted what is computed at least."""
+    quick = {step: {"do_s": 0.01, "undo_s": 0.01} for step in STEPS}
+    rehearsed(home, on="sandbox", measured={"steps": quick, "sizes": {"contacts": 10 * MIB, "archive": 100 * MIB}})
+    plan, sizes = two(tmp_path), Sizes({"contacts": 2**30, "archive": 2**30})
+    computed = compile_plan(plan, step_kinds(), sizes).graph
+    found = compile_plan(plan, step_kinds(), sizes, experience(home, None, plan, NOW)).graph
+    for step in STEPS:
+        assert found[step].do_budget >= computed[step].do_budget
+        assert found[step].undo_budget >= computed[step].undo_budget
 
 
 def test_what_does_not_depend_on_sizes_is_not_scaled(home: Home, tmp_path: Path) -> None:
