@@ -154,7 +154,8 @@ class Rehearsal:
         """Everything that is wanted. Refused when it cannot begin or the plan is refused; nothing is left running."""
         began, at, mark = self._clock.monotonic(), self._clock.now(), fingerprint(self._plan)
         with self.opened() as opened:
-            listed = self._listed(())  # a name that is none is found before anything is played
+            every = [node.id for node in self._compiled.graph]
+            listed = self._listed(every)  # a name that is none is found before anything is played
             self._total = 1 + sum(one.name != FORWARD for one in listed)
             return self._report(opened, mark.digest, at, began)
 

@@ -31,7 +31,7 @@ class Container(Model):
         default=None,
         description="Its image; by default Microsoft's of the version. RUNBOOK_IMAGE_OLD (the server's name) or "
         "RUNBOOK_IMAGE_2019 (its version) in the environment come first.",
-        examples=["registry.example.org/mssql:2019-masked"],
+        examples=["mssql-masked:2019"],
     )
     memory_gib: float = Field(
         default=2,

@@ -201,6 +201,7 @@ def _same(role: str, before: Picture, found: Picture) -> Iterator[str]:
             yield f"{role}: {name} is {found.databases.get(name, 'gone')}, not {before.databases.get(name, 'absent')}"
     yield from _tables(role, before.tables, found.tables)
     yield from _jobs(role, before, found)
+    yield from (f"{role}: the job {name} is there, it was not" for name in found.jobs if name not in before.jobs)
     if before.logins != found.logins:
         yield f"{role}: other logins: {', '.join(sorted(set(before.logins) ^ set(found.logins)))}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +39,8 @@ POLL = 0.1
 GUARD_SECONDS = 60.0
 """How long a guard gets to begin, after an executor is gone, before a person is called."""
 MOST_CALLS = 2
+PROBE_SECONDS = 60.0
+"""A command that looks gets so long."""
 ITSELF = "this is a rehearsal"
 ENDINGS = frozenset({RunState.UPGRADED, RunState.REVERTED, RunState.REFUSED})
 
@@ -165,7 +167,9 @@ class Night:
         words = ["execute", str(plan.path), "--window", f"{self._window:.0f}s", "--yes", "--unrehearsed", ITSELF]
         self._type(words, armed, hangs=one.interrupted)
         for _ in range(MOST_CALLS if one.called or one.guarded else 0):
-            if one.guarded and not one.called:
+            if one.guard_failpoints:
+                self._await_strike()
+            elif one.guarded and not one.called:
                 self._await_guard()
             state = self._state()
             if state is None or state in ENDINGS:
@@ -225,6 +229,15 @@ class Night:
             Event().wait(POLL)
         raise Stopped
 
+    def _await_strike(self) -> None:
+        """Until the guard has met its end too, or had time enough for it: a person who is quicker would save it."""
+        for _ in range(int(GUARD_SECONDS / POLL)):
+            if self._has_struck():
+                return
+            if self._stage.stop.is_set():
+                raise Stopped
+            Event().wait(POLL)
+
     # --- after -------------------------------------------------------------------------------------------------
 
     def _status(self) -> Status | None:
@@ -266,7 +279,8 @@ class Night:
     def _has_struck(self) -> bool:
         if self._scenario.corrupts:
             return bool(self._changed)
-        wanted = len([part for part in self._scenario.failpoints.split(";") if part])
+        one = self._scenario
+        wanted = len([part for part in f"{one.failpoints};{one.guard_failpoints}".split(";") if part])
         struck = self._struck.read_text(encoding="utf-8").splitlines() if self._struck.exists() else []
         return len(struck) >= wanted
 
@@ -285,7 +299,25 @@ class Night:
             servers = {role: picture.take(made.target) for role, made in self.made.items()}
         except RunbookError as error:
             return World({}, unreadable=error.message)
-        return World(servers, _is_closed(plan), dict(_wrong_pages(plan)), self._clients_go(plan, before))
+        return World(servers, self._is_closed(plan), dict(_wrong_pages(plan)), self._clients_go(plan, before))
+
+    def _is_closed(self, plan: Plan) -> bool:
+        gate = plan.gate
+        if isinstance(gate, FileGate):
+            return Path(gate.path).exists()
+        return isinstance(gate, CommandGate) and self._probed(plan, gate.probe) != 1
+
+    def _probed(self, plan: Plan, probe: Sequence[str]) -> int:
+        """Exit code of a command that looks, run as the night's own were; -9 when it does not end."""
+        env = commands.environment(self._stage.rehearsal, self.home.directory)
+        try:
+            done = subprocess.run(  # noqa: S603 - the plan says that its commands may be run
+                list(probe), cwd=plan.directory, env=env, check=False, stdin=subprocess.DEVNULL, capture_output=True,
+                timeout=PROBE_SECONDS,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return -signal.SIGKILL
+        return done.returncode
 
     def _clients_go(self, plan: Plan, before: bytes | None) -> str:
         """By the file that the plan replaces text in; a command is asked."""
@@ -293,10 +325,8 @@ class Night:
             found = self._status()
             return "new" if found and found.state is RunState.UPGRADED else "old"
         if not isinstance(plan.repoint, FileRepoint):
-            probe = subprocess.run(  # noqa: S603 - the plan says that its commands may be run
-                plan.repoint.probe, cwd=plan.directory, check=False, stdin=subprocess.DEVNULL, capture_output=True
-            )
-            return {0: "new", 1: "old"}.get(probe.returncode, f"(the probe ended with {probe.returncode})")
+            code = self._probed(plan, plan.repoint.probe)
+            return {0: "new", 1: "old"}.get(code, f"(the probe ended with {code})")
         found_now = _clients(plan)
         if found_now == before:
             return "old"
@@ -331,18 +361,6 @@ def _replaced(repoint: FileRepoint, before: bytes, plan: Plan, made: Mapping[str
             old, new = old.replace(place, value), new.replace(place, value)
         text = text.replace(old, new)
     return text.encode("utf-8", "surrogateescape")
-
-
-def _is_closed(plan: Plan) -> bool:
-    gate = plan.gate
-    if isinstance(gate, FileGate):
-        return Path(gate.path).exists()
-    if isinstance(gate, CommandGate):
-        probe = subprocess.run(  # noqa: S603 - the plan says that its commands may be run
-            gate.probe, cwd=plan.directory, check=False, stdin=subprocess.DEVNULL, capture_output=True
-        )
-        return probe.returncode != 1
-    return False
 
 
 def _wrong_pages(plan: Plan) -> Mapping[str, str]:

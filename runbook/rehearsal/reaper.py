@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 
@@ -37,7 +37,8 @@ def reaping(place: Place) -> Iterator[None]:
     try:
         yield
     finally:
-        process.communicate(timeout=PATIENCE)
+        with suppress(subprocess.TimeoutExpired):  # it goes on by itself
+            process.communicate(timeout=PATIENCE)
 
 
 def main(directory: Path) -> int:

@@ -148,8 +148,8 @@ def _is_below(url: str, start: str) -> bool:
 
 
 def _scripts(made: Rewritten, plan: Plan) -> None:
-    for entry, said in zip(plan.scripts, made.document.get("scripts") or (), strict=True):
-        said["files"] = [_beside(made, plan, path, f"script-{at}") for at, path in enumerate(entry.files)]
+    for number, (entry, said) in enumerate(zip(plan.scripts, made.document.get("scripts") or (), strict=True)):
+        said["files"] = [_beside(made, plan, path, f"script-{number}-{at}") for at, path in enumerate(entry.files)]
 
 
 def _beside(made: Rewritten, plan: Plan, path: Path, what: str) -> str:

@@ -113,4 +113,5 @@ def _from_one(points: Sequence[Point], rehearsed: int, size: int) -> Prediction:
 
 def _spread(points: Sequence[Point], line: Line) -> float:
     """How far the worst point lies above the line."""
-    return max(0.0, *(point.seconds / line.at(point.size) - 1 for point in points if line.at(point.size) > 0))
+    over = (point.seconds / line.at(point.size) - 1 for point in points if line.at(point.size) > 0)
+    return max(0.0, max(over, default=0.0))

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import IO, cast
@@ -39,8 +40,9 @@ class Started:
 
     def send_signal(self, number: int) -> None:
         """Nothing happens where it has ended."""
-        if self.returncode is None:
-            os.kill(self.pid, number)
+        with suppress(ProcessLookupError):  # it has ended, and nobody has said so yet
+            if self.returncode is None:
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         """``kill -9``."""

@@ -31,6 +31,8 @@ def test_a_rehearsal_that_is_right(desk: Desk, tmp_path: Path) -> None:
         "hang:compare-*",
         "hang:check-clock",
         "kill:upgrade",
+        "kill:guard-too",
+        "kill:way-back",
         "data:*",
     ]
     done = desk.runbook(
@@ -45,10 +47,12 @@ def test_a_rehearsal_that_is_right(desk: Desk, tmp_path: Path) -> None:
         "fail:recover-database[Alpha]": ("old setup", []),
         "fail:enable-jobs": ("held, then new setup", []),
         "kill:upgrade": ("new setup", []),
+        "kill:guard-too": ("new setup", []),
+        "kill:way-back": ("old setup", []),
         "data:Alpha": ("old setup", []),
     }
     assert done.code == 0
-    assert ET.parse(junit).getroot().get("tests") == "8"
+    assert ET.parse(junit).getroot().get("tests") == "10"
     assert found["measured"]["steps"]["cut-database[Alpha]"].keys() == {"do_s", "undo_s"}
     assert found["measured"]["sizes"]
     assert not (desk.home / "sandbox").exists(), "the plan's own servers were started"

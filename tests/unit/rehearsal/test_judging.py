@@ -47,6 +47,7 @@ BETWEEN = {
     ),
     "a job stays off": (BACK, "old", pictured(FULL, jobs={"send": False, "report": False}), "the job send is disabled"),
     "a job is on": (BACK, "old", pictured(FULL, jobs={"send": True, "report": True}), "the job report is enabled"),
+    "a job is left": (BACK, "new", pictured(EMPTY, jobs={"send": False}), "the job send is there, it was not"),
     "a login is left": (BACK, "old", pictured(FULL, logins=("app", "x")), "x"),
     "something stays on new": (BACK, "new", pictured(EMPTY, databases={"Contacts": ONLINE}), "Contacts"),
 }

@@ -49,6 +49,25 @@ def test_files_that_lie_elsewhere(tmp_path: Path) -> None:
     assert plan.repoint.path.read_text(encoding="utf-8") == "s = old\n"  # type: ignore[union-attr]
 
 
+def test_scripts_of_one_name_stay_apart(tmp_path: Path) -> None:
+    """Files of two databases that lie elsewhere under one name are two files of the rehearsal."""
+    for side in ("a", "b"):
+        (tmp_path / side).mkdir()
+        (tmp_path / side / "up.sql").write_text(f"SELECT '{side}'\n", encoding="utf-8")
+    (tmp_path / "plans").mkdir()
+    text = (
+        HEAD.replace("databases: [{name: Contacts}]", "databases: [{name: A}, {name: B}]")
+        .replace("strategy: side-by-side", "strategy: scripts")
+        .replace("target: new\n", "")
+        + GATE
+        + "scripts: [{database: A, files: [../a/up.sql]}, {database: B, files: [../b/up.sql]}]\n"
+    )
+    made = rewrite(plan_of(tmp_path / "plans", text), text, ENTRIES, 1)
+    plan = load_plan(made.write(tmp_path / "rehearsal"))
+    found = [path.read_text(encoding="utf-8") for entry in plan.scripts for path in entry.files]
+    assert found == ["SELECT 'a'\n", "SELECT 'b'\n"]
+
+
 COMMANDS = (
     'gate: {kind: command, on: ["a"], off: ["b"], probe: ["c"], '
     "probes: [{url: 'http://real/x', closed: {status: 503}, open: {status: 200}}]}\n"

@@ -62,6 +62,12 @@ def test_one_size_is_on_the_safe_side() -> None:
     assert predict(points, 100 * MIB, grows=True).error > 0.25
 
 
+def test_what_took_no_time_takes_none() -> None:
+    """Seconds are kept to three places; a step may have taken none of them, whatever the size."""
+    found = predict([Point(MIB, 0.0), Point(10 * MIB, 0.0)], 100 * MIB, grows=True)
+    assert (found.seconds, found.budget) == (0.0, BESIDES)
+
+
 def test_nothing_measured_is_an_error() -> None:
     """Not a budget of zero."""
     with pytest.raises(ValueError, match="nothing was measured"):
