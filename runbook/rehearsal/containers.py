@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from runbook.errors import NotPermitted, NotSupported, Refused, RunbookError, Unreachable
 
@@ -25,6 +26,7 @@ REHEARSAL, HOME, ROLE, IMAGE = (
 )
 """Labels: the directory of the rehearsal; of one night's home; the server it stands for; the image a volume is of."""
 SOCKET = "unix:///var/run/docker.sock"
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 STOP_SECONDS = 10
 
 
@@ -36,8 +38,14 @@ def engine() -> Iterator[DockerClient]:
         from testcontainers.core.docker_client import DockerClient  # noqa: PLC0415 - heavy: for containers only
     except ImportError as error:
         raise NotSupported(
-            "rehearsals on containers need testcontainers", hint="Install it: pip install 'runbook[containers]'"
+            "rehearsals on containers need testcontainers", hint="Install it: pip install testcontainers"
         ) from error
+    where = urlsplit(os.environ.get("DOCKER_HOST", ""))
+    if where.scheme not in ("", "unix", "npipe") and where.hostname not in LOOPBACK:
+        raise NotSupported(
+            f"the container engine that DOCKER_HOST names is on another machine: {where.geturl()}",
+            hint="Throwaway servers listen on the loopback of the engine's machine: rehearse there.",
+        )
     from docker.errors import APIError, DockerException  # noqa: PLC0415 - as above
     from requests.exceptions import RequestException  # noqa: PLC0415 - as above
 

@@ -96,7 +96,7 @@ class OnContainer:
             raise Refused(
                 f"the containers of a night need {needed / GIB:.1f} GiB of memory together, and the engine's machine "
                 f"has {there / GIB:.1f}",
-                hint="Rehearse on a bigger machine (DOCKER_HOST names its engine); SQL Server needs 2 GiB a server.",
+                hint="Rehearse on a bigger machine; SQL Server needs 2 GiB a server.",
             )
         return there // needed
 

@@ -46,6 +46,14 @@ def test_no_engine(desk: Desk) -> None:
     assert "Install Docker" in hint
 
 
+def test_an_engine_on_another_machine(desk: Desk) -> None:
+    """Its throwaway servers would listen where this program cannot reach them: told at once, nobody is asked."""
+    desk.variables["DOCKER_HOST"] = "tcp://192.0.2.1:2375"
+    error, hint = refused(desk, "--accept-eula")
+    assert error == ("error: the container engine that DOCKER_HOST names is on another machine: tcp://192.0.2.1:2375")
+    assert "rehearse there" in hint
+
+
 def test_an_engine_that_does_not_listen(desk: Desk, tmp_path: Path) -> None:
     """Its socket is left from before."""
     with socket.socket(socket.AF_UNIX) as left:
