@@ -95,8 +95,14 @@ def _rehearsed(rehearsal: Any) -> Any:
     from runbook.rehearsal.reports import told
 
     rehearsal.told = lambda *verdict: _said(told(*verdict))
+
+    def stop(*_: Any) -> None:
+        rehearsal.stop.set()
+        if rehearsal.is_filling:
+            raise Stopped
+
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, lambda *_: rehearsal.stop.set()) for number in numbers}
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         return rehearsal.rehearse()
     except Stopped:

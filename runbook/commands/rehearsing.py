@@ -93,6 +93,9 @@ class Rehearsal:
     say: Callable[[str], None] = lambda _: None
     stop: Event = field(default_factory=Event)
 
+    is_filling: bool = field(default=False, init=False)
+    """Throwaway servers are being filled: nobody looks at ``stop`` then."""
+
     def __post_init__(self) -> None:
         refuse_inside(self.home)
         self._clock = SystemClock()
@@ -166,7 +169,9 @@ class Rehearsal:
         place = Place.new(self.home, self._clock.new_id(), self._provider.name)
         with reaping(place):
             try:
+                self.is_filling = True
                 rewritten, before = self._seed(place)
+                self.is_filling = False
                 names = tuple(database.name for database in self._plan.databases)
                 measure = Measure(self._plan.source, self._plan.target, names, before)
                 with closing(Preloaded(commands.environment(place.directory, place.template / "home"))) as starter:
@@ -175,6 +180,7 @@ class Rehearsal:
                                   refuse_own=self._refuse_own)  # fmt: skip
                     yield Opened(place, stage, measure, tuple(dict.fromkeys(rewritten.not_rehearsed)))
             finally:
+                self.is_filling = False
                 place.clean(self._provider)
 
     def _report(self, opened: Opened, digest: str, at: datetime, began: float) -> Report:

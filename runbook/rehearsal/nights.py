@@ -65,8 +65,8 @@ class Stage:
     refuse_own: Callable[[Mapping[str, Made]], None] = field(default=lambda _: None)
 
 
-class Stopped(Exception):
-    """The rehearsal ends, and this night with it."""
+class Stopped(BaseException):
+    """The rehearsal ends, and this night with it; nothing that would try again holds it up."""
 
 
 class NotPlayed(Exception):

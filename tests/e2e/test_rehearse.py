@@ -219,6 +219,22 @@ def test_killed_and_cleaned(desk: Desk) -> None:
     assert list(rehearsals.iterdir()) == []
 
 
+def test_stopped_while_it_is_filled(desk: Desk) -> None:
+    """A seed that takes an hour is not waited for: it is ended, and nothing of the rehearsal is left."""
+    desk.change("scripts: [seed.sql]", "seed: [sh, -c, 'touch begun; sleep 3600']")
+    process = subprocess.Popen(
+        desk.words("rehearse"), env=desk.environment, cwd=desk.directory,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    rehearsals = desk.home / "rehearsals"
+    wait_until(lambda: any(rehearsals.glob("*/template/seed/begun")) or process.poll() is not None, 60)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said.splitlines()[-1]) == (40, "interrupted: nothing of it is left")
+    assert desk.running() == []
+    assert list(rehearsals.iterdir()) == []
+
+
 def test_a_reason_to_go_unrehearsed(desk: Desk) -> None:
     """Without a rehearsal execute refuses; with a reason it goes, and the record of the run holds the reason."""
     assert desk.runbook("execute", "--yes").code == 30
