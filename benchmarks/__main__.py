@@ -118,17 +118,19 @@ def part_f() -> list[Line]:
     for text in predicting.rows(found):
         print(text, flush=True)
     lines = []
-    for what, name in (("do", "steps"), ("undo", "ways back")):
-        off, predicted, took = found.off(what)
+    for whats, name in ((("do", "look"), "steps"), (("undo",), "ways back")):
+        off, predicted, took = found.off(*whats)
         detail = f"{predicted:.1f} s predicted for all {name} together, {took:.1f} s taken"
         lines.append(
             Line(f"f  prediction of the {name} from 1 % (grown x{predicting.GROW}), off by", off, 0.3, "", detail)
         )
-    point = found.turn_back_predicted
-    detail = (
-        f"by outcome {found.turn_back_by_outcome:.0f} s, computed without measuring {found.turn_back_computed:.0f} s"
-    )
-    return [*lines, Line("f  turn-back point: seconds kept for the way back", point, None, "s", detail)]
+    point, outcome = found.turn_back_predicted, found.turn_back_by_outcome
+    detail = f"{point:.0f} s kept for the way back, by outcome {outcome:.0f} s, computed without measuring"
+    detail += f" {found.turn_back_computed:.0f} s"
+    lines.append(Line("f  turn-back point that follows from it, off by", abs(point / outcome - 1), 0.3, "", detail))
+    enough, of_all = found.granted()
+    detail = f"{enough} of {of_all} steps and ways back took no longer than granted"
+    return [*lines, Line("f  granted enough", enough / of_all, None, "", detail)]
 
 
 PARTS: dict[str, Callable[[], list[Line]]] = {

@@ -51,11 +51,15 @@ class Found:
     turn_back_by_outcome: float
     turn_back_computed: float
 
-    def off(self, what: str) -> tuple[float, float, float]:
+    def off(self, *whats: str) -> tuple[float, float, float]:
         """How far the sum of what was predicted is off, in ratio; the two sums in seconds."""
-        of_it = [one for one in self.compared if one.what == what]
+        of_it = [one for one in self.compared if one.what in whats]
         predicted, took = sum(one.predicted for one in of_it), sum(one.took for one in of_it)
         return abs(predicted / took - 1), predicted, took
+
+    def granted(self) -> tuple[int, int]:
+        """How many steps and ways back took no longer than they would have been granted, of how many."""
+        return sum(one.took <= one.granted for one in self.compared), len(self.compared)
 
 
 def compared() -> Found:

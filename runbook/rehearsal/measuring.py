@@ -55,7 +55,7 @@ def measured(forward: Home, back: Home) -> dict[str, Any]:
     """For the record of the rehearsal: seconds of each step and of its way back, by step, with the sizes of databases
     in bytes and what the machine is."""
     view, _ = _run(forward)
-    steps = by_step((*durations(forward), *durations(back)))
+    steps = by_step(durations(forward), durations(back))
     return {"steps": steps, "sizes": dict(view.opening["sizes"]), "machine": machine()}
 
 

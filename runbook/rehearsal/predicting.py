@@ -11,7 +11,7 @@ from runbook.home import Home
 from runbook.plan.compile import Expected
 from runbook.plan.models import Plan
 from runbook.rehearsal.certificate import records
-from runbook.rehearsal.scaling import Point, Prediction, predict
+from runbook.rehearsal.scaling import Point, Prediction, load, predict
 from runbook.rehearsal.taking import Reader, finished
 from runbook.step import Budget, Sizes, Step
 
@@ -40,7 +40,7 @@ class Measured:
         for identity, took in self.steps.items():
             name, _, key = identity.partition("[")
             if name == kind and f"{what}_s" in took:
-                yield Point(_bytes(self.sizes, key.removesuffix("]") or None), took[f"{what}_s"])
+                yield Point(identity, _load(self.sizes, key.removesuffix("]") or None), took[f"{what}_s"])
 
 
 class Experience:
@@ -61,7 +61,7 @@ class Experience:
         found = done or looked
         if found is None:
             return None
-        about = f"sizes: {found.sizes}, error up to {max(found.error, undo.error if undo else 0.0):.0%}"
+        about = f"loads: {found.loads}, error up to {max(found.error, undo.error if undo else 0.0):.0%}"
         if undo is None and computed.undo:
             about += ", way back computed"
         stand_in = any(one.stand_in for one in self._measured)
@@ -75,7 +75,8 @@ class Experience:
         points = [point for one in self._measured for point in one.points(step.name, what)]
         if not points:
             return None
-        return predict(points, _bytes(sizes, step.key), grows=_grows(step, what, self._measured[0].sizes))
+        grows = _grows(step, what, self._measured[0].sizes)
+        return predict(points, step.id, _load(sizes, step.key), grows=grows)
 
     def _whose(self, step: Step, what: str) -> str:
         newest = {
@@ -121,5 +122,8 @@ def _of(budget: Budget, what: str) -> float:
     return budget.undo if what == "undo" else budget.do
 
 
-def _bytes(sizes: Sizes, database: str | None) -> int:
-    return int(sizes.gib(database) * 2**30)
+def _load(sizes: Sizes, database: str | None) -> int:
+    """A step that is about no database goes through all of them."""
+    if database is None:
+        return sum(sizes.used.values())
+    return load(sizes.used.get(database.lower(), 0), sizes.used.values())

@@ -1,46 +1,54 @@
 """From what a rehearsal took to what the real system will take: the model, and how far it may be off.
 
-A step whose computed budget does not depend on sizes takes as long as it took. For the others, the steps of one kind
-on databases of several sizes give a line: seconds = fixed + seconds per byte, both at least zero, by least squares.
-Where all rehearsed databases are of one size the two cannot be told apart: up, the whole is taken to grow with the
-size; down, not to shrink at all. Both are on the safe side.
+A step whose computed budget does not depend on sizes takes as long as it took. For the others counts the *load*:
+steps of one kind are at work on all databases at the same time and share the server, so until one of them is over, as
+much of every other database was gone through as it has itself, or all of that one: the sum of min(own size, its size).
 
-The error is how far the worst rehearsed point lies above the line, in ratio, plus ``PER_DOUBLING`` for each time that
-the real size is twice the largest rehearsed one. A budget is the prediction with its error, and a bit for what the
+Seconds are a line of the load, fixed + seconds per byte, both at least zero, by least squares. A step that was
+measured under several loads (``--grow``, several rehearsals, real runs) has a line of its own; as that rests on
+little, it rises by the mean of its own slope and that of its kind. The others follow the line through their kind.
+
+Where all was measured under one load the two parts cannot be told apart: up, the whole is taken to grow with the load;
+down, not to shrink at all. Both are on the safe side.
+
+The error is how far the worst measured point lies above the line, in ratio, plus ``PER_DOUBLING`` for each time that
+the real load is twice the largest measured one. A budget is the prediction with its error, and a bit for what the
 machine does besides.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import mean
 
 PER_DOUBLING = 0.03
-"""Ratio added to the error for each doubling beyond the largest rehearsed size."""
+"""Ratio added to the error for each doubling beyond the largest measured load."""
 UNKNOWN = 0.25
-"""Ratio: the error of a line through one size, which nothing supports."""
+"""Ratio: the error of a line through one load, which nothing supports."""
 BESIDES = 1.0
 """Seconds: whatever is not about the data (a connection, a poll)."""
-SAME_SIZE = 0.02
-"""Ratio within which two sizes count as one."""
+SAME = 0.02
+"""Ratio within which two loads count as one."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """One thing that was done: ``size`` in bytes."""
+    """One thing that was done: ``load`` in bytes."""
 
-    size: int
+    step: str
+    load: int
     seconds: float
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """``seconds`` as expected; ``error`` in ratio; ``sizes``: how many sizes speak for it."""
+    """``seconds`` as expected; ``error`` in ratio; ``loads``: how many of them speak for it."""
 
     seconds: float
     error: float
-    sizes: int
+    loads: int
 
     @property
     def budget(self) -> float:
@@ -50,68 +58,113 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Line:
-    """``fixed`` in seconds, ``per_byte`` in seconds."""
+    """``fixed`` in seconds, ``per_byte`` in seconds for each byte of load."""
 
     fixed: float
     per_byte: float
 
-    def at(self, size: float) -> float:
+    def at(self, load: float) -> float:
         """Seconds."""
-        return self.fixed + self.per_byte * size
+        return self.fixed + self.per_byte * load
 
 
-def predict(points: Sequence[Point], size: int, *, grows: bool) -> Prediction:
-    """How long it will take for so many bytes. ValueError without a point."""
+def load(own: int, of_all: Iterable[int]) -> int:
+    """Of a step on a database of ``own`` bytes, when steps on all of these are at work."""
+    return sum(min(own, size) for size in of_all)
+
+
+def predict(points: Sequence[Point], step: str, load: int, *, grows: bool) -> Prediction:
+    """How long a step will take under that load, in bytes, by what it and others of its kind took. ValueError without a
+    point."""
     if not points:
         raise ValueError("nothing was measured")
+    loads = distinct(point.load for point in points)
     if not grows:
-        longest = max(point.seconds for point in points)
-        usual = sum(point.seconds for point in points) / len(points)
-        return Prediction(usual, longest / usual - 1 if usual else 0.0, 1)
-    sizes = distinct(points)
-    if len(sizes) == 1:
-        return _from_one(points, sizes[0], size)
-    line = fit(points)
-    largest = max(sizes)
-    doublings = max(0.0, math.log2(size / largest)) if size and largest else 0.0
-    return Prediction(line.at(size), _spread(points, line) + PER_DOUBLING * doublings, len(sizes))
+        return _as_ever(points)
+    if len(loads) == 1:
+        return _from_one(points, loads[0], load)
+    kind = _Kind(points)
+    said = [(point.seconds, kind.at(point.step, point.load)) for point in points]
+    over = max((seconds / line - 1 for seconds, line in said if line > 0), default=0.0)
+    largest = max(loads)
+    doublings = max(0.0, math.log2(load / largest)) if load and largest else 0.0
+    return Prediction(kind.at(step, load), max(0.0, over) + PER_DOUBLING * doublings, len(loads))
 
 
-def distinct(points: Sequence[Point]) -> list[int]:
-    """The sizes that were rehearsed, those that are nearly the same counted once."""
+class _Kind:
+    """Steps of one kind, measured under several loads."""
+
+    def __init__(self, points: Sequence[Point]) -> None:
+        by_step: dict[str, list[Point]] = {}
+        for point in points:
+            by_step.setdefault(point.step, []).append(point)
+        several = {
+            step: of_it for step, of_it in by_step.items() if len(distinct(point.load for point in of_it)) > 1
+        }  # fmt: skip
+        slopes = {step: slope(of_it) for step, of_it in several.items()}
+        usual = max(0.0, mean(slopes.values())) if slopes else 0.0
+        self._own = {step: through(of_it, max(0.0, (slopes[step] + usual) / 2)) for step, of_it in several.items()}
+        self._line = fit(points)
+
+    def at(self, step: str, load: int) -> float:
+        """Seconds."""
+        return self._own.get(step, self._line).at(load)
+
+
+def distinct(loads: Iterable[int]) -> list[int]:
+    """Those that were measured, the ones that are nearly the same counted once."""
     found: list[int] = []
-    for size in sorted({point.size for point in points}):
-        if not found or size > found[-1] * (1 + SAME_SIZE):
+    for size in sorted(set(loads)):
+        if not found or size > found[-1] * (1 + SAME):
             found.append(size)
     return found
 
 
 def fit(points: Sequence[Point]) -> Line:
     """The line with the least squares of relative errors, neither part of it below zero."""
-    weights = [1 / max(point.seconds, 0.001) ** 2 for point in points]
-    total = sum(weights)
-    x = sum(w * p.size for w, p in zip(weights, points, strict=True)) / total
-    y = sum(w * p.seconds for w, p in zip(weights, points, strict=True)) / total
-    square = sum(w * (p.size - x) ** 2 for w, p in zip(weights, points, strict=True))
-    cross = sum(w * (p.size - x) * (p.seconds - y) for w, p in zip(weights, points, strict=True))
-    per_byte = max(0.0, cross / square) if square else 0.0
-    fixed = y - per_byte * x
-    if fixed >= 0:
+    return through(points, max(0.0, slope(points)))
+
+
+def slope(points: Sequence[Point]) -> float:
+    """Seconds per byte of the line with the least squares of relative errors; zero where all loads are the same."""
+    weights, (x, y) = _weights(points), _middle(points)
+    square = sum(w * (point.load - x) ** 2 for w, point in zip(weights, points, strict=True))
+    cross = sum(w * (point.load - x) * (point.seconds - y) for w, point in zip(weights, points, strict=True))
+    return cross / square if square else 0.0
+
+
+def through(points: Sequence[Point], per_byte: float) -> Line:
+    """The line of that slope through the middle of the points; where it would begin below zero, the one that begins at
+    zero and comes nearest to them."""
+    x, y = _middle(points)
+    if (fixed := y - per_byte * x) >= 0:
         return Line(fixed, per_byte)
-    through = sum(w * p.size * p.seconds for w, p in zip(weights, points, strict=True))
-    return Line(0.0, through / sum(w * p.size**2 for w, p in zip(weights, points, strict=True)))
+    weighted = list(zip(_weights(points), points, strict=True))
+    together = sum(w * point.load * point.seconds for w, point in weighted)
+    return Line(0.0, together / sum(w * point.load**2 for w, point in weighted))
 
 
-def _from_one(points: Sequence[Point], rehearsed: int, size: int) -> Prediction:
-    usual = sum(point.seconds for point in points) / len(points)
+def _weights(points: Sequence[Point]) -> list[float]:
+    return [1 / max(point.seconds, 0.001) ** 2 for point in points]
+
+
+def _middle(points: Sequence[Point]) -> tuple[float, float]:
+    weights = _weights(points)
+    return (
+        sum(w * point.load for w, point in zip(weights, points, strict=True)) / sum(weights),
+        sum(w * point.seconds for w, point in zip(weights, points, strict=True)) / sum(weights),
+    )
+
+
+def _as_ever(points: Sequence[Point]) -> Prediction:
     longest = max(point.seconds for point in points)
-    if size <= rehearsed * (1 + SAME_SIZE):
-        return Prediction(usual, longest / usual - 1 if usual else 0.0, 1)
-    times = size / rehearsed if rehearsed else 1.0
-    return Prediction(usual * times, UNKNOWN + PER_DOUBLING * math.log2(times) if times > 1 else UNKNOWN, 1)
+    usual = mean(point.seconds for point in points)
+    return Prediction(usual, longest / usual - 1 if usual else 0.0, 1)
 
 
-def _spread(points: Sequence[Point], line: Line) -> float:
-    """How far the worst point lies above the line."""
-    over = (point.seconds / line.at(point.size) - 1 for point in points if line.at(point.size) > 0)
-    return max(0.0, max(over, default=0.0))
+def _from_one(points: Sequence[Point], measured: int, load: int) -> Prediction:
+    found = _as_ever(points)
+    if load <= measured * (1 + SAME):
+        return found
+    times = load / measured if measured else 1.0
+    return Prediction(found.seconds * times, UNKNOWN + PER_DOUBLING * math.log2(times) if times > 1 else UNKNOWN, 1)

@@ -66,12 +66,20 @@ def paired(view: RunView, rows: Iterable[Row]) -> Iterator[Took]:
             yield Took(row.step, ENDS[kind], round((at - since).total_seconds(), 3), budget)
 
 
-def by_step(found: Iterable[Took]) -> dict[str, dict[str, float]]:
-    """The first time a step was done, and its way back."""
+def by_step(*nights: Iterable[Took]) -> dict[str, dict[str, float]]:
+    """What a step took the first time that it was done in each night, and its way back: seconds, the mean of the
+    nights. Where it did something in one, those that found nothing to do do not count."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for night in nights:
+        seen = set[tuple[str, bool]]()
+        for took in night:
+            if (took.step, took.what == "undo") not in seen:
+                seen.add((took.step, took.what == "undo"))
+                found.setdefault((took.step, took.what), []).append(took.seconds)
     steps: dict[str, dict[str, float]] = {}
-    for took in found:
-        if took.what == "undo" or not {"do_s", "look_s"} & steps.get(took.step, {}).keys():
-            steps.setdefault(took.step, {})[f"{took.what}_s"] = took.seconds
+    for (step, what), seconds in found.items():
+        if what != "look" or (step, "do") not in found:
+            steps.setdefault(step, {})[f"{what}_s"] = round(sum(seconds) / len(seconds), 3)
     return steps
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from rollback.upgrade.seed_restore import DropRestored, restored_here
 from runbook.api import (
+    PROOF_MIB_S,
     RESTORE_MIB_S,
     Apply,
     BackupHeader,
@@ -34,6 +35,9 @@ from runbook.api import (
     source_of,
     target_of,
 )
+
+DROP = 1.5
+"""Seconds to get everybody out and drop it; before, it is compared with the reference, so that no write is lost."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class SeedRestore(WitnessedStep):
         return (target_of(self.plan),)
 
     def budget(self, sizes: Sizes) -> Budget:
-        return Budget(seconds(sizes, self.key, RESTORE_MIB_S), 2.0)
+        return Budget(seconds(sizes, self.key, RESTORE_MIB_S), DROP + seconds(sizes, self.key, PROOF_MIB_S))
 
     def preview(self, server: Callable[[str], SqlServer]) -> None:
         target = target_of(self.plan)

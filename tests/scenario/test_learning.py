@@ -35,7 +35,7 @@ def test_a_finished_run_is_known(tmp_path: Path) -> None:
     assert done
     for identity, seconds in done.items():
         assert seconds <= found[identity].do_budget
-        assert found[identity].source.startswith(f"run {night.view.ended_at:%Y-%m-%d}, 3 days old (sizes: ")
+        assert found[identity].source.startswith(f"run {night.view.ended_at:%Y-%m-%d}, 3 days old (loads: ")
     looked = {identity for identity, what in took["steps"].items() if "look_s" in what}
     assert looked
     assert all(found[identity].do_budget >= computed[identity].do_budget for identity in looked)

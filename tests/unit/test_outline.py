@@ -20,9 +20,9 @@ def test_whose_each_figure_is(capsys: pytest.CaptureFixture[str]) -> None:
     steps = [
         step("a", "computed"),
         step("b", "stated"),
-        step("c", "rehearsed 2026-11-20, 2 days old (sizes: 2, error up to 5%)"),
-        step("d", "rehearsed 2026-11-20, 2 days old (sizes: 1, error up to 31%, way back computed)"),
-        step("e", "rehearsed 2026-11-20, 2 days old; run 2026-11-22, today (sizes: 4, error up to 7%)"),
+        step("c", "rehearsed 2026-11-20, 2 days old (loads: 2, error up to 5%)"),
+        step("d", "rehearsed 2026-11-20, 2 days old (loads: 1, error up to 31%, way back computed)"),
+        step("e", "rehearsed 2026-11-20, 2 days old; run 2026-11-22, today (loads: 4, error up to 7%)"),
     ]
     numbers = dict.fromkeys(("forward_s", "way_back_s", "reserve_s", "window_s", "turn_back_after_s"), 1.0)
     data = {"plan": "p", "strategy": "scripts", "steps": steps, "sizes_unknown": "", "fits": True, **numbers}

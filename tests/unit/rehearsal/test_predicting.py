@@ -22,8 +22,8 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MIB = 2**20
 TWO = "databases: [{name: Contacts}, {name: Archive}]\n"
 STEPS = {
-    "seed-backup[Contacts]": {"do_s": 1.0 + 0.02 * 10, "undo_s": 0.1},
-    "seed-backup[Archive]": {"do_s": 1.0 + 0.02 * 100, "undo_s": 0.1},
+    "seed-backup[Contacts]": {"do_s": 1.0 + 0.02 * 20, "undo_s": 0.1},
+    "seed-backup[Archive]": {"do_s": 1.0 + 0.02 * 110, "undo_s": 0.1},
     "close-gate": {"do_s": 0.4, "undo_s": 0.3},
 }
 
@@ -50,11 +50,11 @@ def node(plan: Plan, home: Home, step: str, gib: float = 1.0) -> Node:
 
 
 def test_a_rehearsal_is_scaled_to_the_real_size(home: Home, tmp_path: Path) -> None:
-    """1 s and 20 ms a MiB: 21.5 s for a GiB, with the error and a bit; and it says where that comes from."""
+    """1 s and 20 ms a MiB of load: 42 s for two GiB, with the error and a bit; and it says where that comes from."""
     rehearsed(home)
     found = node(two(tmp_path), home, "seed-backup[Contacts]")
-    assert 21.0 < found.do_budget < 26.0
-    assert found.source.startswith("rehearsed 2026-11-20, 2 days old (sizes: 2, error up to ")
+    assert 42.0 < found.do_budget < 51.0
+    assert found.source.startswith("rehearsed 2026-11-20, 2 days old (loads: 2, error up to ")
 
 
 def test_a_stand_in_makes_no_budget_smaller(home: Home, tmp_path: Path) -> None:
