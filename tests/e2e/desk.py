@@ -76,10 +76,10 @@ class Desk:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
-    def runbook(self, *arguments: str) -> Outcome:
+    def runbook(self, *arguments: str, timeout: float = 500) -> Outcome:
         done = subprocess.run(
             self.words(*arguments), env=self.environment, cwd=self.directory, capture_output=True, text=True,
-            timeout=500, check=False, stdin=subprocess.DEVNULL,
+            timeout=timeout, check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         assert "Traceback" not in done.stderr, done.stderr
         return Outcome(done.returncode, done.stdout, done.stderr)
