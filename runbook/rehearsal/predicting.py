@@ -51,7 +51,8 @@ class Experience:
 
     def expected(self, step: Step, sizes: Sizes) -> Expected | None:
         """See the protocol; None where nobody measured that step. Where it only looked, because there was nothing to
-        do, it is granted no less than what is computed, and so it is where the sandbox stood in for real servers."""
+        do, it is granted no less than what is computed; so it is where the sandbox stood in for real servers, and
+        where the databases are much larger than those that were measured."""
         computed, done, undo = (
             step.budget(sizes),
             self.predicted(step, "do", sizes),
@@ -65,10 +66,10 @@ class Experience:
         if undo is None and computed.undo:
             about += ", way back computed"
         stand_in = any(one.stand_in for one in self._measured)
-        least = Budget(computed.do if looked or stand_in else 0.0, computed.undo if stand_in else 0.0)
         whose = self._whose(step, "look" if looked else "do")
-        back = max(undo.budget, least.undo) if undo else None
-        return Expected(max(found.budget, least.do), back, f"{whose} ({about})")
+        do = max(found.budget, computed.do if looked or stand_in or found.far else 0.0)
+        back = max(undo.budget, computed.undo if stand_in or undo.far else 0.0) if undo else None
+        return Expected(do, back, f"{whose} ({about})")
 
     def predicted(self, step: Step, what: str, sizes: Sizes) -> Prediction | None:
         """What the model says; None where nobody measured that."""

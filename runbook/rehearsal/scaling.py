@@ -29,6 +29,8 @@ UNKNOWN = 0.25
 """Ratio: the error of a line through one load, which nothing supports."""
 BESIDES = 1.0
 """Seconds: whatever is not about the data (a connection, a poll)."""
+FAR = 10.0
+"""Times the largest measured load, beyond which no line is trusted alone."""
 SAME = 0.02
 """Ratio within which two loads count as one."""
 
@@ -44,11 +46,13 @@ class Point:
 
 @dataclass(frozen=True)
 class Prediction:
-    """``seconds`` as expected; ``error`` in ratio; ``loads``: how many of them speak for it."""
+    """``seconds`` as expected; ``error`` in ratio; ``loads``: how many of them speak for it; ``far``: none of
+    them comes near what is asked."""
 
     seconds: float
     error: float
     loads: int
+    far: bool = False
 
     @property
     def budget(self) -> float:
@@ -88,7 +92,9 @@ def predict(points: Sequence[Point], step: str, load: int, *, grows: bool) -> Pr
     over = max((seconds / line - 1 for seconds, line in said if line > 0), default=0.0)
     largest = max(loads)
     doublings = max(0.0, math.log2(load / largest)) if load and largest else 0.0
-    return Prediction(kind.at(step, load), max(0.0, over) + PER_DOUBLING * doublings, len(loads))
+    return Prediction(
+        kind.at(step, load), max(0.0, over) + PER_DOUBLING * doublings, len(loads), far=load > FAR * largest
+    )  # fmt: skip
 
 
 class _Kind:
@@ -167,4 +173,5 @@ def _from_one(points: Sequence[Point], measured: int, load: int) -> Prediction:
     if load <= measured * (1 + SAME):
         return found
     times = load / measured if measured else 1.0
-    return Prediction(found.seconds * times, UNKNOWN + PER_DOUBLING * math.log2(times) if times > 1 else UNKNOWN, 1)
+    error = UNKNOWN + PER_DOUBLING * math.log2(times) if times > 1 else UNKNOWN
+    return Prediction(found.seconds * times, error, 1, far=times > FAR)

@@ -69,6 +69,23 @@ def test_a_stand_in_makes_no_budget_smaller(home: Home, tmp_path: Path) -> None:
         assert found[step].undo_budget >= computed[step].undo_budget
 
 
+def test_much_larger_databases_are_granted_what_is_computed_at_least(home: Home, tmp_path: Path) -> None:
+    """A few MiB say nothing of a terabyte: their line may have no slope at all."""
+    flat = {step: {"do_s": 0.1, "undo_s": 0.1} for step in STEPS}
+    rehearsed(home, measured={"steps": flat, "sizes": {"contacts": 10 * MIB, "archive": 100 * MIB}})
+    plan = two(tmp_path)
+
+    def granted(gib: float) -> tuple[float, float]:
+        sizes = Sizes({"contacts": int(gib * 2**30), "archive": int(gib * 2**30)})
+        computed = compile_plan(plan, step_kinds(), sizes).graph["seed-backup[Contacts]"].do_budget
+        return node(plan, home, "seed-backup[Contacts]", gib).do_budget, computed
+
+    near, _ = granted(0.5)
+    assert near == pytest.approx(0.1, abs=1.2)
+    far, computed = granted(1000)
+    assert far == computed
+
+
 def test_what_does_not_depend_on_sizes_is_not_scaled(home: Home, tmp_path: Path) -> None:
     """A gate closes as fast with a terabyte behind it."""
     rehearsed(home)
