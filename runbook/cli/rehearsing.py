@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from runbook.cli.options import JSON, PLAN
-from runbook.errors import UsageError
+from runbook.errors import Refused, UsageError
 
 FAMILIES = ("fail", "hang", "kill", "data")
 SUMMARY = "GITHUB_STEP_SUMMARY"
@@ -71,9 +71,11 @@ def rehearse(
         click.echo(f"{rehearsing.clean(home, click.echo)} rehearsals taken away")
         return
     wish = rehearsing.Wish(on, only, _families(faults), accept_eula, grow or 0, jobs)
+    page = markdown or (Path(os.environ[SUMMARY]) if os.environ.get(SUMMARY) else None)
+    _refuse_unwritable(*(path for path in (junit, page) if path))
     report = _rehearsed(rehearsing.Rehearsal(home, plan, wish, say=_said, stop=Event()))
-    _write(report, junit, markdown)
     _show(report, as_json=as_json)
+    _write(report, junit, page)
     sys.exit(report.code)
 
 
@@ -113,15 +115,30 @@ def _rehearsed(rehearsal: Any) -> Any:
             signal.signal(number, handler)
 
 
-def _write(report: Any, junit: Path | None, markdown: Path | None) -> None:
+def _refuse_unwritable(*paths: Path) -> None:
+    """Before minutes are spent on what could not be written down."""
+    for path in paths:
+        try:
+            path.open("a", encoding="utf-8").close()
+        except OSError as error:
+            raise UsageError(
+                f"{path} cannot be written: {error.strerror}", hint="Name a file in a directory that is there."
+            ) from error
+
+
+def _write(report: Any, junit: Path | None, page: Path | None) -> None:
     from runbook.rehearsal import reports
 
-    if junit:
-        junit.write_bytes(reports.junit(report))
-    page = markdown or (Path(os.environ[SUMMARY]) if os.environ.get(SUMMARY) else None)
-    if page:
-        with page.open("a", encoding="utf-8") as file:
-            file.write(reports.markdown(report))
+    try:
+        if junit:
+            junit.write_bytes(reports.junit(report))
+        if page:
+            with page.open("a", encoding="utf-8") as file:
+                file.write(reports.markdown(report))
+    except OSError as error:
+        raise Refused(
+            f"the result is not written: {error}", hint="What is shown above holds; the file does not."
+        ) from error
 
 
 def _show(report: Any, *, as_json: bool) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 from runbook.adapters.clock import SystemClock
 from runbook.adapters.sqlserver import picture
 from runbook.app import build_executor
-from runbook.errors import Refused, UsageError
+from runbook.errors import Refused
 from runbook.home import Home
 from runbook.plan.fingerprint import fingerprint
 from runbook.plan.load import load_plan
@@ -241,11 +241,7 @@ class Rehearsal:
         """``effects``: steps that have something to do, so that it can go wrong in the middle."""
         moved = [self._plan.databases[0].name] if self._plan.strategy == "side-by-side" else []
         every = scenarios(self._compiled.graph, effects, self._plan.on_loss, moved)
-        found = chosen(every, self.wish.only, self.wish.faults)
-        if not found:
-            names = ", ".join(one.name for one in every)
-            raise UsageError("no scenario is called so", hint=f"There are: {names}.")
-        return found
+        return chosen(every, self.wish.only, self.wish.faults)
 
     # --- the nights --------------------------------------------------------------------------------------------
 

@@ -7,13 +7,15 @@ anything is touched, before the pivot, or after it.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
+from runbook.errors import UsageError
 from runbook.graph import Graph, Node
 from runbook.plan.compile import up_to_pivot
+from runbook.plan.findings import nearest
 from runbook.plan.models import OnLoss
 from runbook.policy import PREFLIGHT
 
@@ -86,14 +88,32 @@ def scenarios(graph: Graph, effects: Collection[str], on_loss: OnLoss, databases
     ]
 
 
-def chosen(found: Iterable[Scenario], only: Collection[str], faults: Collection[str]) -> list[Scenario]:
-    """Those that ``--only`` (names, or patterns of them) and ``--faults`` (families) leave."""
-    return [
+def chosen(found: Collection[Scenario], only: Collection[str], faults: Collection[str]) -> list[Scenario]:
+    """Those that ``--only`` (names, or patterns of them) and ``--faults`` (families) leave. UsageError for a pattern
+    that no name fits: whoever wrote it would take for rehearsed what is not, and where nothing is left."""
+    for pattern in only:
+        if not any(_fits(one.name, pattern) for one in found):
+            raise UsageError(f"no scenario is called {pattern!r}", hint=_meant(pattern, [one.name for one in found]))
+    left = [
         one
         for one in found
-        if (not only or any(fnmatchcase(one.name, pattern) for pattern in only))
+        if (not only or any(_fits(one.name, pattern) for pattern in only))
         and (one.family is Family.NIGHT or one.family in faults)
     ]
+    if not left:
+        raise UsageError("--faults leaves nothing of --only", hint="Name the sort of fault that --only means, or none.")
+    return left
+
+
+def _fits(name: str, pattern: str) -> bool:
+    return fnmatchcase(name, pattern.replace("[", "[[]"))  # names have brackets: fail:seed-backup[Contacts]
+
+
+def _meant(pattern: str, names: Sequence[str]) -> str:
+    if meant := nearest(pattern, names):
+        return f"Did you mean {meant}?"
+    sorts = {name.partition(":")[0]: name for name in reversed(names)}
+    return f"There are {', '.join(reversed(sorts.values()))} and more; patterns such as 'fail:check-*' take several."
 
 
 def mixed(found: Collection[Scenario]) -> list[Scenario]:

@@ -64,6 +64,16 @@ def test_a_rehearsal_that_is_right(desk: Desk, tmp_path: Path) -> None:
     assert "in part only" in refused.err
 
 
+def test_a_result_that_cannot_be_written(desk: Desk, tmp_path: Path) -> None:
+    """Said before anything is started, not after all of it was played."""
+    done = desk.runbook("rehearse", "--junit", str(tmp_path / "none" / "junit.xml"))
+    assert done.code == 2
+    error, hint = done.err.strip().splitlines()
+    assert error.endswith("none/junit.xml cannot be written: No such file or directory")
+    assert hint == "HINT: Name a file in a directory that is there."
+    assert not desk.home.exists()
+
+
 def test_more_rows(desk: Desk) -> None:
     """Both nights once more with a table grown: what was measured then, and for which sizes, is kept beside the rest,
     and plan computes with both."""

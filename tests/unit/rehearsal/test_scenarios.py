@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from runbook import failpoints
+from runbook.errors import UsageError
 from runbook.graph import Graph, Limits, Node
 from runbook.rehearsal.scenarios import BACK, FAULTS, FORWARD, Ending, Family, Scenario, chosen, scenarios
 
@@ -91,3 +94,24 @@ def test_choosing() -> None:
     assert names == [BACK, "fail:open-gate"]
     assert [one.name for one in chosen(every, [], [])] == [FORWARD, BACK]
     assert {one.family for one in chosen(every, [], ["kill"])} == {Family.NIGHT, Family.KILL}
+    assert [one.name for one in chosen(every, ["fail:cut-database[A;b=c]"], ["fail"])] == ["fail:cut-database[A;b=c]"]
+
+
+@pytest.mark.parametrize(
+    ("only", "faults", "error", "hint"),
+    [
+        (["back", "fail:opengate"], ["fail"], "no scenario is called 'fail:opengate'", "Did you mean fail:open-gate?"),
+        (
+            ["xyz"],
+            ["fail"],
+            "no scenario is called 'xyz'",
+            "There are forward, back, hang:check-space, fail:check-space, kill:preflight",
+        ),
+        (["fail:*"], [], "--faults leaves nothing of --only", "Name the sort of fault that --only means"),
+    ],
+)
+def test_a_name_that_is_none_is_refused(only: list[str], faults: list[str], error: str, hint: str) -> None:
+    """Also beside others that are some: nobody is to take for rehearsed what was never played."""
+    with pytest.raises(UsageError, match=re.escape(error)) as found:
+        chosen(list(listed().values()), only, faults)
+    assert found.value.hint.startswith(hint)
