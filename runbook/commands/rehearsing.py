@@ -25,11 +25,12 @@ from runbook.plan.fingerprint import fingerprint
 from runbook.plan.load import load_plan
 from runbook.plan.models import Plan, Server
 from runbook.rehearsal import certificate, commands, measuring
+from runbook.rehearsal.clearing import PROVIDERS, clear
 from runbook.rehearsal.judging import Measure, Verdict, judge, not_played
 from runbook.rehearsal.nights import Night, NotPlayed, OwnServer, Stage, Stopped
 from runbook.rehearsal.oncontainer import OnContainer, Shape
-from runbook.rehearsal.onsandbox import OnSandbox, server_name
-from runbook.rehearsal.place import Place, left_behind, refuse_inside, root_of
+from runbook.rehearsal.onsandbox import server_name
+from runbook.rehearsal.place import Place, refuse_inside
 from runbook.rehearsal.providing import Made, Provider, Wanted
 from runbook.rehearsal.reaper import reaping
 from runbook.rehearsal.reports import Report
@@ -38,8 +39,6 @@ from runbook.rehearsal.scenarios import BACK, FAULTS, FORWARD, Ending, Family, S
 from runbook.rehearsal.starting import Preloaded
 from runbook.step import Sizes
 
-PROVIDERS: Mapping[str, Callable[[], Provider]] = {"sandbox": OnSandbox, "container": OnContainer}
-"""As they are where nothing is started any more."""
 SHORT_RESERVE = 5.0
 """Seconds of reserve that a short window has at least; see Window.reserve_for."""
 NO_PORT = 1
@@ -360,38 +359,3 @@ def _address(host: str, port: int) -> tuple[str, int]:
 def _home(place: Place, name: str) -> Home:
     directory = place.night(name) / "home"
     return Home(directory, f"sqlite:///{directory / 'journal.db'}")
-
-
-def clear(home: Home, say: Callable[[str], None]) -> int:
-    """Take away what rehearsals left whose process is gone; returns how many that were. What cannot be taken away now
-    (no engine answers) is left for the next time, and said."""
-    found = [place for place in left_behind(home) if (place.directory / "rehearse.lock").exists()]
-    return sum(_cleaned(place, say, "what is left of rehearsal {} is taken away") for place in found)
-
-
-def _cleaned(place: Place, say: Callable[[str], None], done: str) -> bool:
-    identity = place.directory.name
-    try:
-        place.clean(PROVIDERS[place.on]())
-    except Refused as error:
-        say(f"what is left of rehearsal {identity} cannot be taken away now: {error.message}")
-        return False
-    say(done.format(identity))
-    return True
-
-
-def clean(home: Home, say: Callable[[str], None]) -> int:
-    """``runbook rehearse --clean``: also the evidence of those that went wrong. Returns how many there were."""
-    found = [place for place in left_behind(home) if _cleaned(place, say, "rehearsal {} is gone")]
-    for place in found:
-        shutil.rmtree(place.directory, ignore_errors=True)
-    return len(found) + sum(_forgotten(home, make(), say) for make in PROVIDERS.values())
-
-
-def _forgotten(home: Home, provider: Provider, say: Callable[[str], None]) -> int:
-    """What carries the name of a rehearsal of this home whose very directory is gone."""
-    found = [path for path in sorted(provider.left(root_of(home).resolve())) if not path.exists()]
-    for path in found:
-        provider.remove(path)
-        say(f"rehearsal {path.name} is gone")
-    return len(found)

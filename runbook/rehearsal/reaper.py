@@ -46,7 +46,7 @@ def main(directory: Path) -> int:
     sys.stdin.buffer.read()
     place = Place(directory)
     if directory.is_dir() and not place.is_in_use:
-        from runbook.commands.rehearsing import PROVIDERS  # noqa: PLC0415 - only when there is something to do
+        from runbook.rehearsal.clearing import PROVIDERS  # noqa: PLC0415 - only when there is something to do
 
         made = PROVIDERS[place.on]()
         place.clean(made)
