@@ -335,6 +335,11 @@ class Rehearsal:
                 opened.place.keep(directory)
             yield verdict, night
 
+    @property
+    def room(self) -> int:
+        """How many nights may stand at a time."""
+        return self._most
+
     def back(self) -> Scenario:
         """The night with the way back, as it is made from the plan; once the one forward was played."""
         return next(one for one in scenarios(self._compiled.graph, (), self._plan.on_loss, ()) if one.name == BACK)
