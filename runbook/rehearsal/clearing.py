@@ -19,7 +19,7 @@ PROVIDERS: Mapping[str, Callable[[], Provider]] = {"sandbox": OnSandbox, "contai
 def clear(home: Home, say: Callable[[str], None]) -> int:
     """Take away what rehearsals left whose process is gone; returns how many that were. What cannot be taken away now
     (no engine answers) is left for the next time, and said."""
-    found = [place for place in left_behind(home) if (place.directory / "rehearse.lock").exists()]
+    found = [place for place in left_behind(home) if not place.is_cleaned]
     return sum(_cleaned(place, say, "what is left of rehearsal {} is taken away") for place in found)
 
 

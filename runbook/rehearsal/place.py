@@ -25,7 +25,9 @@ VARIABLE = "RUNBOOK_REHEARSAL"
 EVIDENCE = "evidence"
 ON = "on"
 """File that names what its servers are: sandbox or container."""
-KEPT = frozenset({EVIDENCE})
+LOCK = "rehearse.lock"
+"""File that is there as long as there is more to take away than evidence."""
+KEPT = frozenset({EVIDENCE, LOCK})
 NIGHTS, TEMPLATE = "nights", "template"
 END_SECONDS, POLL = 10.0, 0.05
 
@@ -35,7 +37,7 @@ class Place:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._lock = Held(directory / "rehearse.lock")
+        self._lock = Held(directory / LOCK)
 
     @classmethod
     def new(cls, home: Home, identity: str, on: str) -> Place:
@@ -63,6 +65,15 @@ class Place:
         """Somebody rehearses there now, or is about to."""
         with _one_looks(self.directory.parent):
             return self._lock.is_taken()
+
+    @property
+    def is_cleaned(self) -> bool:
+        """Nothing of it is there, or nothing but evidence."""
+        return not (self.directory / LOCK).exists()
+
+    def free(self) -> None:
+        """Nobody rehearses there any more."""
+        self._lock.free()
 
     @property
     def template(self) -> Path:
@@ -96,12 +107,17 @@ class Place:
             provider.discard(home)
         provider.remove(self.directory)
         end_processes(self.directory)
-        kept = (self.directory / EVIDENCE).is_dir()
-        for path in self.directory.iterdir() if kept else ():
+        for path in self._there():
             if path.name not in KEPT:
                 shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-        if not kept:
+        (self.directory / LOCK).unlink(missing_ok=True)
+        if not (self.directory / EVIDENCE).is_dir():
             shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _there(self) -> list[Path]:
+        with suppress(FileNotFoundError):  # somebody else takes it away at this moment
+            return list(self.directory.iterdir())
+        return []
 
 
 @contextmanager
