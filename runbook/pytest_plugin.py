@@ -73,8 +73,11 @@ def sqlserver_new(_runbook_nights: Nights) -> Iterator[System]:
 
 
 @pytest.fixture(scope="session")
-def sqlserver_old(_runbook_nights: Nights, sqlserver_new: System) -> Iterator[System]:  # noqa: ARG001 - played first
+def sqlserver_old(_runbook_nights: Nights, request: pytest.FixtureRequest) -> Iterator[System]:
     """The old server after the way back at the last moment. Fails when the night ended otherwise."""
+    with _failing():
+        _runbook_nights.refuse_both()
+    request.getfixturevalue("sqlserver_new")  # it is played first, and stands on
     with _failing(), _runbook_nights.reverted() as system:
         yield system
 

@@ -1,8 +1,9 @@
 """``python -m runbook.cli.preloaded``: this program, loaded once and forked for each line of standard input.
 
 A line is a JSON object: ``words`` of the command line, ``directory``, ``environment`` and ``out``, the file that gets
-what it says. Told on standard output, a line each: ``{"pid": n}`` in the order of the requests, and ``{"pid": n,
-"code": c}`` when one has ended, below zero for a signal. Ends with its standard input; what it started goes on.
+what it says; or ``signal`` and ``pid``, for one that has not ended. Told on standard output, a line each:
+``{"pid": n}`` in the order of the requests, and ``{"pid": n, "code": c}`` when one has ended, below zero for a signal.
+Ends with its standard input; what it started goes on.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def serve() -> Mapping[str, Any] | None:
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    rest = b""
+    rest, running = b"", set[int]()
     with selectors.DefaultSelector() as heard:
         heard.register(0, selectors.EVENT_READ)
         heard.register(hear, selectors.EVENT_READ)
@@ -55,7 +56,7 @@ def serve() -> Mapping[str, Any] | None:
             ready = {key.fd for key, _ in heard.select()}
             if hear in ready:
                 os.read(hear, CHUNK)
-                _tell_ended()
+                _tell_ended(running)
             if 0 in ready:
                 chunk = os.read(0, CHUNK)
                 if not chunk:
@@ -63,12 +64,17 @@ def serve() -> Mapping[str, Any] | None:
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     request: Mapping[str, Any] = json.loads(line)
+                    if "signal" in request:
+                        if request["pid"] in running:  # whoever has ended keeps its number until it is out of there
+                            os.kill(request["pid"], request["signal"])
+                        continue
                     if not (pid := os.fork()):
                         return request
+                    running.add(pid)
                     _tell(pid=pid)
 
 
-def _tell_ended() -> None:
+def _tell_ended(running: set[int]) -> None:
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -76,6 +82,7 @@ def _tell_ended() -> None:
             return
         if not pid:
             return
+        running.remove(pid)
         _tell(pid=pid, code=os.waitstatus_to_exitcode(status))
 
 

@@ -65,11 +65,13 @@ def rehearse(
     on a proven setup; 20 a night needed a person, or ended neither old nor new; 30 it could not be rehearsed; 40 it was
     interrupted.
     """
+    if clean:
+        from runbook.rehearsal import clearing
+
+        click.echo(f"{clearing.clean(home, click.echo)} rehearsals taken away")
+        return
     from runbook.commands import rehearsing
 
-    if clean:
-        click.echo(f"{rehearsing.clean(home, click.echo)} rehearsals taken away")
-        return
     wish = rehearsing.Wish(on, only, _families(faults), accept_eula, grow or 0, jobs)
     page = markdown or (Path(os.environ[SUMMARY]) if os.environ.get(SUMMARY) else None)
     _refuse_unwritable(*(path for path in (junit, page) if path))

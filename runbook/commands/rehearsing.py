@@ -19,29 +19,30 @@ from typing import Any
 from runbook.adapters.clock import SystemClock
 from runbook.adapters.sqlserver import picture
 from runbook.app import build_executor
-from runbook.errors import Refused
+from runbook.errors import Refused, RunbookError
 from runbook.home import Home
-from runbook.plan.fingerprint import fingerprint
+from runbook.plan.fingerprint import Fingerprint, diff, fingerprint
 from runbook.plan.load import load_plan
 from runbook.plan.models import Plan, Server
 from runbook.rehearsal import certificate, commands, measuring
+from runbook.rehearsal.clearing import PROVIDERS, clear
 from runbook.rehearsal.judging import Measure, Verdict, judge, not_played
 from runbook.rehearsal.nights import Night, NotPlayed, OwnServer, Stage, Stopped
 from runbook.rehearsal.oncontainer import OnContainer, Shape
-from runbook.rehearsal.onsandbox import OnSandbox, server_name
-from runbook.rehearsal.place import Place, left_behind, refuse_inside, root_of
+from runbook.rehearsal.onsandbox import server_name
+from runbook.rehearsal.place import Place, refuse_inside
 from runbook.rehearsal.providing import Made, Provider, Wanted
 from runbook.rehearsal.reaper import reaping
-from runbook.rehearsal.reports import Report
+from runbook.rehearsal.reports import AS_IT_IS, Report
 from runbook.rehearsal.rewriting import Rewritten, rewrite
 from runbook.rehearsal.scenarios import BACK, FAULTS, FORWARD, Ending, Family, Scenario, chosen, mixed, scenarios
 from runbook.rehearsal.starting import Preloaded
 from runbook.step import Sizes
 
-PROVIDERS: Mapping[str, Callable[[], Provider]] = {"sandbox": OnSandbox, "container": OnContainer}
-"""As they are where nothing is started any more."""
 SHORT_RESERVE = 5.0
 """Seconds of reserve that a short window has at least; see Window.reserve_for."""
+PLAN = "plan"
+"""Directory of the plan's files beside the filled servers."""
 NO_PORT = 1
 """Where nothing answers: the plan is only compiled."""
 MOST_WAITING = 16
@@ -157,10 +158,23 @@ class Rehearsal:
         """Everything that is wanted. Refused when it cannot begin or the plan is refused; nothing is left running."""
         began, at, mark = self._clock.monotonic(), self._clock.now(), fingerprint(self._plan)
         with self.opened() as opened:
+            if changed := self._changed(mark):  # the nights' copies of its files were made by now
+                raise Refused(f"the plan was changed while throwaway servers were filled: {'; '.join(changed)}",
+                              hint=AS_IT_IS)  # fmt: skip
             every = [node.id for node in self._compiled.graph]
             listed = self._listed(every)  # a name that is none is found before anything is played
             self._total = 1 + sum(one.name != FORWARD for one in listed)
-            return self._report(opened, mark.digest, at, began)
+            report = replace(self._report(opened, mark.digest, at, began), changed=self._changed(mark))
+            if report.is_kept:
+                certificate.write(self.home, report.identity, report.to_json())
+            return report
+
+    def _changed(self, mark: Fingerprint) -> tuple[str, ...]:
+        """What is another one in the plan, or in the files it names, since that fingerprint was taken."""
+        try:
+            return tuple(diff(mark, fingerprint(load_plan(self.plan_path))))
+        except RunbookError as error:
+            return (error.message,)
 
     @contextmanager
     def opened(self) -> Iterator[Opened]:
@@ -176,7 +190,7 @@ class Rehearsal:
                 measure = Measure(self._plan.source, self._plan.target, names, before)
                 with closing(Preloaded(commands.environment(place.directory, place.template / "home"))) as starter:
                     stage = Stage(self._plan, self._text, self._provider, self._wanted, place.directory,
-                                  place.template, starter, self.stop, Semaphore(self._jobs),
+                                  place.template / PLAN, place.template, starter, self.stop, Semaphore(self._jobs),
                                   refuse_own=self._refuse_own)  # fmt: skip
                     yield Opened(place, stage, measure, tuple(dict.fromkeys(rewritten.not_rehearsed)))
             finally:
@@ -195,12 +209,10 @@ class Rehearsal:
         if self._plan.strategy == "scripts":
             left_out.append("wrong data after the upgrade: scripts change data, only the checks of the plan judge it")
         evidence = place.directory / "evidence"
-        report = Report(
+        return Report(
             place.directory.name, self._plan.name, digest, self.wish.on, at, self._clock.monotonic() - began,
             tuple(verdicts), tuple(left_out), self.wish.whole, measured, str(evidence) if evidence.is_dir() else "",
         )  # fmt: skip
-        certificate.write(self.home, report.identity, report.to_json())
-        return report
 
     def _seed(self, place: Place) -> tuple[Rewritten, Mapping[str, picture.Picture]]:
         """Fill the throwaway servers once; returns the plan of the rehearsal and what they hold before any night."""
@@ -227,7 +239,7 @@ class Rehearsal:
         return rewritten, before
 
     def _laid_out(self, place: Place, rewritten: Rewritten) -> Plan:
-        return load_plan(rewritten.write(place.template / "plan"))
+        return load_plan(rewritten.write(place.template / PLAN))
 
     def _refuse_unseeded(self, found: Collection[str]) -> None:
         missing = [one.name for one in self._plan.databases if one.name not in found]
@@ -319,6 +331,11 @@ class Rehearsal:
                 opened.place.keep(directory)
             yield verdict, night
 
+    @property
+    def room(self) -> int:
+        """How many nights may stand at a time."""
+        return self._most
+
     def back(self) -> Scenario:
         """The night with the way back, as it is made from the plan; once the one forward was played."""
         return next(one for one in scenarios(self._compiled.graph, (), self._plan.on_loss, ()) if one.name == BACK)
@@ -356,38 +373,3 @@ def _address(host: str, port: int) -> tuple[str, int]:
 def _home(place: Place, name: str) -> Home:
     directory = place.night(name) / "home"
     return Home(directory, f"sqlite:///{directory / 'journal.db'}")
-
-
-def clear(home: Home, say: Callable[[str], None]) -> int:
-    """Take away what rehearsals left whose process is gone; returns how many that were. What cannot be taken away now
-    (no engine answers) is left for the next time, and said."""
-    found = [place for place in left_behind(home) if (place.directory / "rehearse.lock").exists()]
-    return sum(_cleaned(place, say, "what is left of rehearsal {} is taken away") for place in found)
-
-
-def _cleaned(place: Place, say: Callable[[str], None], done: str) -> bool:
-    identity = place.directory.name
-    try:
-        place.clean(PROVIDERS[place.on]())
-    except Refused as error:
-        say(f"what is left of rehearsal {identity} cannot be taken away now: {error.message}")
-        return False
-    say(done.format(identity))
-    return True
-
-
-def clean(home: Home, say: Callable[[str], None]) -> int:
-    """``runbook rehearse --clean``: also the evidence of those that went wrong. Returns how many there were."""
-    found = [place for place in left_behind(home) if _cleaned(place, say, "rehearsal {} is gone")]
-    for place in found:
-        shutil.rmtree(place.directory, ignore_errors=True)
-    return len(found) + sum(_forgotten(home, make(), say) for make in PROVIDERS.values())
-
-
-def _forgotten(home: Home, provider: Provider, say: Callable[[str], None]) -> int:
-    """What carries the name of a rehearsal of this home whose very directory is gone."""
-    found = [path for path in sorted(provider.left(root_of(home).resolve())) if not path.exists()]
-    for path in found:
-        provider.remove(path)
-        say(f"rehearsal {path.name} is gone")
-    return len(found)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from runbook.plan.fingerprint import fingerprint
 from runbook.plan.models import Plan
 
 FORMAT = 1
+SKEW = timedelta(minutes=5)
+"""So far the clock of the machine that wrote a record may be ahead; what is dated later counts for nothing."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def certificates(home: Home) -> Iterator[Certificate]:
                 path,
                 data["plan"],
                 data["fingerprint"],
-                datetime.fromisoformat(data["at"]),
+                _instant(data["at"]),
                 data["on"],
                 data["right"],
                 data["whole"],
@@ -77,10 +79,23 @@ def records(home: Home, plan: str) -> Iterator[tuple[datetime, str, Mapping[str,
         with suppress(OSError, ValueError, KeyError, TypeError):
             data = json.loads(path.read_text(encoding="utf-8"))
             if data["plan"] == plan and data["measured"]:
-                at = datetime.fromisoformat(data["at"])
+                at = _instant(data["at"])
                 yield at, data["on"], data["measured"]
                 if data["measured"].get("grown"):
                     yield at, data["on"], data["measured"]["grown"]
+
+
+def _instant(text: str) -> datetime:
+    """ValueError for one that does not say of which zone it is."""
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise ValueError(text)
+    return found
+
+
+def is_fresh(at: datetime, now: datetime, age: timedelta) -> bool:
+    """Neither older than that nor from the future."""
+    return -SKEW <= now - at <= age
 
 
 def is_asked_for(plan: Plan) -> bool:
@@ -111,18 +126,31 @@ def finding(home: Home, plan: Plan, unrehearsed: str | None, now: datetime) -> s
 
 def _missing(home: Home, plan: Plan, now: datetime) -> tuple[str, Certificate | None]:
     """The certificate that counts, or why there is none."""
-    digest, age = fingerprint(plan).digest, plan.rehearsal.max_age
+    digest = fingerprint(plan).digest
     of_plan = [one for one in certificates(home) if one.plan == plan.name]
     if not of_plan:
         return f"the plan {plan.name} was never rehearsed here", None
     same = [one for one in of_plan if one.fingerprint == digest]
     if not same:
         return f"the plan {plan.name} was changed since it was rehearsed at {of_plan[0].at:%Y-%m-%d %H:%M} UTC", None
-    good = next((one for one in same if one.counts or not one.right), None)  # a part clears nothing that went wrong
+    return _newest(plan, same, now)
+
+
+def _newest(plan: Plan, same: Sequence[Certificate], now: datetime) -> tuple[str, Certificate | None]:
+    """Of those of the plan as it is now, newest first."""
+    age = plan.rehearsal.max_age
+    whole = [one for one in same if one.counts or not one.right]  # a part clears nothing that went wrong
+    early = [one for one in whole if one.right and one.at > now + SKEW]
+    good = next((one for one in whole if one not in early), None)
     if good and not good.right:
         return f"the rehearsal of {plan.name} at {good.at:%Y-%m-%d %H:%M} UTC went wrong", None
+    if good and is_fresh(good.at, now, age):
+        return "", good
+    if early:
+        return (
+            f"the rehearsal of {plan.name} is dated in the future: {early[0].at:%Y-%m-%d %H:%M} UTC, and it is "
+            f"{now:%Y-%m-%d %H:%M}; the clock of this machine is wrong, or that of the one that wrote it was"
+        ), None
     if good is None:
         return f"the plan {plan.name} was rehearsed in part only", None
-    if now - good.at > age:
-        return f"the rehearsal of {plan.name} is older than {format_duration(age)}: {good.at:%Y-%m-%d %H:%M} UTC", None
-    return "", good
+    return f"the rehearsal of {plan.name} is older than {format_duration(age)}: {good.at:%Y-%m-%d %H:%M} UTC", None

@@ -151,17 +151,28 @@ def network(docker: DockerClient, rehearsal: Path) -> str:
 
 
 def run(docker: DockerClient, image: str, command: str, binds: Mapping[str, str], labels: Mapping[str, str]) -> None:
-    """A shell command as root in a container of that image, with volumes at places; it is gone afterwards."""
-    docker.client.containers.run(
+    """A shell command as root in a container of that image, with volumes at places; it is gone afterwards, with the
+    volumes that the image asks for."""
+    from docker.errors import ContainerError  # noqa: PLC0415 - for containers only
+
+    container = docker.client.containers.create(
         image,
         [command],
         entrypoint=["/bin/sh", "-c"],
         user="0:0",
-        remove=True,
         labels=dict(labels),
         network_mode="none",
         volumes={name: {"bind": place, "mode": "rw"} for name, place in binds.items()},
     )
+    try:
+        container.start()
+        code = container.wait()["StatusCode"]
+        if code:
+            raise ContainerError(
+                container, code, command, image, container.logs(stdout=False).decode("utf-8", "replace")
+            )
+    finally:
+        end(container, gently=False)
 
 
 def forget(docker: DockerClient, label: str, value: Path) -> None:

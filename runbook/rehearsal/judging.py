@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runbook.adapters.sqlserver.picture import Picture
+from runbook.ports import Login
 from runbook.rehearsal.scenarios import Ending, Scenario
 from runbook.states import RunState
+from runbook.toolkit.principals import with_default
 
 RIGHT, ELSEWHERE, BETWEEN, NOT_PLAYED = 0, 10, 20, 30
 """What ``rehearse`` exits with: every ending was right; one was another than it should be, with the system in service
@@ -177,7 +179,9 @@ def _new(world: World, measure: Measure) -> Iterator[str]:
     missing = sorted(set(before.logins) - set(found.logins))
     if missing:
         yield f"{serving}: logins are missing: {', '.join(missing)}"
-    if measure.target:
+    if measure.target:  # scripts may change them
+        carried = {name: with_default(login, found.databases) for name, login in before.logins.items()}
+        yield from _logins(serving, carried, found.logins)
         source = world.servers[measure.source]
         yield from (
             f"{measure.source}: {name} can still be written to: {source.databases[name][0]}"
@@ -202,8 +206,9 @@ def _same(role: str, before: Picture, found: Picture) -> Iterator[str]:
     yield from _tables(role, before.tables, found.tables)
     yield from _jobs(role, before, found)
     yield from (f"{role}: the job {name} is there, it was not" for name in found.jobs if name not in before.jobs)
-    if before.logins != found.logins:
-        yield f"{role}: other logins: {', '.join(sorted(set(before.logins) ^ set(found.logins)))}"
+    if others := set(before.logins) ^ set(found.logins):
+        yield f"{role}: other logins: {', '.join(sorted(others))}"
+    yield from _logins(role, before.logins, found.logins)
 
 
 def _tables(role: str, before: Mapping[str, tuple[int, str]], found: Mapping[str, tuple[int, str]]) -> Iterator[str]:
@@ -219,6 +224,29 @@ def _jobs(role: str, before: Picture, found: Picture) -> Iterator[str]:
         if found.jobs.get(name) is not enabled:
             now = {True: "enabled", False: "disabled", None: "missing"}[found.jobs.get(name)]
             yield f"{role}: the job {name} is {now}, it was {'enabled' if enabled else 'disabled'}"
+
+
+def _logins(role: str, before: Mapping[str, Login], found: Mapping[str, Login]) -> Iterator[str]:
+    """Those of one name that are not the same: who they are, what they may do, and how they get in."""
+    for name in sorted(before.keys() & found.keys()):
+        if different := list(_different(before[name], found[name])):
+            yield f"{role}: the login {name} {', '.join(different)}"
+
+
+def _different(before: Login, found: Login) -> Iterator[str]:
+    if found.kind != before.kind or (found.kind == "S" and found.sid.lower() != before.sid.lower()):
+        yield "has another SID"  # of Windows principals Windows says it
+    if before.password_hash and found.password_hash and found.password_hash != before.password_hash:
+        yield "has another password"
+    if found.is_disabled != before.is_disabled:
+        yield f"is {'disabled' if found.is_disabled else 'enabled'}, it was not"
+    if found.default_database != before.default_database:
+        yield f"has another default database ({found.default_database}, before: {before.default_database})"
+    if set(found.roles) != set(before.roles):
+        roles = [" ".join(one.roles) or "none" for one in (found, before)]
+        yield f"has other server roles ({roles[0]}, before: {roles[1]})"
+    if (found.check_policy, found.check_expiration) != (before.check_policy, before.check_expiration):
+        yield "has another password policy"
 
 
 def _proof(night: Observed, measure: Measure, setup: str) -> str:

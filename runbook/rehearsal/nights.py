@@ -54,6 +54,8 @@ class Stage:
     provider: Provider
     wanted: Mapping[str, Wanted]
     rehearsal: Path
+    files: Path
+    """The plan's files as they were when the rehearsal began."""
     template: Path
     starter: Preloaded
     stop: Event
@@ -143,7 +145,8 @@ class Night:
         stage.refuse_own(self.made)
         self.port = port = commands.free_port()
         entries = {role: made.entry for role, made in self.made.items()}
-        path = rewrite(stage.plan, stage.text, entries, port, stage.provider.exchange).write(self.directory / "plan")
+        rewritten = rewrite(stage.plan, stage.text, entries, port, stage.provider.exchange)
+        path = rewritten.write(self.directory / "plan", stage.files)
         application = self._application(path.parent, port)
         plan = load_plan(path)
         return plan, application, _clients(plan)

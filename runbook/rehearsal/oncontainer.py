@@ -20,6 +20,7 @@ from runbook.adapters.sqlserver import ServerTarget, picture
 from runbook.errors import NotPermitted, NotSupported, Refused, RunbookError
 from runbook.rehearsal import containers
 from runbook.rehearsal.containers import HOME, IMAGE, REHEARSAL, ROLE
+from runbook.rehearsal.place import LOCK
 from runbook.rehearsal.providing import Made, Wanted
 from runbook.secrets import Secret
 
@@ -245,7 +246,7 @@ def _labels(home: Path, role: str = "", image: str = "") -> dict[str, str]:
 
 def _rehearsal(home: Path) -> Path:
     """The directory of the rehearsal that a home belongs to."""
-    return next(parent for parent in home.parents if (parent / "rehearse.lock").exists())
+    return next(parent for parent in home.parents if (parent / LOCK).exists())
 
 
 def _password(home: Path) -> Secret:

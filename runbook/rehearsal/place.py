@@ -11,7 +11,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 
@@ -25,7 +25,9 @@ VARIABLE = "RUNBOOK_REHEARSAL"
 EVIDENCE = "evidence"
 ON = "on"
 """File that names what its servers are: sandbox or container."""
-KEPT = frozenset({EVIDENCE})
+LOCK = "rehearse.lock"
+"""File that is there as long as there is more to take away than evidence."""
+KEPT = frozenset({EVIDENCE, LOCK})
 NIGHTS, TEMPLATE = "nights", "template"
 END_SECONDS, POLL = 10.0, 0.05
 
@@ -35,15 +37,19 @@ class Place:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._lock = Held(directory / "rehearse.lock")
+        self._lock = Held(directory / LOCK)
 
     @classmethod
     def new(cls, home: Home, identity: str, on: str) -> Place:
-        """One that nobody else has. ``on``: the provider's name."""
-        directory = root_of(home) / identity
-        directory.mkdir(parents=True, mode=0o700)
-        place = cls(directory.resolve())
-        place._lock.take()
+        """One that nobody else has. ``on``: the provider's name. Refused where there is no lock to be had."""
+        root = root_of(home)
+        root.mkdir(parents=True, exist_ok=True)
+        place = cls(root.resolve() / identity)
+        with _one_looks(root):
+            place.directory.mkdir(mode=0o700)
+            if not place._lock.take():
+                shutil.rmtree(place.directory, ignore_errors=True)
+                raise _lockless(place.directory)
         (place.directory / ON).write_text(on, encoding="ascii")
         return place
 
@@ -56,8 +62,18 @@ class Place:
 
     @property
     def is_in_use(self) -> bool:
-        """Somebody rehearses there now."""
-        return self._lock.is_taken()
+        """Somebody rehearses there now, or is about to."""
+        with _one_looks(self.directory.parent):
+            return self._lock.is_taken()
+
+    @property
+    def is_cleaned(self) -> bool:
+        """Nothing of it is there, or nothing but evidence."""
+        return not (self.directory / LOCK).exists()
+
+    def free(self) -> None:
+        """Nobody rehearses there any more."""
+        self._lock.free()
 
     @property
     def template(self) -> Path:
@@ -91,12 +107,41 @@ class Place:
             provider.discard(home)
         provider.remove(self.directory)
         end_processes(self.directory)
-        kept = (self.directory / EVIDENCE).is_dir()
-        for path in self.directory.iterdir() if kept else ():
+        for path in self._there():
             if path.name not in KEPT:
                 shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-        if not kept:
+        (self.directory / LOCK).unlink(missing_ok=True)
+        if not (self.directory / EVIDENCE).is_dir():
             shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _there(self) -> list[Path]:
+        with suppress(FileNotFoundError):  # somebody else takes it away at this moment
+            return list(self.directory.iterdir())
+        return []
+
+
+@contextmanager
+def _one_looks(root: Path) -> Iterator[None]:
+    """Whoever makes a directory with its lock, or looks whether somebody has it, does so alone: nobody sees one that
+    is there and not locked yet."""
+    import fcntl  # noqa: PLC0415 - on Linux
+
+    handle = os.open(root, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError as error:
+            raise _lockless(root) from error
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lockless(place: Path) -> Refused:
+    return Refused(
+        f"the lock of the rehearsal cannot be had: {place}",
+        hint="RUNBOOK_HOME has to be on a disk that knows locks, such as one of this machine.",
+    )
 
 
 def root_of(home: Home) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 from runbook.home import Home
 from runbook.plan.compile import Expected
 from runbook.plan.models import Plan
-from runbook.rehearsal.certificate import records
+from runbook.rehearsal.certificate import is_fresh, records
 from runbook.rehearsal.scaling import Point, Prediction, load, predict
 from runbook.rehearsal.taking import Reader, finished
 from runbook.step import Budget, Sizes, Step
@@ -94,12 +94,12 @@ def experience(home: Home, journal: Reader | None, plan: Plan, now: datetime) ->
     rehearsed = (
         Measured(REHEARSED, at, measured["steps"], _sizes(measured), stand_in=real and on == "sandbox")
         for at, on, measured in records(home, plan.name)
-        if now - at <= plan.rehearsal.max_age and measured.get("steps")
+        if is_fresh(at, now, plan.rehearsal.max_age) and measured.get("steps")
     )
     ran = (
         Measured(RUN, at, measured["steps"], _sizes(measured))
         for at, measured in (finished(journal, plan.name) if journal else ())
-        if now - at <= RUNS_COUNT_FOR
+        if is_fresh(at, now, RUNS_COUNT_FOR)
     )
     found = [*rehearsed, *ran]
     return Experience(found, now) if found else None

@@ -14,10 +14,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 
-from runbook.rehearsal.place import VARIABLE, Place
+from runbook.rehearsal.place import POLL, VARIABLE, Place
 
 AGAIN = 5
 """Times that it looks once more, a second apart."""
+FREE_SECONDS = 10.0
+"""For the system to free the lock of who was killed: it frees what a process had in no order."""
 PATIENCE = 60.0
 """Seconds it gets to see that there is nothing to do."""
 
@@ -37,6 +39,7 @@ def reaping(place: Place) -> Iterator[None]:
     try:
         yield
     finally:
+        place.free()  # what could not be taken away is whoever's can
         with suppress(subprocess.TimeoutExpired):  # it goes on by itself
             process.communicate(timeout=PATIENCE)
 
@@ -45,8 +48,12 @@ def main(directory: Path) -> int:
     """Until the lifeline ends, then clean."""
     sys.stdin.buffer.read()
     place = Place(directory)
-    if directory.is_dir() and not place.is_in_use:
-        from runbook.commands.rehearsing import PROVIDERS  # noqa: PLC0415 - only when there is something to do
+    for _ in range(int(FREE_SECONDS / POLL)):
+        if place.is_cleaned or not place.is_in_use:
+            break
+        Event().wait(POLL)
+    if not place.is_cleaned and not place.is_in_use:
+        from runbook.rehearsal.clearing import PROVIDERS  # noqa: PLC0415 - only when there is something to do
 
         made = PROVIDERS[place.on]()
         place.clean(made)

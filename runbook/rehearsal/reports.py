@@ -17,6 +17,8 @@ MEANING = {
     20: "a night needed a person, or ended neither old nor new",
     30: "a night could not be played",
 }
+STALE = "what was rehearsed is not the plan as it is now"
+AS_IT_IS = "Rehearse it again, as it is now."
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,25 @@ class Report:
     whole: bool
     measured: dict[str, Any]
     evidence: str = ""
+    changed: tuple[str, ...] = ()
+    """What became another one in the plan or its files meanwhile: then nothing is certified."""
 
     @property
     def code(self) -> int:
         """The worst of all."""
-        return max((one.code for one in self.verdicts), key=SEVERITY.index, default=RIGHT)
+        stale = NOT_PLAYED if self.changed else RIGHT
+        return max((stale, *(one.code for one in self.verdicts)), key=SEVERITY.index)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it goes on record. Of a plan that became another one only that it went wrong."""
+        return not self.changed or any(one.code for one in self.verdicts)
+
+    @property
+    def meaning(self) -> str:
+        """Of the code."""
+        unplayed = any(one.code == NOT_PLAYED for one in self.verdicts)
+        return STALE if self.code == NOT_PLAYED and not unplayed else MEANING[self.code]
 
     @property
     def suspects(self) -> tuple[str, ...]:
@@ -57,6 +73,7 @@ class Report:
             "right": self.code == RIGHT,
             "code": self.code,
             "whole": self.whole,
+            "changed": list(self.changed),
             "scenarios": [one.to_json() for one in self.verdicts],
             "suspects": list(self.suspects),
             "not_rehearsed": list(self.not_rehearsed),
@@ -75,13 +92,20 @@ def table(report: Report) -> Iterator[str]:
     if report.suspects:
         yield sentence(report.suspects)
     yield from (f"not rehearsed: {what}" for what in report.not_rehearsed)
-    if report.measured:
+    if report.changed:
+        yield _uncertified(report)
+        yield f"HINT: {AS_IT_IS}"
+    elif report.measured:
         yield "what the steps took is kept: runbook check, plan and execute compute with it"
     wrong = sum(one.code != RIGHT for one in report.verdicts)
     yield f"{len(report.verdicts)} scenarios, {wrong} wrong, {report.seconds:.0f} s"
-    yield f"exit code {report.code}: {MEANING[report.code]}"
+    yield f"exit code {report.code}: {report.meaning}"
     if report.evidence:
         yield f"what is left of the wrong ones: {report.evidence}"
+
+
+def _uncertified(report: Report) -> str:
+    return f"no certificate: the plan was changed while it was rehearsed: {'; '.join(report.changed)}"
 
 
 def told(one: Verdict, done: int, of: int) -> str:
@@ -159,7 +183,9 @@ def markdown(report: Report) -> str:
         lines += ["", _cell(sentence(report.suspects)) + "."]
     if report.not_rehearsed:
         lines += ["", "Not rehearsed:", "", *(f"- {_cell(what)}" for what in report.not_rehearsed)]
-    return "\n".join([*lines, "", f"Exit code {report.code}: {MEANING[report.code]}.", ""])
+    if report.changed:
+        lines += ["", f"{_cell(_uncertified(report))}. {AS_IT_IS}"]
+    return "\n".join([*lines, "", f"Exit code {report.code}: {report.meaning}.", ""])
 
 
 def _cell(text: str) -> str:

@@ -44,13 +44,15 @@ class Rewritten:
     folders: set[str] = field(default_factory=set)
     not_rehearsed: list[str] = field(default_factory=list)
 
-    def write(self, directory: Path) -> Path:
-        """Lay everything out in a directory; returns the plan file. JSON is YAML."""
+    def write(self, directory: Path, kept: Path | None = None) -> Path:
+        """Lay everything out in a directory; returns the plan file. JSON is YAML. ``kept``: where it was laid out
+        before; its files are taken from there."""
         for folder in (STAND_IN, *self.folders):
             (directory / folder).mkdir(parents=True, exist_ok=True)
         for name, path in self.files.items():
-            if path.is_file():
-                _parent(directory / name).write_bytes(path.read_bytes())
+            source = kept / name if kept else path
+            if source.is_file():
+                _parent(directory / name).write_bytes(source.read_bytes())
         for name, text in self.texts.items():
             _parent(directory / name).write_text(text, encoding="utf-8")
         plan = directory / "runbook.yaml"

@@ -9,11 +9,10 @@ its own. The process that forks carries the mark of the rehearsal, and with it e
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -29,7 +28,8 @@ MODULE = "runbook.cli.preloaded"
 class Started:
     """What was started; the parts of :class:`subprocess.Popen` that a night needs."""
 
-    def __init__(self) -> None:
+    def __init__(self, send: Callable[[int, int], None]) -> None:
+        self._send = send
         self.pid = 0
         self.returncode: int | None = None
         self.known, self._over = Event(), Event()
@@ -39,10 +39,10 @@ class Started:
         return self.returncode
 
     def send_signal(self, number: int) -> None:
-        """Nothing happens where it has ended."""
-        with suppress(ProcessLookupError):  # it has ended, and nobody has said so yet
-            if self.returncode is None:
-                os.kill(self.pid, number)
+        """Nothing happens where it has ended. Who forked it sends the signal: until that has heard of its end nobody
+        else gets its number."""
+        if self.returncode is None:
+            self._send(self.pid, number)
 
     def kill(self) -> None:
         """``kill -9``."""
@@ -81,17 +81,24 @@ class Preloaded:
 
     def start(self, words: Sequence[str], directory: Path, environment: Mapping[str, str], out: Path) -> Started:
         """``runbook WORDS`` in that directory; what it says goes into ``out``."""
-        started = Started()
+        started = Started(self._send)
         request = {"words": [*words], "directory": str(directory), "environment": {**environment}, "out": str(out)}
         with self._lock:
             if self._lost:
                 raise OSError("the process that starts the nights of this rehearsal is gone")
             self._waiting.append(started)
-            self._asked.write(json.dumps(request).encode() + b"\n")
-            self._asked.flush()
+            self._ask(request)
         if not started.known.wait(PATIENCE):
             raise OSError("the process that starts the nights of this rehearsal does not answer")
         return started
+
+    def _send(self, pid: int, number: int) -> None:
+        with self._lock, suppress(OSError):  # who forks is gone: then whatever it started is given up
+            self._ask({"signal": number, "pid": pid})
+
+    def _ask(self, request: Mapping[str, object]) -> None:
+        self._asked.write(json.dumps(request).encode() + b"\n")
+        self._asked.flush()
 
     def _read(self) -> None:
         for line in self._told:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from runbook.rehearsal.scenarios import Scenario
 
 
+BOTH = 2
+"""Nights: each fixture is a server that stands until the session ends."""
+
+
 @dataclass(frozen=True)
 class System:
     """The server that is in service after a night, as long as the tests need it."""
@@ -63,6 +67,15 @@ class Nights:
         with self._after(FORWARD_NIGHT, plan.target or plan.source) as system:
             yield system
 
+    def refuse_both(self) -> None:
+        """Refused where the servers of the night forward and those of the night back cannot stand side by side."""
+        if self._rehearsal.room < BOTH:
+            raise Refused(
+                "sqlserver_old stands beside sqlserver_new, and the memory holds the servers of one night only",
+                hint="Test on a machine with more memory, or give the servers less of it where they can be given less "
+                "(rehearsal.containers); tests that ask for sqlserver_new alone can go here.",
+            )
+
     @contextmanager
     def reverted(self) -> Iterator[System]:
         """After the night back; the one forward has to be over. Refused as above."""
@@ -101,6 +114,6 @@ def nights(path: Path, on: str, *, accepts_licence: bool) -> Iterator[Nights]:
     """Of the plan in that file. RunbookError when it cannot be rehearsed; nothing is left afterwards."""
     from runbook.commands.rehearsing import Rehearsal, Wish  # noqa: PLC0415 - it imports what stands here
 
-    rehearsal = Rehearsal(Home.find(None), path, Wish(on=on, accepts_licence=accepts_licence, jobs=2))
+    rehearsal = Rehearsal(Home.find(None), path, Wish(on=on, accepts_licence=accepts_licence, jobs=BOTH))
     with rehearsal.opened() as opened:
         yield Nights(rehearsal, opened)

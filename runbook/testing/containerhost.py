@@ -127,7 +127,7 @@ class ContainerHost:
                 return self._on(name, lambda box: self._ends(box, 0))
             case ("start", name):
                 return self._on(name, self._begins)
-            case ("rm", "--force", name):
+            case ("rm", "--force", name) | ("rm", "--force", "--volumes", name):
                 return self._on(name, self._removed)
             case ("volume", "create", "--label", label, name):
                 return Program(effect=lambda: self._made(name, label))

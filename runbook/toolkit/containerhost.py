@@ -170,10 +170,12 @@ def stop_container(ctx: Context, boxes: Boxes, which: str) -> None:
 
 
 def remove_container(ctx: Context, boxes: Boxes, name: str) -> None:
-    """Take a container of this run away, running or not; one of anybody else's stays."""
+    """Take a container of this run away, running or not; one of anybody else's stays. The one that copies goes with
+    the volumes that its image asks for; one that serves, or did, keeps what it wrote."""
     found = seen(ctx, boxes, name)
     if found is not None and found.run == boxes.run:
-        told(ctx, boxes, "rm", "--force", found.id)
+        also = ("--volumes",) if name == boxes.copier else ()
+        told(ctx, boxes, "rm", "--force", *also, found.id)
 
 
 def version_of(ctx: ReadContext, server: str) -> tuple[str, str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,26 @@ def machine(engine: tuple[Docker, dict[str, str]], tmp_path: Path) -> Iterator[M
     yield made
     if made.left():
         made.runbook("rehearse", "--clean")
+
+
+@pytest.fixture
+def made_of(engine: tuple[Docker, dict[str, str]], tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Makes an image that is not quite the one that stands for a server of that year; ``change`` as in a Dockerfile."""
+    (docker, images), names = engine, list[str]()
+
+    def make(change: str, year: str = "2022") -> str:
+        names.append(f"runbook-made:{tmp_path.name[-20:].lower()}-{len(names)}")
+        container = docker.text("create", "--network=none", images[year])
+        docker.run("commit", "--change", change, container, names[-1])
+        docker.run("rm", "--volumes", container)
+        return names[-1]
+
+    yield make
+    if names:
+        docker.run("image", "rm", "-f", *names, check=False)
+
+
+def nameless(docker: Docker) -> set[str]:
+    """Volumes that nobody named and nothing is said of: an image asked for them."""
+    listed = docker.text("volume", "ls", "--format", '{{.Name}} {{.Label "runbook.rehearsal"}}').splitlines()
+    return {line.strip() for line in listed if re.fullmatch("[0-9a-f]{64}", line.strip())}

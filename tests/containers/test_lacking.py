@@ -2,28 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-
-import pytest
+from collections.abc import Callable
 
 from tests.containers.conftest import Machine
-
-
-@pytest.fixture
-def made_of(machine: Machine) -> Iterator[Callable[[str], str]]:
-    """Makes an image that does something else than a server does, from the one that stands for it."""
-    names: list[str] = []
-
-    def make(entry: str) -> str:
-        names.append(f"runbook-lacking:{machine.home.parent.name[-20:].lower()}-{len(names)}")
-        container = machine.docker.text("create", "--network=none", machine.variables["RUNBOOK_IMAGE_2022"])
-        machine.docker.run("commit", "--change", f"ENTRYPOINT {entry}", container, names[-1])
-        machine.docker.run("rm", container)
-        return names[-1]
-
-    yield make
-    if names:
-        machine.docker.run("image", "rm", "-f", *names, check=False)
 
 
 def refused(machine: Machine, message: str, hint: str) -> None:
@@ -51,13 +32,13 @@ def test_an_image_that_cannot_be_pulled(machine: Machine) -> None:
 
 def test_a_container_that_ends_at_once(machine: Machine, made_of: Callable[[str], str]) -> None:
     """With its exit code and its last words."""
-    machine.take("2022", made_of('["/bin/sh", "-c", "echo no room for me; exit 7"]'))
+    machine.take("2022", made_of('ENTRYPOINT ["/bin/sh", "-c", "echo no room for me; exit 7"]'))
     refused(machine, "the container for new ended with 7 before it answered a query: no room for me", "by hand")
 
 
 def test_a_container_that_never_becomes_healthy(machine: Machine, made_of: Callable[[str], str]) -> None:
     """It runs, and answers no query within the time that the plan gives it."""
-    machine.take("2022", made_of('["/bin/sleep", "600"]'))
+    machine.take("2022", made_of('ENTRYPOINT ["/bin/sleep", "600"]'))
     machine.change("rehearsal: {", "rehearsal: {containers: {new: {patience: 2s}}, ")
     refused(machine, "the container for new does not answer a query within 2 s", "rehearsal.containers.new.patience")
 

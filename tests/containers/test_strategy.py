@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import pytest
 
 from examples.mailer.mailer_data.connecting import Server
 from runbook.sandbox.instance.versions import VERSIONS
+from tests.containers.conftest import nameless
 from tests.e2e.desk import ROOT
 from tests.e2e.system import wait_until
 from tests.hosts.engine import Docker
@@ -166,8 +167,11 @@ def assert_old(box: Box) -> None:
     assert box.asked("SELECT COUNT(*) FROM Contacts.dbo.Person WHERE Name IN (N'Ada', N'Grace')") == 2
 
 
-def test_there(box: Box) -> None:
-    """2022 serves on the copy; the old container is stopped, comes back by itself no more, and keeps its volume."""
+def test_there(box: Box, made_of: Callable[..., str]) -> None:
+    """2022 serves on the copy; the old container is stopped, comes back by itself no more, and keeps its volume. What
+    the new image asks for besides, the new container has, and whatever copied has it no more."""
+    box.images = {**box.images, "2022": made_of("VOLUME /scratch")}
+    before = nameless(box.docker)
     done = box.execute()
     assert done.returncode == 0, done.stdout + done.stderr
     assert box.there() == {
@@ -176,6 +180,9 @@ def test_there(box: Box) -> None:
         f"{box.name}-2022": "true always:0",
         f"{box.name}-2022-data": "volume",
     }
+    form = "{{range .Mounts}}{{.Name}} {{end}}"
+    mounted = box.docker.text("inspect", "--format", form, f"{box.name}-2022").split()
+    assert nameless(box.docker) - before == {*mounted} - {f"{box.name}-2022-data"}
     assert str(box.asked("SELECT CAST(SERVERPROPERTY('ProductVersion') AS nvarchar(40))")) == VERSIONS["2022"].product
     assert box.asked("SELECT COUNT(*) FROM Contacts.dbo.Person WHERE Name IN (N'Ada', N'Grace')") == 2
 

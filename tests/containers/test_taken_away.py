@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from tests.containers.conftest import Machine
+from tests.containers.conftest import YEARS, Machine, nameless
 from tests.e2e.system import wait_until
 
 
@@ -52,6 +53,15 @@ def test_killed_with_who_watches_it(machine: Machine) -> None:
     assert machine.runbook("rehearse", "--faults", "none", "--only", "forward").code == 0
     assert machine.left() == []
     assert not directory.exists()
+
+
+def test_volumes_that_nobody_named(machine: Machine, made_of: Callable[..., str]) -> None:
+    """An image may ask for volumes of its own: those of its servers, and of all that helps to make them, go too."""
+    for year in YEARS:
+        machine.take(year, made_of("VOLUME /scratch", year))
+    before = nameless(machine.docker)
+    assert machine.runbook(*machine.rehearse("--only", "forward")).code == 0
+    assert nameless(machine.docker) - before == set()
 
 
 def test_only_the_engine_knows_of_it(machine: Machine) -> None:

@@ -80,6 +80,22 @@ def test_a_night_that_ends_elsewhere(team: Desk, pytester: pytest.Pytester) -> N
     assert team.running() == []
 
 
+def test_there_is_room_for_one_night_only(team: Desk, pytester: pytest.Pytester) -> None:
+    """The other one would take the memory of the first: said before anything is played for it, in one line with a
+    hint; what needs one night goes on."""
+    pytester.makeconftest("from runbook.rehearsal import onsandbox; onsandbox.MEMORY = 2**60")
+    pytester.makepyfile("def test_reverted(sqlserver_old): pass\ndef test_upgraded(sqlserver_new): pass")
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", timeout=200)
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*error: sqlserver_old stands beside sqlserver_new, and the memory holds the servers of one night only",
+            "HINT: *more memory*sqlserver_new alone*",
+        ]
+    )
+    assert team.running() == []
+
+
 def test_a_plan_that_is_not_there(team: Desk, pytester: pytest.Pytester) -> None:
     """The option names another one than the ini file; what is wrong is said as on a terminal."""
     pytester.makepyfile("def test_it(runbook_plan): pass")

@@ -213,6 +213,39 @@ def test_a_night_that_cannot_be_played(desk: Desk) -> None:
     assert desk.running() == []
 
 
+def with_a_page(desk: Desk, *rehearsal: str) -> None:
+    """The gate shows a file that the plan names; more keys of how it is rehearsed."""
+    (desk.directory / "page.html").write_text("Planned work\n", encoding="utf-8")
+    desk.change("text: Planned work", "content: page.html")
+    desk.change("run_commands: true", ", ".join(("run_commands: true", *rehearsal)))
+
+
+EDIT = '[sh, -c, "echo more >> {plan}/page.html"]'
+
+
+def test_a_file_that_is_edited_meanwhile(desk: Desk) -> None:
+    """What was rehearsed is not what is there at the end: every night is told as it was, the change is named, and
+    there is no record that would let the plan begin."""
+    with_a_page(desk, f"prepare: [{EDIT}]")
+    done = desk.runbook("rehearse", "--json", "--only", "back")
+    assert [(one["scenario"], one["code"]) for one in done.json["scenarios"]] == [("forward", 0), ("back", 0)]
+    assert done.json["changed"] == ["contents of page.html changed"]
+    assert (done.code, done.json["right"]) == (30, False)
+    refused = desk.runbook("execute", "--yes")
+    assert (refused.code, "was never rehearsed here" in refused.err) == (30, True), refused.err
+
+
+def test_a_file_that_is_edited_while_servers_are_filled(desk: Desk) -> None:
+    """Nothing was played yet: said at once, in place of a rehearsal that would count for nothing."""
+    with_a_page(desk, f"seed: {EDIT}")
+    done = desk.runbook("rehearse", "--only", "back")
+    assert (done.code, done.out) == (30, "")
+    error, hint = done.err.strip().splitlines()[-2:]
+    assert error == "error: the plan was changed while throwaway servers were filled: contents of page.html changed"
+    assert hint == "HINT: Rehearse it again, as it is now."
+    assert list((desk.home / "rehearsals").iterdir()) == []
+
+
 def test_killed_and_cleaned(desk: Desk) -> None:
     """kill -9 of the rehearsal in the middle of a night: --clean ends every process and deletes every file of it."""
     process = subprocess.Popen(

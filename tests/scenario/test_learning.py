@@ -46,7 +46,7 @@ def test_a_finished_run_is_known(tmp_path: Path) -> None:
 
 
 def test_what_does_not_count(tmp_path: Path) -> None:
-    """A run that has not ended, one of long ago, one of another plan."""
+    """A run that has not ended, one of long ago, one that ends in the future, one of another plan."""
     night = Night(tmp_path)
     night.open()
     assert {node.source for node in planned(night, tmp_path).values()} == {"computed"}
@@ -54,4 +54,6 @@ def test_what_does_not_count(tmp_path: Path) -> None:
     assert "computed" not in planned(night, tmp_path)["close-gate"].source.partition(" (")[0]
     later = planned(night, tmp_path, RUNS_COUNT_FOR + timedelta(days=1))
     assert {node.source for node in later.values()} == {"computed"}
+    earlier = planned(night, tmp_path, timedelta(hours=-2))  # a clock that was set back
+    assert {node.source for node in earlier.values()} == {"computed"}
     assert list(finished(night.store, "another")) == []

@@ -25,7 +25,7 @@ from runbook.adapters.sqlserver.tsql import state
 from runbook.cancel import CancelToken
 from runbook.errors import Refused, ServerError
 from runbook.plan.batches import split_batches
-from runbook.ports import DatabaseState, TableInfo
+from runbook.ports import DatabaseState, Login, TableInfo
 from runbook.recording import Unrecorded
 
 PROGRAM = "runbook rehearse"
@@ -43,7 +43,7 @@ class Picture:
     """Name -> state, access, recovery model, read-only, compatibility level, owner."""
     tables: Mapping[str, tuple[int, str]]
     jobs: Mapping[str, bool]
-    logins: tuple[str, ...]
+    logins: Mapping[str, Login]
 
 
 def take(target: ServerTarget) -> Picture:
@@ -73,7 +73,7 @@ def _taken(client: Client) -> Picture:
         databases,
         {key: found for name in online for key, found in _tables(client, name)},
         {job.name: job.enabled for job in agent.jobs(client)},
-        tuple(sorted(login.name for login in logins.logins(client))),
+        {login.name: login for login in logins.logins(client)},
     )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pyodbc
 import pytest
 
-from runbook.adapters.sqlserver import ServerTarget, backups, open_server
+from runbook.adapters.sqlserver import ServerTarget, backups, open_server, picture
 from runbook.adapters.sqlserver.server import require_sysadmin
 from runbook.adapters.sqlserver.target import Address
 from runbook.errors import AlreadyRunning, Cancelled, NotPermitted, Refused, ServerError, Unreachable
@@ -404,6 +404,29 @@ def test_an_unknown_certificate_is_refused_and_can_be_trusted(real):
         server(trust=False).utcnow()
     assert "trust_certificate" in caught.value.hint
     assert server(trust=True).utcnow()
+
+
+@pytest.mark.parametrize(
+    ("statement", "aspects"),
+    [
+        ("ALTER LOGIN {0} DISABLE", {"is_disabled"}),
+        ("ALTER LOGIN {0} WITH PASSWORD = N'Somebody.knows.2'", {"password_hash"}),
+        ("ALTER LOGIN {0} WITH DEFAULT_DATABASE = tempdb", {"default_database"}),
+        ("ALTER SERVER ROLE dbcreator ADD MEMBER {0}", {"roles"}),
+        ("DROP LOGIN {0}; CREATE LOGIN {0} WITH PASSWORD = N'Nobody.knows.1'", {"sid", "password_hash"}),
+    ],
+)
+def test_a_picture_tells_one_login_from_another(real, statement, aspects):
+    """Of the same name: what makes it the same is looked at."""
+    name = f"seen{real.serial}"
+    real.sql("old", "master", f"CREATE LOGIN [{name}] WITH PASSWORD = N'Nobody.knows.1'")
+    try:
+        before = picture.take(real.servers.targets["old"]).logins[name]
+        real.sql("old", "master", statement.format(f"[{name}]"))
+        after = picture.take(real.servers.targets["old"]).logins[name]
+    finally:
+        real.sql("old", "master", f"DROP LOGIN [{name}]")
+    assert {one.name for one in fields(after) if getattr(after, one.name) != getattr(before, one.name)} == aspects
 
 
 def test_a_carried_login_can_log_in(real):

@@ -48,6 +48,8 @@ def test_a_fresh_one(home: Home, tmp_path: Path) -> None:
         (1, {"right": False}, "went wrong"),
         (1, {"fingerprint": "0"}, "was changed"),
         (1, {"plan": "another"}, "never rehearsed"),
+        (1, {"at": "2026-03-20T10:00:00"}, "never rehearsed"),  # it does not say of which zone
+        (-0.5, {}, "is dated in the future: 2026-03-21 22:00 UTC"),
     ],
 )
 def test_what_does_not_count(home: Home, tmp_path: Path, days: float | None, more: dict[str, Any], said: str) -> None:
@@ -81,6 +83,25 @@ def test_a_part_clears_nothing(home: Home, tmp_path: Path) -> None:
         certificate.finding(home, plan, None, NOW)
     rehearsed(home, plan, 1)
     assert certificate.finding(home, plan, None, NOW).startswith("rehearsed on sandbox")
+
+
+def test_clocks_that_differ_a_little(home: Home, tmp_path: Path) -> None:
+    """A few minutes ahead is another machine's clock, and nothing else."""
+    plan = plan_of(tmp_path, TEXT)
+    rehearsed(home, plan, -4 / (24 * 60))
+    assert certificate.finding(home, plan, None, NOW).startswith("rehearsed on sandbox")
+
+
+def test_one_from_the_future_hides_none(home: Home, tmp_path: Path) -> None:
+    """What it says for the plan does not count, whatever was rehearsed before does; that it went wrong does, for
+    nobody knows when that was."""
+    plan = plan_of(tmp_path, TEXT)
+    rehearsed(home, plan, 3)
+    rehearsed(home, plan, -1)
+    assert "at 2026-03-18 10:00 UTC" in certificate.finding(home, plan, None, NOW)
+    rehearsed(home, plan, -2, right=False)
+    with pytest.raises(Refused, match="went wrong"):
+        certificate.finding(home, plan, None, NOW)
 
 
 def test_sandbox_servers_need_none(home: Home, tmp_path: Path) -> None:

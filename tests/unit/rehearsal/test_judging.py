@@ -10,7 +10,20 @@ from runbook.adapters.sqlserver.picture import Picture
 from runbook.rehearsal.judging import Observed, World, judge
 from runbook.rehearsal.scenarios import Ending
 from runbook.states import RunState
-from tests.unit.rehearsal.made import BACK, EMPTY, FULL, LEFT, MOVE, MOVED, ONLINE, SCRIPTS, TABLES, night, scenario
+from tests.unit.rehearsal.made import (
+    APP,
+    BACK,
+    EMPTY,
+    FULL,
+    LEFT,
+    MOVE,
+    MOVED,
+    ONLINE,
+    SCRIPTS,
+    TABLES,
+    night,
+    scenario,
+)
 
 OLD, NEW = RunState.REVERTED, RunState.UPGRADED
 
@@ -48,7 +61,12 @@ BETWEEN = {
     "a job stays off": (BACK, "old", pictured(FULL, jobs={"send": False, "report": False}), "the job send is disabled"),
     "a job is on": (BACK, "old", pictured(FULL, jobs={"send": True, "report": True}), "the job report is enabled"),
     "a job is left": (BACK, "new", pictured(EMPTY, jobs={"send": False}), "the job send is there, it was not"),
-    "a login is left": (BACK, "old", pictured(FULL, logins=("app", "x")), "x"),
+    "a login is left": (
+        BACK,
+        "old",
+        pictured(FULL, logins={"app": APP, "x": replace(APP, name="x")}),
+        "other logins: x",
+    ),
     "something stays on new": (BACK, "new", pictured(EMPTY, databases={"Contacts": ONLINE}), "Contacts"),
 }
 
@@ -65,7 +83,7 @@ def test_not_quite_old(case: str) -> None:
 NEARLY_NEW = {
     "a row was changed": ({"new": pictured(FULL, tables=CHANGED)}, {}, "Contacts.dbo.Contact"),
     "the old one takes writes": ({"old": FULL}, {}, "can still be written to"),
-    "a login is missing": ({"new": pictured(FULL, logins=())}, {}, "logins are missing: app"),
+    "a login is missing": ({"new": pictured(FULL, logins={})}, {}, "logins are missing: app"),
     "clients stay": ({}, {"clients": "old"}, "clients are sent to old"),
     "the gate is closed": ({}, {"gate_closed": True}, "the gate is closed"),
     "a page is wrong": ({}, {"pages": {"http://x/": "status 503"}}, "http://x/"),
@@ -80,6 +98,50 @@ def test_not_quite_new(case: str) -> None:
     found = judge(scenario(Ending.NEW), night(NEW, world), MOVE)
     assert found.code == 20
     assert any(said in wrong for wrong in found.wrong), found.wrong
+
+
+OTHER = {
+    "another principal": ({"sid": "0xBB"}, "the login app has another SID"),
+    "another password": ({"password_hash": "0x0201"}, "the login app has another password"),
+    "disabled": ({"is_disabled": True}, "the login app is disabled, it was not"),
+    "another database": (
+        {"default_database": "master"},
+        "the login app has another default database (master, before: Contacts)",
+    ),
+    "another role": (
+        {"roles": ("dbcreator", "sysadmin")},
+        "the login app has other server roles (dbcreator sysadmin, before: none)",
+    ),
+    "another policy": ({"check_policy": False}, "the login app has another password policy"),
+    "several": ({"sid": "0xBB", "password_hash": "0x0201"}, "the login app has another SID, has another password"),
+}
+
+
+@pytest.mark.parametrize("case", OTHER)
+@pytest.mark.parametrize("setup", ["old", "new"])
+def test_a_login_that_is_another_one(case: str, setup: str) -> None:
+    """Of the same name, and somebody cannot log in, or may do more: named with what is different, and no hash."""
+    change, said = OTHER[case]
+    login = replace(APP, **change)  # type: ignore[arg-type]
+    other = pictured(FULL, logins={"app": login})
+    if setup == "old":
+        found = judge(scenario(Ending.OLD), night(OLD, replace(BACK, servers={**BACK.servers, "old": other})), MOVE)
+    else:
+        found = judge(scenario(Ending.NEW), night(NEW, replace(MOVED, servers={**MOVED.servers, "new": other})), MOVE)
+    assert (found.code, found.wrong) == (20, (f"{setup}: {said}",))
+
+
+def test_a_login_on_the_new_server() -> None:
+    """Its default database stays where it is when that was not moved; who Windows says somebody is it says there too,
+    and what one of the servers does not show is no difference."""
+    before = {"app": replace(APP, default_database="Elsewhere"), "W": replace(APP, name="W", kind="U", sid="0x1")}
+    after = {
+        "app": replace(APP, default_database="master", password_hash=None),
+        "W": replace(APP, name="W", kind="U", sid="0x2"),
+    }
+    measure = replace(MOVE, before={**MOVE.before, "old": pictured(FULL, logins=before)})
+    world = replace(MOVED, servers={**MOVED.servers, "new": pictured(FULL, logins=after)})
+    assert judge(scenario(Ending.NEW), night(NEW, world), measure).wrong == ()
 
 
 def test_a_record_that_does_not_hold() -> None:

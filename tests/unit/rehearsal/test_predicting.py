@@ -112,8 +112,10 @@ def test_what_the_plan_states_comes_first(home: Home, tmp_path: Path) -> None:
 
 
 def test_an_old_rehearsal_says_nothing_any_more(home: Home, tmp_path: Path) -> None:
-    """Nor one of another plan, nor a file that is none."""
+    """Nor one of another plan, nor one from the future, nor a file that is none."""
+    rehearsed(home, NOW + timedelta(hours=1))
     rehearsed(home, NOW - timedelta(days=15))
     rehearsed(home, NOW - timedelta(days=1), plan="other")
+    rehearsed(home, (NOW - timedelta(days=3)).replace(tzinfo=None))  # it does not say of which zone
     (home.directory / "rehearsed" / "z.json").write_text("{", encoding="utf-8")
     assert node(two(tmp_path), home, "close-gate").source == "computed"

@@ -114,3 +114,19 @@ def test_a_night_that_could_not_be_played() -> None:
     error = root.find(".//testcase[@name='back']/error")
     assert error is not None
     assert error.text == "the container for old ended with 1"
+
+
+def test_a_plan_that_was_changed_meanwhile() -> None:
+    """One line and a hint, on every page; the exit code is that of what could not be rehearsed, and a night that ended
+    wrong still counts more."""
+    changed = replace(REPORT, verdicts=(GOOD,), changed=("contents of a.sql changed", "name: 'a' -> 'b'"))
+    said = "no certificate: the plan was changed while it was rehearsed: contents of a.sql changed; name: 'a' -> 'b'"
+    lines = list(table(changed))
+    assert lines[lines.index(said) + 1] == "HINT: Rehearse it again, as it is now."
+    assert lines[-1] == "exit code 30: what was rehearsed is not the plan as it is now"
+    assert not any("is kept" in line for line in lines), "what is not kept was said to be"
+    assert "contents of a.sql changed" in markdown(changed)
+    assert json.loads(json.dumps(changed.to_json()))["changed"] == list(changed.changed)
+    wrong = replace(changed, verdicts=(GOOD, BAD))
+    assert (wrong.code, wrong.to_json()["right"]) == (20, False)
+    assert (changed.is_kept, wrong.is_kept) == (False, True), "an older rehearsal would count although this went wrong"

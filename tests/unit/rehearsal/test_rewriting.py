@@ -49,6 +49,17 @@ def test_files_that_lie_elsewhere(tmp_path: Path) -> None:
     assert plan.repoint.path.read_text(encoding="utf-8") == "s = old\n"  # type: ignore[union-attr]
 
 
+def test_files_are_those_of_the_beginning(tmp_path: Path) -> None:
+    """Every night gets what the first copy has, whatever became of the file since."""
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app/db.ini").write_text("s = old\n", encoding="utf-8")
+    made = rewritten(tmp_path, HEAD + GATE + POINT)
+    made.write(tmp_path / "first")
+    (tmp_path / "app/db.ini").unlink()
+    made.write(tmp_path / "night", tmp_path / "first")
+    assert (tmp_path / "night/app/db.ini").read_text(encoding="utf-8") == "s = old\n"
+
+
 def test_scripts_of_one_name_stay_apart(tmp_path: Path) -> None:
     """Files of two databases that lie elsewhere under one name are two files of the rehearsal."""
     for side in ("a", "b"):

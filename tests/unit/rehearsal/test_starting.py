@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from runbook.rehearsal import commands
 from runbook.rehearsal.place import working_for
 from runbook.rehearsal.starting import LOST, Preloaded, Started
+from tests.e2e.system import wait_until
 
 
 @pytest.fixture
@@ -64,6 +66,31 @@ def test_it_can_be_killed_and_found(preloaded: Preloaded, environment: dict[str,
     started.kill()  # nobody is hit by it any more
 
 
+def test_a_number_that_was_given_anew(preloaded: Preloaded, environment: dict[str, str], tmp_path: Path) -> None:
+    """What was started has ended, nobody has said so yet, and another process has its number: that one is not hit."""
+    with subprocess.Popen(["sleep", "60"]) as another:
+        started = preloaded.start(["--version"], tmp_path, environment, tmp_path / "first.txt")
+        started.wait()
+        started.pid, started.returncode = another.pid, None
+        started.kill()
+        preloaded.start(["--version"], tmp_path, environment, tmp_path / "second.txt").wait()  # then it was dealt with
+        try:
+            assert another.poll() is None
+        finally:
+            another.kill()
+
+
+def test_signals(preloaded: Preloaded, environment: dict[str, str], tmp_path: Path) -> None:
+    """It stops, goes on and ends as it is told."""
+    started = hanging(preloaded, environment, tmp_path)
+    for number, state in ((signal.SIGSTOP, "T"), (signal.SIGCONT, "S")):
+        started.send_signal(number)
+        wait_until(lambda state=state: f") {state} " in Path(f"/proc/{started.pid}/stat").read_text())  # type: ignore[misc]
+    started.send_signal(signal.SIGTERM)
+    started.wait()
+    assert started.poll() == -signal.SIGTERM
+
+
 def test_who_forks_is_killed(environment: dict[str, str], tmp_path: Path) -> None:
     """Then what ran is given up, and nothing more can be started; nobody waits for ever."""
     with closing(Preloaded(environment)) as starter:
@@ -72,6 +99,7 @@ def test_who_forks_is_killed(environment: dict[str, str], tmp_path: Path) -> Non
         os.kill(who, signal.SIGKILL)
         started.wait()
         assert started.poll() == LOST
+        started.kill()  # nobody is there who could
         with pytest.raises(OSError, match="rehearsal is gone"):
             starter.start(["--version"], tmp_path, environment, tmp_path / "more.txt")
         os.kill(started.pid, signal.SIGKILL)

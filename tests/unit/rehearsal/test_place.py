@@ -1,0 +1,110 @@
+"""The directory of a rehearsal: nobody takes away one that begins."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from runbook.adapters import detached
+from runbook.errors import Refused
+from runbook.home import Home
+from runbook.rehearsal import clearing, reaper
+from runbook.rehearsal import place as place_of_rehearsal
+from runbook.rehearsal.clearing import clean
+from runbook.rehearsal.onsandbox import OnSandbox
+from runbook.rehearsal.place import Place
+
+IDENTITY = "20260321-100000-abcdef"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    """On a machine without a container engine."""
+    monkeypatch.setattr(clearing, "PROVIDERS", {"sandbox": OnSandbox})
+    return Home(tmp_path, "sqlite://")
+
+
+def test_a_clean_while_one_begins(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It looks when the directory is there already and the lock is not had yet: that one is not taken away."""
+    said: list[str] = []
+    cleaner = Thread(target=clean, args=(home, said.append))
+    really = detached.Place.take
+
+    def take(self: detached.Place) -> bool:
+        cleaner.start()
+        cleaner.join(0.5)  # it may look now, or wait until there is something to see
+        return really(self)
+
+    monkeypatch.setattr(detached.Place, "take", take)
+    place = Place.new(home, IDENTITY, "sandbox")
+    cleaner.join()
+    assert said == []
+    assert place.on == "sandbox"
+    assert Place(place.directory).is_in_use
+
+
+def test_a_lock_that_cannot_be_had(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a disk that knows none the next rehearsal would take this one away: said, and nothing is left."""
+    monkeypatch.setattr(detached, "_lock", lambda _: False)
+    with pytest.raises(Refused, match=f"the lock of the rehearsal cannot be had: .*{IDENTITY}"):
+        Place.new(home, IDENTITY, "sandbox")
+    assert list((home.directory / "rehearsals").iterdir()) == []
+
+
+def test_one_whose_process_is_gone(home: Home) -> None:
+    """It is taken away, once."""
+    place = Place.new(home, IDENTITY, "sandbox")
+    place.free()
+    said: list[str] = []
+    assert [clean(home, said.append), clean(home, said.append)] == [1, 0]
+    assert said == [f"rehearsal {IDENTITY} is gone"]
+    assert list((home.directory / "rehearsals").iterdir()) == []
+
+
+def test_evidence_is_nothing_to_clean(home: Home) -> None:
+    """Whoever watches a rehearsal that ended as it should, with evidence kept, has nothing to do."""
+    place = Place.new(home, IDENTITY, "sandbox")
+    with reaper.reaping(place):
+        place.keep(place.night("forward"))
+        place.clean(OnSandbox())
+        (place.directory / "note").write_text("a second clean would take it away", encoding="ascii")
+    assert {path.name for path in place.directory.iterdir()} == {"evidence", "note"}
+
+
+def test_who_is_killed_may_keep_its_lock_for_a_moment(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system takes what a process had from it in no order: the lifeline may end before the lock is free."""
+    place, looks = Place.new(home, IDENTITY, "sandbox"), []
+
+    def is_in_use(self: Place) -> bool:
+        looks.append(self.directory)
+        return len(looks) < 3
+
+    monkeypatch.setattr(Place, "is_in_use", property(is_in_use))
+    monkeypatch.setattr(reaper, "AGAIN", 0)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO()))
+    assert reaper.main(place.directory) == 0
+    assert not place.directory.exists()
+
+
+def test_a_clean_that_was_cut_off_is_gone_on_with(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is left says so until the very last: the next rehearsal takes it away."""
+    place = Place.new(home, IDENTITY, "sandbox")
+    place.free()
+    (place.template / "home").mkdir(parents=True)
+    really = place_of_rehearsal.shutil.rmtree
+
+    def killed(path: Path, **how: bool) -> None:
+        if not place.directory.is_relative_to(path) and path != place.template:
+            return really(path, **how)
+        (path / "rehearse.lock").unlink(missing_ok=True)  # what is in a directory goes in any order
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as once:
+        once.setattr(place_of_rehearsal.shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            place.clean(OnSandbox())
+    assert clearing.clear(home, lambda _: None) == 1
+    assert list((home.directory / "rehearsals").iterdir()) == []
