@@ -1,27 +1,15 @@
-"""``python -m runbook.cli.preloaded``: this program, loaded once and forked for each line of standard input.
-
-A line is a JSON object: ``words`` of the command line, ``directory``, ``environment`` and ``out``, the file that gets
-what it says; or ``signal`` and ``pid``, for one that has not ended. Told on standard output, a line each:
-``{"pid": n}`` in the order of the requests, and ``{"pid": n, "code": c}`` when one has ended, below zero for a signal.
-Ends with its standard input; what it started goes on.
-"""
+"""``python -m runbook.cli.preloaded``: this program, loaded once and forked for each line of standard input; see
+:mod:`runbook.forking`."""
 
 from __future__ import annotations
 
-import gc
-import json
-import os
-import selectors
-import signal
 import sys
-from collections.abc import Mapping
-from typing import Any
 
-CHUNK = 1 << 16
+from runbook.forking import preloaded
 
 
 def _load() -> None:
-    """What ``execute`` and ``resume`` load, and nothing that starts a thread or opens anything."""
+    """What ``execute`` and ``resume`` load."""
     import runbook.cli.main
     import runbook.cli.night
     import runbook.commands.runs
@@ -33,86 +21,14 @@ def _load() -> None:
     odbc()
     step_kinds()
     undo_kinds()
-    gc.collect()
-    gc.freeze()  # what is shared stays shared
 
 
-def _tell(**told: Any) -> None:
-    os.write(1, json.dumps(told).encode() + b"\n")
+def _program() -> None:
+    from runbook.cli.main import main
 
-
-def serve() -> Mapping[str, Any] | None:
-    """Fork for each line of standard input until it closes. Returns None then, and in each fork its request."""
-    hear, wake = os.pipe()
-    os.set_blocking(hear, False)
-    os.set_blocking(wake, False)
-    signal.set_wakeup_fd(wake)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    rest, running = b"", set[int]()
-    with selectors.DefaultSelector() as heard:
-        heard.register(0, selectors.EVENT_READ)
-        heard.register(hear, selectors.EVENT_READ)
-        while True:
-            ready = {key.fd for key, _ in heard.select()}
-            if hear in ready:
-                os.read(hear, CHUNK)
-                _tell_ended(running)
-            if 0 in ready:
-                chunk = os.read(0, CHUNK)
-                if not chunk:
-                    return None
-                *lines, rest = (rest + chunk).split(b"\n")
-                for line in lines:
-                    request: Mapping[str, Any] = json.loads(line)
-                    if "signal" in request:
-                        if request["pid"] in running:  # whoever has ended keeps its number until it is out of there
-                            os.kill(request["pid"], request["signal"])
-                        continue
-                    if not (pid := os.fork()):
-                        return request
-                    running.add(pid)
-                    _tell(pid=pid)
-
-
-def _tell_ended(running: set[int]) -> None:
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if not pid:
-            return
-        running.remove(pid)
-        _tell(pid=pid, code=os.waitstatus_to_exitcode(status))
-
-
-def become(request: Mapping[str, Any]) -> None:
-    """In the fork: what a new process of this program would be."""
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    os.setsid()
-    os.chdir(request["directory"])
-    os.environ.clear()
-    os.environ.update(request["environment"])
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    out = os.open(request["out"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-    for source, number in ((nothing, 0), (out, 1), (out, 2)):
-        os.dup2(source, number)
-    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-    sys.argv = ["runbook", *request["words"]]
-
-
-def main() -> None:
-    """Load, serve; each fork goes on as the program."""
-    _load()
-    request = serve()
-    if request is None:
-        return
-    become(request)
-    from runbook.cli.main import main as program
-
-    program()
+    sys.argv[0] = "runbook"
+    main()
 
 
 if __name__ == "__main__":
-    main()
+    preloaded(_load, _program)

@@ -181,14 +181,15 @@ class Rehearsal:
         """Throwaway servers are filled, and nights can be played; nothing of it is left afterwards."""
         clear(self.home, self.say)
         place = Place.new(self.home, self._clock.new_id(), self._provider.name)
+        environment = commands.environment(place.directory, place.template / "home")
         with reaping(place):
             try:
-                self.is_filling = True
-                rewritten, before = self._seed(place)
-                self.is_filling = False
-                names = tuple(database.name for database in self._plan.databases)
-                measure = Measure(self._plan.source, self._plan.target, names, before)
-                with closing(Preloaded(commands.environment(place.directory, place.template / "home"))) as starter:
+                with self._provider.working(environment), closing(Preloaded(environment)) as starter:
+                    self.is_filling = True
+                    rewritten, before = self._seed(place)
+                    self.is_filling = False
+                    names = tuple(database.name for database in self._plan.databases)
+                    measure = Measure(self._plan.source, self._plan.target, names, before)
                     stage = Stage(self._plan, self._text, self._provider, self._wanted, place.directory,
                                   place.template / PLAN, place.template, starter, self.stop, Semaphore(self._jobs),
                                   refuse_own=self._refuse_own)  # fmt: skip

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
@@ -85,6 +85,11 @@ class OnContainer:
                 "not start with less than 2",
                 hint=f"Give it more: rehearsal.containers.{wanted.role}.memory_gib.",
             )
+
+    def working(self, environment: Mapping[str, str]) -> AbstractContextManager[None]:
+        """See the port: nothing of the kind."""
+        del environment
+        return nullcontext()
 
     def room(self, wanted: Mapping[str, Wanted]) -> int | None:
         """See the port: by the memory of the machine that the engine runs on."""

@@ -6,14 +6,16 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from runbook.adapters.sqlserver import ServerTarget
 from runbook.errors import NotSupported, Refused
 from runbook.plan.types import SANDBOX_VERSIONS
 from runbook.rehearsal.providing import Made, Wanted
+from runbook.rehearsal.starting import SERVER, Preloaded, Started
 from runbook.sandbox import manage
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,14}")
@@ -29,6 +31,9 @@ class OnSandbox:
     name = "sandbox"
     exchange = ""
 
+    def __init__(self) -> None:
+        self._spawn: manage.Spawn = manage.spawned
+
     def refuse_unfit(self, wanted: Wanted) -> None:
         """See the port."""
         if wanted.version not in SANDBOX_VERSIONS:
@@ -38,6 +43,16 @@ class OnSandbox:
                 hint=f"It plays {known}.",
             )
 
+    @contextmanager
+    def working(self, environment: Mapping[str, str]) -> Iterator[None]:
+        """See the port."""
+        with closing(Preloaded(environment, SERVER)) as starter:
+            self._spawn = partial(_forked, starter, environment)
+            try:
+                yield
+            finally:
+                self._spawn = manage.spawned
+
     def room(self, wanted: Mapping[str, Wanted]) -> int | None:
         """See the port: half of the machine's memory may go into them."""
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -46,7 +61,7 @@ class OnSandbox:
     def start(self, home: Path, wanted: Mapping[str, Wanted]) -> Mapping[str, Made]:
         """See the port."""
         try:
-            return {role: _start(home, one) for role, one in wanted.items()}
+            return {role: _start(home, one, self._spawn) for role, one in wanted.items()}
         except manage.SandboxError as error:
             raise Refused(f"a throwaway server does not start: {error}", hint=error.hint) from error
 
@@ -88,9 +103,16 @@ def _directory(home: Path, wanted: Wanted) -> Path:
     return home / "sandbox" / wanted.server_name
 
 
-def _start(home: Path, wanted: Wanted) -> Made:
+def _forked(starter: Preloaded, environment: Mapping[str, str], words: Sequence[str], console: Path) -> Started:
+    try:
+        return starter.start(words, console.parent, environment, console)
+    except OSError as error:
+        raise manage.SandboxError(str(error)) from error
+
+
+def _start(home: Path, wanted: Wanted, spawn: manage.Spawn) -> Made:
     directory = _directory(home, wanted)
-    info = manage.start(directory, wanted.server_name, str(wanted.version), timeout=PATIENCE)
+    info = manage.start(directory, wanted.server_name, str(wanted.version), timeout=PATIENCE, spawn=spawn)
     url = f"sandbox://{wanted.server_name}?version={wanted.version}"
     return Made(
         wanted.role,

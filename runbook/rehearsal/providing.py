@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -44,6 +45,10 @@ class Provider(Protocol):
 
     def refuse_unfit(self, wanted: Wanted) -> None:
         """Refused for a server that it cannot play."""
+
+    def working(self, environment: Mapping[str, str]) -> AbstractContextManager[None]:
+        """For the length of a rehearsal: servers that are started meanwhile carry that environment, where they are
+        processes of this machine, and come up faster."""
 
     def room(self, wanted: Mapping[str, Wanted]) -> int | None:
         """How many homes with these servers there can be at a time; None: as many as anybody wants. Refused when there

@@ -1,9 +1,9 @@
-"""Starts this program for the nights of a rehearsal: a process that has loaded it already forks for each of them, or a
-second of every one would go into imports.
+"""Starts this program, or servers, for the nights of a rehearsal: a process that has loaded it already forks for each
+of them, or a second of every one would go into imports.
 
-What is started so is what ``python -m runbook`` starts, with an environment, a directory, an output and a session of
-its own. The process that forks carries the mark of the rehearsal, and with it everything that it starts; see
-:mod:`.place`.
+What is started so is what ``python -m runbook`` or ``python -m runbook.sandbox`` starts, with an environment, a
+directory, an output and a session of its own. The process that forks carries the mark of the rehearsal, and with it
+everything that it starts; see :mod:`.place`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PATIENCE = 60.0
 """Seconds it gets to load, to fork, and to end."""
 LOST = -signal.SIGKILL
 """Code of what was running when the process that forks was lost."""
-MODULE = "runbook.cli.preloaded"
+PROGRAM, SERVER = "runbook.cli.preloaded", "runbook.sandbox.preloaded"
 
 
 class Started:
@@ -63,9 +63,9 @@ class Started:
 class Preloaded:
     """The process that forks, as seen from outside. Used by several threads."""
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], module: str = PROGRAM) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - this very program
-            [sys.executable, "-m", MODULE],
+            [sys.executable, "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=dict(environment),
@@ -80,25 +80,27 @@ class Preloaded:
         self._reader.start()
 
     def start(self, words: Sequence[str], directory: Path, environment: Mapping[str, str], out: Path) -> Started:
-        """``runbook WORDS`` in that directory; what it says goes into ``out``."""
+        """With these words, in that directory; what it says is added to ``out``."""
         started = Started(self._send)
         request = {"words": [*words], "directory": str(directory), "environment": {**environment}, "out": str(out)}
         with self._lock:
-            if self._lost:
-                raise OSError("the process that starts the nights of this rehearsal is gone")
+            if self._lost or not self._ask(request):
+                raise OSError("the process that starts others for this rehearsal is gone")
             self._waiting.append(started)
-            self._ask(request)
         if not started.known.wait(PATIENCE):
-            raise OSError("the process that starts the nights of this rehearsal does not answer")
+            raise OSError("the process that starts others for this rehearsal does not answer")
         return started
 
     def _send(self, pid: int, number: int) -> None:
-        with self._lock, suppress(OSError):  # who forks is gone: then whatever it started is given up
+        with self._lock:  # where who forks is gone, whatever it started is given up
             self._ask({"signal": number, "pid": pid})
 
-    def _ask(self, request: Mapping[str, object]) -> None:
-        self._asked.write(json.dumps(request).encode() + b"\n")
-        self._asked.flush()
+    def _ask(self, request: Mapping[str, object]) -> bool:
+        with suppress(OSError, ValueError):  # it is gone, or was told to end
+            self._asked.write(json.dumps(request).encode() + b"\n")
+            self._asked.flush()
+            return True
+        return False
 
     def _read(self) -> None:
         for line in self._told:
@@ -118,7 +120,7 @@ class Preloaded:
 
     def close(self) -> None:
         """End it; what it started goes on."""
-        with self._lock:
+        with self._lock, suppress(BrokenPipeError):
             self._asked.close()
         try:
             self._process.wait(PATIENCE)

@@ -61,10 +61,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def load() -> None:
+    """What a server needs, or its first statements wait for it; nothing is opened."""
+    import runbook.sandbox.instance.instance  # noqa: PLC0415
+    import runbook.sandbox.language.session  # noqa: PLC0415
+    import runbook.sandbox.wire.server  # noqa: F401, PLC0415
+
+
 def _serve(directory: Path, options: argparse.Namespace) -> int:
     gc.set_threshold(YOUNG)
-    from runbook.sandbox.instance.instance import open_instance  # noqa: PLC0415 - after the arguments were checked
-    from runbook.sandbox.language.interpreter import dispatch  # noqa: F401, PLC0415 - or the first statement waits for it
+    load()  # after the arguments were checked
+    from runbook.sandbox.instance.instance import open_instance  # noqa: PLC0415
     from runbook.sandbox.wire.server import serve  # noqa: PLC0415
 
     (directory / manage.SERVER).unlink(missing_ok=True)

@@ -15,9 +15,10 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from runbook.sandbox.instance import faults
 from runbook.sandbox.instance.faults import KINDS, Fault
@@ -124,6 +125,57 @@ def status(directory: str | Path) -> ServerInfo | None:
     return ServerInfo(directory, **fields)
 
 
+class Process(Protocol):
+    """A server that was begun to be started; a part of :class:`subprocess.Popen`."""
+
+    def poll(self) -> int | None:
+        """Something once it has ended; it is reaped then."""
+
+    def kill(self) -> None:
+        """``kill -9``."""
+
+    def wait(self) -> object:
+        """For its end."""
+
+
+Spawn = Callable[[Sequence[str], Path], Process]
+"""Starts ``python -m runbook.sandbox WORDS`` in a session of its own; what it says is added to the file."""
+
+
+class _Child:
+    """A server that is a child of this process."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+
+    def poll(self) -> int | None:
+        """See the protocol."""
+        return 0 if _has_ended(self._pid) else None
+
+    def kill(self) -> None:
+        """See the protocol."""
+        os.kill(self._pid, signal.SIGKILL)
+
+    def wait(self) -> None:
+        """See the protocol."""
+        os.waitpid(self._pid, 0)
+
+
+def spawned(words: Sequence[str], console: Path) -> Process:
+    """See :data:`Spawn`: a new process."""
+    root = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
+    command = [sys.executable, "-m", "runbook.sandbox", *words]
+    with console.open("ab") as said:
+        actions = [
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_DUP2, said.fileno(), 1),
+            (os.POSIX_SPAWN_DUP2, said.fileno(), 2),
+        ]
+        environment = {**os.environ, "PYTHONPATH": path}
+        return _Child(os.posix_spawn(sys.executable, command, environment, file_actions=actions, setsid=True))
+
+
 def start(
     directory: str | Path,
     name: str,
@@ -132,6 +184,7 @@ def start(
     *,
     port: int = 0,
     timeout: float = START_SECONDS,
+    spawn: Spawn = spawned,
 ) -> ServerInfo:
     """Start a server that outlives the caller and wait until it accepts logins; a running one is simply returned.
 
@@ -145,7 +198,7 @@ def start(
         with _start_lock(directory, timeout, unless=lambda: _ready(directory) is not None):
             running = _wait_ready(directory, None, timeout) if _is_running(directory) else None
             if running is None:
-                running = _spawn(directory, name, version, edition, port, timeout)
+                running = _spawn(directory, name, version, edition, port, timeout, spawn)
     if (running.name, running.version, running.edition) != (name, version, edition):
         raise SandboxError(
             f"the server in {directory} is {running.name} ({running.version} {running.edition}), "
@@ -188,38 +241,31 @@ def _locked(handle: int) -> bool:
     return True
 
 
-def _spawn(directory: Path, name: str, version: str, edition: str, port: int, timeout: float) -> ServerInfo:
-    command = [sys.executable, "-m", "runbook.sandbox", "serve", "--dir", str(directory), "--name", name]
-    command += ["--version", version, "--edition", edition, "--port", str(port)]
-    root = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
-    with (directory / CONSOLE).open("ab") as console:
-        actions = [
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_DUP2, console.fileno(), 1),
-            (os.POSIX_SPAWN_DUP2, console.fileno(), 2),
-        ]
-        environment = {**os.environ, "PYTHONPATH": path}
-        pid = os.posix_spawn(sys.executable, command, environment, file_actions=actions, setsid=True)
-    running = _wait_ready(directory, pid, timeout)
+def _spawn(
+    directory: Path, name: str, version: str, edition: str, port: int, timeout: float, spawn: Spawn = spawned
+) -> ServerInfo:
+    words = ["serve", "--dir", str(directory), "--name", name]
+    words += ["--version", version, "--edition", edition, "--port", str(port)]
+    (directory / CONSOLE).touch()
+    running = _wait_ready(directory, spawn(words, directory / CONSOLE), timeout)
     if running is None:
         raise SandboxError(f"the sandbox server {name} did not come up: {_last_words(directory)}", _hint(directory))
     return running
 
 
-def _wait_ready(directory: Path, pid: int | None, timeout: float) -> ServerInfo | None:
-    """Wait until the server accepts logins; None when it ended (``pid`` is this process's child) or took too long."""
+def _wait_ready(directory: Path, process: Process | None, timeout: float) -> ServerInfo | None:
+    """Wait until the server accepts logins; None when it ended or took too long: then what was started is killed."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         found = _ready(directory)
         if found is not None:
             return found
-        if _has_ended(pid) if pid is not None else not _is_running(directory):
+        if process.poll() is not None if process else not _is_running(directory):
             return None
         time.sleep(POLL)
-    if pid is not None:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
+    if process:
+        process.kill()
+        process.wait()
     return None
 
 

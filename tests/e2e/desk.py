@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from runbook.rehearsal.place import working_for
+from runbook.rehearsal.place import VARIABLE
 from tests.e2e.system import Outcome
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,17 +91,17 @@ class Desk:
 
     def running(self) -> list[int]:
         """Everything that was started for a rehearsal of this home, and lives."""
-        found = []
-        for place in (self.home / "rehearsals").glob("*"):
-            found += working_for(place)
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit() and str(self.home).encode() in _command(entry):
-                found.append(int(entry.name))
-        return found
+        mark = f"{VARIABLE}={(self.home / 'rehearsals').resolve()}/"
+        return [
+            int(entry.name)
+            for entry in Path("/proc").iterdir()
+            if entry.name.isdigit()
+            and (str(self.home).encode() in _read(entry / "cmdline") or mark.encode() in _read(entry / "environ"))
+        ]
 
 
-def _command(entry: Path) -> bytes:
+def _read(path: Path) -> bytes:
     try:
-        return (entry / "cmdline").read_bytes()
+        return path.read_bytes()
     except OSError:
         return b""

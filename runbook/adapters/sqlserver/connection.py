@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Lock
@@ -89,7 +89,7 @@ class Connection:
         row = self.run(f"{text.settings()}\n{text.own_session()}").dicts()[0]
         self.session_id, self.login_time = row["session_id"], row["login_time"]
 
-    def run(self, sql: str, max_rows: int | None = None) -> Answer:
+    def run(self, sql: str, max_rows: int | None = None, values: Sequence[Any] = ()) -> Answer:
         """Run a batch and read all it sends; with ``max_rows`` 0 no row is looked at. Raises pyodbc.Error.
 
         Every result is read to the end: a statement that is not drained is abandoned by the server, without any
@@ -98,7 +98,7 @@ class Connection:
         answer = Answer()
         self._cursor = cursor = self.raw.cursor()
         try:
-            cursor.execute(sql)
+            cursor.execute(sql, *values)
             self._collect(cursor, answer, max_rows)
             while cursor.nextset():
                 self._collect(cursor, answer, max_rows)

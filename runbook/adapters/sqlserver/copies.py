@@ -9,6 +9,7 @@ from runbook.adapters.sqlserver.diagnostics import Failure, diagnose
 from runbook.adapters.sqlserver.driver import odbc
 from runbook.adapters.sqlserver.tsql import catalog as catalog_text
 from runbook.adapters.sqlserver.tsql import copy as text
+from runbook.adapters.sqlserver.tsql.parameters import Call
 from runbook.errors import FencedOut, JournalCorrupt, ServerError, WrongTarget
 from runbook.journal.copying import RowsLost, as_lines, from_lines
 from runbook.journal.reading import Row
@@ -65,8 +66,8 @@ class ServerCopies:
         """Send them; number and hash of the last row that is there then."""
         first, last = rows[0], rows[-1]
         try:
-            sql = text.add(first.run_id, first.n, last.n, last.hash, as_lines(rows), self._fence)
-            answer = self._ask(sql, self._patience)
+            call = text.add(first.run_id, first.n, last.n, last.hash, as_lines(rows), self._fence)
+            answer = self._ask(call, self._patience)
         except ServerError as e:
             self._has_table = e.number != NO_TABLE  # the last other run there has just taken it away
             raise
@@ -97,24 +98,25 @@ class ServerCopies:
                 raise
         self._has_table = True
 
-    def _ask(self, sql: str, patience: float) -> Answer:
+    def _ask(self, sql: str | Call, patience: float) -> Answer:
         """Send it on a thread that can be left behind: a server that was stopped may answer in an hour, or never."""
         try:
             return within(patience, lambda: self._send(sql))
         except TimeoutError:
             raise ServerError(f"{self._connector.role}: no answer within {patience:g} s", in_doubt=True) from None
 
-    def _send(self, sql: str) -> Answer:
+    def _send(self, sql: str | Call) -> Answer:
         connection, self._connection = self._connection or self._open(), None
+        asked = Call(sql) if isinstance(sql, str) else sql
         try:
-            answer = connection.run(sql)
+            answer = connection.run(asked.sql, values=asked.values)
         except odbc().Error as e:
             diagnosis = diagnose(e)
             if diagnosis.in_doubt:
                 connection.close()
             else:
                 self._connection = connection
-            raise Failure(self._connector.role, diagnosis, sql[:80], in_doubt=diagnosis.in_doubt) from None
+            raise Failure(self._connector.role, diagnosis, asked.text[:80], in_doubt=diagnosis.in_doubt) from None
         self._connection = connection
         return answer
 

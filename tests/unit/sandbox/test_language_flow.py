@@ -365,6 +365,15 @@ def test_prepared_statements(client: Client) -> None:
         RpcParam("@o", INT, None, True),
     )
     assert out.outputs == {"@o": 8}
+    called = client.rpc(
+        "sp_prepexecrpc",
+        RpcParam("", INT, None, True),
+        RpcParam("", TEXT, "sys.sp_executesql"),
+        RpcParam("", TEXT, "SELECT @i * 3"),
+        RpcParam("", TEXT, "@i int"),
+        RpcParam("", INT, 4),
+    )
+    assert called.sets == [[(12,)]]
 
 
 def test_procedure_by_rpc(client: Client) -> None:

@@ -9,7 +9,8 @@ longer wanted.
 from __future__ import annotations
 
 from runbook.adapters.sqlserver.tsql import marker
-from runbook.adapters.sqlserver.tsql.quoting import literal, long_text, number
+from runbook.adapters.sqlserver.tsql.parameters import Call, with_values
+from runbook.adapters.sqlserver.tsql.quoting import literal
 
 TABLE = "msdb.dbo.runbook_journal"
 
@@ -29,46 +30,41 @@ def create() -> str:
     )
 
 
-def add(run_id: str, first: int, last: int, last_hash: str, lines: str, held_by: int | None = None) -> str:
+def add(run_id: str, first: int, last: int, last_hash: str, lines: str, held_by: int | None = None) -> Call:
     """Add rows ``first`` to ``last``, unless one of them or a later one is there or the one before them is not; tell
     which is the last then.
 
     ``held_by``: only while the instance's marker names this run and that fencing number.
     """
-    values = f"{literal(run_id)}, {number(first)}, {number(last)}, {literal(last_hash)}, {long_text(lines)}"
-    newer = f"SELECT 1 FROM {TABLE} AS k WHERE k.run_id = {literal(run_id)} AND k.last_n >= {number(first)}"
-    return (
+    newer = f"SELECT 1 FROM {TABLE} AS k WHERE k.run_id = @run AND k.last_n >= @first"
+    sql = (
         f"INSERT INTO {TABLE} (run_id, first_n, last_n, last_hash, lines)\n"
-        f"SELECT {values}\n"
-        f"WHERE NOT EXISTS ({newer}){_following(run_id, first)}{_while_held(run_id, held_by)};\n"
-        f"{_newest(run_id)}"
+        "SELECT @run, @first, @last, @hash, @lines\n"
+        f"WHERE NOT EXISTS ({newer}){_FOLLOWING if first > 1 else ''}{_WHILE_HELD if held_by is not None else ''};\n"
+        f"{_newest('@run')}"
     )
+    return with_values(sql, _TYPES, (run_id, first, last, last_hash, lines, held_by))
 
 
-def _following(run_id: str, first: int) -> str:
-    if first == 1:
-        return ""
-    before = f"p.run_id = {literal(run_id)} AND p.last_n = {number(first - 1)}"
-    return f"\n    AND EXISTS (SELECT 1 FROM {TABLE} AS p WHERE {before})"
-
-
-def _while_held(run_id: str, fence: int | None) -> str:
-    if fence is None:
-        return ""
-    mine = f"m.run_id = {literal(run_id)} AND m.fence = {number(fence)}"
-    return f"\n    AND EXISTS (SELECT 1 FROM {marker.TABLE} AS m WHERE {mine})"
+_TYPES = {
+    "@run": "varchar(64)",
+    "@first": "bigint",
+    "@last": "bigint",
+    "@hash": "varchar(64)",
+    "@lines": "nvarchar(max)",
+    "@fence": "bigint",
+}
+_FOLLOWING = f"\n    AND EXISTS (SELECT 1 FROM {TABLE} AS p WHERE p.run_id = @run AND p.last_n = @first - 1)"
+_WHILE_HELD = f"\n    AND EXISTS (SELECT 1 FROM {marker.TABLE} AS m WHERE m.run_id = @run AND m.fence = @fence)"
 
 
 def newest(run_id: str) -> str:
     """Number and hash of the last row of a run; no result set where there is no table."""
-    return _where_there_is_one(_newest(run_id))
+    return _where_there_is_one(_newest(literal(run_id)))
 
 
 def _newest(run_id: str) -> str:
-    return (
-        f"SELECT TOP (1) k.last_n, k.last_hash FROM {TABLE} AS k\nWHERE k.run_id = {literal(run_id)} "
-        "ORDER BY k.first_n DESC"
-    )
+    return f"SELECT TOP (1) k.last_n, k.last_hash FROM {TABLE} AS k\nWHERE k.run_id = {run_id} ORDER BY k.first_n DESC"
 
 
 def lines(run_id: str) -> str:

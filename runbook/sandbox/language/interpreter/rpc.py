@@ -144,7 +144,9 @@ def _prepexec(runner: Runner, params: list[RpcParam]) -> int:
 
 
 def _prepexecrpc(runner: Runner, params: list[RpcParam]) -> int:
-    status = _procedure(runner, tuple(parse_name(_text(params, 1))), params[2:])
+    parts = tuple(parse_name(_text(params, 1)))
+    handler = _HANDLERS.get(parts[-1].lower())
+    status = handler(runner, params[2:]) if handler is not None else _procedure(runner, parts, params[2:])
     runner.sink.return_value(RpcParam(params[0].name, t.INT, _new_handle(runner, Handle("", [])), True))
     return status
 

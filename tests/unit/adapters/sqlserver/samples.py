@@ -17,6 +17,7 @@ from runbook.adapters.sqlserver.tsql import (
     logins,
     marker,
     objects,
+    parameters,
     proof,
     rehearsal,
     session,
@@ -157,7 +158,7 @@ SAMPLES: dict[Callable[..., object], list[Call]] = {
 def modules() -> Iterator[ModuleType]:
     """The modules that build statements."""
     for found in pkgutil.iter_modules(tsql.__path__):
-        if found.name != "quoting":
+        if found.name not in ("quoting", "parameters"):
             yield importlib.import_module(f"{tsql.__name__}.{found.name}")
 
 
@@ -181,4 +182,5 @@ def statements() -> Iterator[tuple[str, str]]:
     for builder in builders():
         for number, (positional, named) in enumerate(calls_of(builder) or []):
             label = f"{builder.__module__.rpartition('.')[2]}.{builder.__name__}[{number}]"
-            yield label, str(builder(*positional, **named))
+            built = builder(*positional, **named)
+            yield label, built.text if isinstance(built, parameters.Call) else str(built)
