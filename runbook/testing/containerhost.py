@@ -10,7 +10,7 @@ from typing import Any
 from runbook.testing.enginehost import OF_THE_FILES
 from runbook.testing.errors import ImpossibleWorld
 from runbook.testing.instance import Instance
-from runbook.testing.machine import Machine, Program
+from runbook.testing.machine import DISK, Machine, Program
 from runbook.testing.model import BUILDS
 from runbook.testing.world import World
 
@@ -67,6 +67,10 @@ class ContainerHost:
     copy_fails: bool = False
     starts_in: float = 3.0
     converts_in: float = 30.0
+    besides: int = 0
+    """Bytes of files in the server's volume that are no databases."""
+    du_says: str = ""
+    """What ``du`` complains about."""
     script_fails: bool = False
     """The new engine ends while it converts."""
     wrote_foreign: bool = False
@@ -121,6 +125,8 @@ class ContainerHost:
                 return self._inspected(kind, name)
             case ("logs", *_, name):
                 return Program(stdout=f"{name} says: login failed\n")
+            case ("exec", "--user", "0:0", name, *words):
+                return self._inside(name, words)
             case ("update", "--restart", policy, name):
                 return self._on(name, lambda box: setattr(box, "restart", policy))
             case ("stop", "--time", _, name):
@@ -151,6 +157,22 @@ class ContainerHost:
         if known is None:
             return Program(exit_code=1, stdout="[]\n", stderr=f"Error response from daemon: No such {kind}: {name}\n")
         return Program(stdout=json.dumps([known]))
+
+    def held(self) -> int:
+        """Bytes in the server's volume."""
+        return self.besides + sum(file.size_bytes for one in self.instance.databases.values() for file in one.files)
+
+    def _inside(self, name: str, words: list[str]) -> Program:
+        box = self._box(name)
+        if box is None or box.status != "running":
+            return Program(exit_code=1, stderr=f"Error response from daemon: container {name} is not running\n")
+        match words:
+            case ["du", "-s", "-x", "--block-size=1", place]:
+                said = f"{self.held()}\t{place}\n"
+                return Program(exit_code=int(bool(self.du_says)), stdout=said, stderr=self.du_says)
+            case ["df", "--block-size=1", "--output=avail", _]:
+                return Program(stdout=f"Avail\n{0 if self.machine.full else max(0, DISK - self.held())}\n")
+        raise ImpossibleWorld(f"{name} does not know this: {words}")
 
     def _box(self, name: str) -> FakeContainer | None:
         return self.boxes.get(name.removeprefix("id-of-"))

@@ -7,18 +7,23 @@ its exit code. Everything that a run makes carries the run's id as a label: noth
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from runbook.errors import HostError, ServerError, StepFailed, Unreachable
-from runbook.hosting import CommandResult
+from runbook.hosting import CommandResult, last_line
 from runbook.plan.incontainer import ContainerUpgrade
 from runbook.plan.models import Plan
 from runbook.step import Context, ReadContext
 
 SHORT = 60.0
 """Seconds a short command may take."""
+MEASURED_WITHIN = 600.0
+"""Seconds it may take to count what is in a volume."""
+VANISHED = "No such file or directory"
+"""Said of a file that went while it was counted."""
 STOPS_WITHIN = 600
 """Seconds the engine gets to write all that it has in memory, before its container is killed."""
 POLL, LONGEST_POLL, POLL_SHARE = 1.0, 10.0, 0.05
@@ -161,6 +166,30 @@ def volume_of_run(ctx: ReadContext, boxes: Boxes, name: str) -> str | None:
     """The run that made a volume, empty for somebody else's; None when there is no such volume."""
     found = inspected(ctx, boxes, "volume", name)
     return None if found is None else (found.get("Labels") or {}).get(RUN, "")
+
+
+@dataclass(frozen=True)
+class Room:
+    """Bytes in the old volume, and free bytes where it lies; ``lacking``: why that cannot be measured."""
+
+    held: int = 0
+    free: int = 0
+    lacking: str = ""
+
+
+def measured(ctx: ReadContext, boxes: Boxes, data: str) -> Room:
+    """By the container that serves, which sees all of its volume: an account that may ask the container engine need not
+    be one that may look at where that keeps volumes."""
+    found = []
+    for words in (("du", "-s", "-x", "--block-size=1", data), ("df", "--block-size=1", "--output=avail", data)):
+        inside = (*boxes.engine, "exec", "--user", "0:0", boxes.old, *words)
+        done = ctx.host_reader(boxes.host).ask(inside, timeout=MEASURED_WITHIN)
+        wrong = [line for line in done.stderr.splitlines() if VANISHED not in line]
+        number = re.match(r"\s*(\d+)", last_line(done.stdout))
+        if number is None or (done.exit_code and wrong):
+            return Room(lacking=wrong[-1].strip() if wrong else done.said() or "nothing is said")
+        found.append(int(number[1]))
+    return Room(held=found[0], free=found[1])
 
 
 def stop_container(ctx: Context, boxes: Boxes, which: str) -> None:

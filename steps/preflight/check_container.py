@@ -13,13 +13,16 @@ from runbook.api import (
     LightStep,
     Phase,
     ReadContext,
+    Room,
     Seen,
     boxes_of,
     container_of,
     enginefit,
     inspected,
     judged,
+    measured,
     noted,
+    own_directory,
     seen,
     volume_of_run,
 )
@@ -28,7 +31,9 @@ from runbook.api import (
 @dataclass(frozen=True)
 class Facts:
     """Both containers and volumes. ``new_volume``: the run that made it, None when it is not there. ``strangers``:
-    files of databases that lie outside of the volume. ``unfit``: database -> why it would not be converted."""
+    files of databases that lie outside of the volume. ``held``: bytes in the old volume, ``comes``: those of backups
+    that the night writes into it before it is copied; ``lacking``: why that cannot be measured. ``unfit``: database ->
+    why it would not be converted."""
 
     boxes: Boxes
     data: str
@@ -40,8 +45,10 @@ class Facts:
     version: str
     planned: str
     machine_name: str
-    size: int = 0
+    held: int = 0
+    comes: int = 0
     room: int = 0
+    lacking: str = ""
     headroom: float = 1.2
     strangers: tuple[str, ...] = ()
     unfit: Mapping[str, str] = field(default_factory=dict)
@@ -67,11 +74,12 @@ class CheckContainer(LightStep):
             noted(
                 ctx, ["journal_copy: server is down while it is upgraded; a directory would keep the journal then too"]
             )
-        sizes = (file.size_bytes for name in reader.databases() for file in reader.files(name))
+        old = seen(ctx, boxes, boxes.old)
+        room = measured(ctx, boxes, plan.data) if old and old.runs else Room()
         return Facts(
             boxes=boxes,
             data=plan.data,
-            old=seen(ctx, boxes, boxes.old),
+            old=old,
             new=seen(ctx, boxes, boxes.new),
             new_volume=volume_of_run(ctx, boxes, boxes.new_volume),
             image=plan.to.image,
@@ -79,8 +87,10 @@ class CheckContainer(LightStep):
             version=identity.version,
             planned=plan.from_.product,
             machine_name=identity.machine_name,
-            size=sum(sizes),
-            room=_room(ctx, boxes),
+            held=room.held,
+            comes=_backups(ctx, plan.data),
+            room=room.free,
+            lacking=room.lacking,
             headroom=ctx.plan.preflight.headroom,
             strangers=tuple(path for path in files if not posixpath.normpath(path).startswith(f"{plan.data}/")),
             unfit=enginefit.unfit(reader),
@@ -88,14 +98,18 @@ class CheckContainer(LightStep):
         )
 
     def decide(self, facts: Facts) -> Decision:
-        what = f"{facts.boxes.old} on {facts.boxes.host} serves {facts.version}, {facts.size} bytes of databases"
+        boxes = facts.boxes
+        what = f"{boxes.old} on {boxes.host} serves {facts.version}, {facts.held} bytes in {boxes.old_volume}"
         return judged(_problems(facts), what)
 
 
-def _room(ctx: ReadContext, boxes: Boxes) -> int:
-    """Bytes free where volumes are; the volume that is copied says where."""
-    volume = inspected(ctx, boxes, "volume", boxes.old_volume)
-    return ctx.host_reader(boxes.host).space(volume["Mountpoint"]).available_bytes if volume else 0
+def _backups(ctx: ReadContext, data: str) -> int:
+    """Bytes that the backups of the night add to the volume."""
+    directory = ctx.plan.exchange_directories()[0] or own_directory(ctx, ctx.plan.source)
+    if not f"{posixpath.normpath(directory)}/".startswith(f"{data}/"):
+        return 0
+    found = (ctx.reader(ctx.plan.source).database(one.name) for one in ctx.plan.databases)
+    return sum(info.used_bytes for info in found if info is not None)
 
 
 def _problems(facts: Facts) -> Iterator[Finding]:
@@ -154,9 +168,22 @@ def _new(facts: Facts) -> Iterator[Finding]:
             f"{boxes.host} does not have the image {facts.image}",
             f"Pull it beforehand: {' '.join(boxes.engine)} pull {facts.image}.",
         )
-    if facts.room < facts.size * facts.headroom:
+    yield from _room(facts)
+
+
+def _room(facts: Facts) -> Iterator[Finding]:
+    """All that lies in the volume is copied, whatever it is."""
+    boxes = facts.boxes
+    if facts.lacking:
         yield Finding(
-            f"{boxes.host} has room for {facts.room} bytes, the copy of the volume needs"
-            f" {int(facts.size * facts.headroom)}",
-            "Make room where its volumes are.",
+            f"what is in {boxes.old_volume} on {boxes.host} cannot be measured: {facts.lacking}",
+            f"Look there: {' '.join(boxes.engine)} exec --user 0:0 {boxes.old} du -s {facts.data}.",
+        )
+    needed = int((facts.held + 2 * facts.comes) * facts.headroom)
+    if facts.room < needed:
+        come = f", {facts.comes} of backups come and are copied too" if facts.comes else ""
+        yield Finding(
+            f"{boxes.host} has room for {facts.room} bytes, the copy of {boxes.old_volume} needs {needed}: "
+            f"{facts.held} are in it{come}, times {facts.headroom:g}",
+            f"Make room where its volumes are, or in {boxes.old_volume}.",
         )

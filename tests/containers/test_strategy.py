@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -185,6 +186,23 @@ def test_there(box: Box, made_of: Callable[..., str]) -> None:
     assert nameless(box.docker) - before == {*mounted} - {f"{box.name}-2022-data"}
     assert str(box.asked("SELECT CAST(SERVERPROPERTY('ProductVersion') AS nvarchar(40))")) == VERSIONS["2022"].product
     assert box.asked("SELECT COUNT(*) FROM Contacts.dbo.Person WHERE Name IN (N'Ada', N'Grace')") == 2
+
+
+def test_all_of_the_volume_is_measured(box: Box) -> None:
+    """An old backup beside the databases is copied too: refused with the figures when there is no room for it, by a
+    look that changes nothing."""
+    plan = json.loads(box.plan().read_text(encoding="utf-8"))
+    (box.folder / "runbook.yaml").write_text(json.dumps({**plan, "preflight": {"headroom": 100}}), encoding="utf-8")
+    inside = ("exec", "--user", "0:0", box.name)
+    free = int(box.docker.text(*inside, "df", "--output=avail", "--block-size=1", "/var/opt/mssql").split()[-1])
+    box.docker.run(*inside, "fallocate", "--length", str(free // 100), "/var/opt/mssql/old.bak")
+    before = box.there()
+    done = box.runbook("check")
+    assert done.returncode == 30, done.stdout + done.stderr
+    (said,) = re.findall(rf"the copy of {box.name}-data needs (\d+): (\d+) are in it", done.stdout)
+    assert int(said[0]) > free
+    assert int(said[1]) > free // 100
+    assert box.there() == before
 
 
 def test_killed_while_it_copies_and_back(box: Box) -> None:

@@ -24,6 +24,7 @@ from runbook.api import (
     UserAccess,
 )
 from runbook.plan.hosts import Host, name_hosts
+from runbook.plan.models import Exchange
 from runbook.registry import step_kinds
 from runbook.testing import World
 from runbook.testing.bench import BenchContext, StepBench
@@ -108,6 +109,12 @@ class Afternoon:
         return " | ".join(self.bench.ctx.notes)
 
 
+class ContainerAfternoon(Afternoon):
+    """The server is one in a container."""
+
+    container_host: ContainerHost
+
+
 @pytest.fixture
 def afternoon(tmp_path: Path) -> Afternoon:
     return Afternoon(tmp_path)
@@ -146,6 +153,35 @@ def test_the_clock_of_a_host_is_looked_at(afternoon: Afternoon) -> None:
     """Its log and the record of the night are to be read side by side."""
     afternoon.world.hosts["web2"].skew = timedelta(seconds=60)
     assert "the clock of web2 is 60.0 s ahead" in afternoon.blocked(CheckHosts)
+
+
+@pytest.fixture
+def contained(tmp_path: Path) -> ContainerAfternoon:
+    return ContainerAfternoon(tmp_path, "container")
+
+
+def test_all_that_lies_in_the_volume_is_copied(contained: ContainerAfternoon) -> None:
+    """Old backups beside the databases count, and so do those that the night makes there before the copy."""
+    contained.container_host.besides = 8_000_000_000
+    held = f"{contained.container_host.held()} are in it"
+    assert contained.container_host.held() > 8_000_000_000
+    for directory, said in (
+        ("/backups", f"{held}, times 1.2"),
+        ("/var/opt/mssql/backup/", "of backups come and are copied too, times 1.2"),
+    ):
+        contained.plan = contained.plan.model_copy(update={"exchange": Exchange(source=directory)})
+        contained.bench = StepBench(BenchContext(contained.world, contained.plan))
+        reason = contained.blocked(CheckContainer)
+        assert held in reason
+        assert said in reason
+
+
+def test_a_volume_that_cannot_be_measured(contained: ContainerAfternoon) -> None:
+    """A file that goes while it is counted is none; anything else that is not counted is said."""
+    contained.container_host.du_says = "du: cannot access '/var/opt/mssql/log/x.trc': No such file or directory\n"
+    assert isinstance(contained.ask(CheckContainer), Pass)
+    contained.container_host.du_says += "du: cannot read directory '/var/opt/mssql/data': Permission denied\n"
+    assert "cannot be measured: du: cannot read directory" in contained.blocked(CheckContainer)
 
 
 def test_a_host_is_pinned_by_the_id_that_check_prints(afternoon: Afternoon) -> None:
