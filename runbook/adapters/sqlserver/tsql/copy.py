@@ -43,7 +43,7 @@ def add(run_id: str, first: int, last: int, last_hash: str, lines: str, held_by:
         f"WHERE NOT EXISTS ({newer}){_FOLLOWING if first > 1 else ''}{_WHILE_HELD if held_by is not None else ''};\n"
         f"{_newest('@run')}"
     )
-    return with_values(sql, _TYPES, (run_id, first, last, last_hash, lines, held_by))
+    return with_values(sql, _TYPES, (run_id, first, last, last_hash, lines, held_by or 0))
 
 
 _TYPES = {

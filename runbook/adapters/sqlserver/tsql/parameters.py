@@ -11,7 +11,7 @@ class Call:
     """A text for the driver, and what goes along with it."""
 
     sql: str
-    values: tuple[str | int | None, ...] = ()
+    values: tuple[str | int, ...] = ()
 
     @property
     def text(self) -> str:
@@ -19,8 +19,9 @@ class Call:
         return str(self.values[0]) if self.values else self.sql
 
 
-def with_values(sql: str, types: Mapping[str, str], values: Sequence[str | int | None]) -> Call:
-    """``sql`` with parameters of these names and types, in the order of their values."""
+def with_values(sql: str, types: Mapping[str, str], values: Sequence[str | int]) -> Call:
+    """``sql`` with parameters of these names and types, in the order of their values. None of them is NULL: the driver
+    would ask the server for its type, each time."""
     declared = ", ".join(f"{name} {kind}" for name, kind in types.items())
     marks = ", ".join("?" * (2 + len(values)))
     return Call(f"{{CALL sys.sp_executesql ({marks})}}", (sql, declared, *values))
