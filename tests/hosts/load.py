@@ -40,6 +40,8 @@ class Request:
     method: str = "GET"
     rarely: float = 1
     """How many times ``PAUSE`` a user waits between two."""
+    people: int = 6
+    """In whose names it is done, in turn: so few that within seconds each had a turn."""
 
     def verdict(self, reply: Reply) -> str:
         """What it was, in one word; ``wrong`` for whatever no user should ever see."""
@@ -89,7 +91,7 @@ REQUESTS = (
     Request("pixel", "/t/open.gif"),
     Request("link", "/go/spring"),
     Request("reply", "/replies", "POST", 3),
-    Request("optout", "/optouts", "POST", 10),
+    Request("optout", "/optouts", "POST", 10, people=4),  # and two who never say no
 )
 
 
@@ -151,7 +153,7 @@ class Load:
         for number in itertools.count():
             if self._over.wait(PAUSE * request.rarely):
                 return
-            who = f"person {number % 50}"
+            who = f"person {number % request.people}"
             name = uuid.uuid4().hex
             body = json.dumps({"id": name, "who": who}) if request.method == "POST" else None
             began = time.time()

@@ -244,7 +244,8 @@ class Mailer:
         assert internal == [({"2019": 904, "2022": 957}[year],)]
 
     def assert_replies(self) -> None:
-        """What was accepted is in the database, once, and nobody was mailed who said no before it was released."""
+        """What was accepted is in the database, once; nobody was mailed who said no before it was released, and
+        everybody who never did."""
         web = self.webs[WEBS[0]]
         web.wait(lambda: web.text("/opt/mailer/mailer-worker", "count") == "0", "takes in all replies", 120)
         mailed = dict(asked(self.db, "SELECT Id, Mailed FROM Contacts.dbo.Reply"))
@@ -257,6 +258,9 @@ class Mailer:
         waited = {n: who for n, (who, at) in self.load.replies.items() if held[0] + 1 < at < released[0] - 1}
         assert set(waited.values()) & refused, "nobody who said no had a reply waiting: nothing was tried"
         assert not [name for name, who in waited.items() if who in refused and mailed[name]]
+        willing = [name for name, (who, _) in self.load.replies.items() if who not in self.load.optouts]
+        assert willing
+        assert all(mailed[name] for name in willing)
 
 
 def seconds(row: Mapping[str, Any]) -> float:
