@@ -119,7 +119,7 @@ class Goal:
 class LetWatch(Step):
     \"\"\"Let somebody watch the old server meanwhile.\"\"\"
     phase = Phase.OFFLINE
-    after = ("probe-closed",)
+    after = ("prove-quiet",)
     undoes_with = (StopWatching,)
     Intent = Goal
 
@@ -135,6 +135,22 @@ class LetWatch(Step):
     def verify(self, ctx, intent):
         logins = {login.name for login in ctx.reader(intent.server).logins()}
         return Outcome.REACHED if "watcher" in logins else Outcome.UNTOUCHED
+"""
+NEXT = """\
+from runbook.api import Finding, LightStep, Phase, judged
+
+class LookOn(LightStep):
+    \"\"\"See whether somebody watches.\"\"\"
+    phase = Phase.OFFLINE
+    after = ("let-watch",)
+
+    def observe(self, ctx):
+        return {login.name for login in ctx.reader(ctx.plan.source).logins()}
+
+    def decide(self, facts):
+        return judged(
+            () if "watcher" in facts else (Finding("nobody watches", "let somebody"),), "somebody watches"
+        )
 """
 UNDO = """\
 from dataclasses import dataclass
@@ -154,10 +170,14 @@ class StopWatching(Undo):
 
 
 def third_party(directory: Path) -> None:
-    """Somebody else's package with a step, as an entry point makes it known."""
-    for folder, text in (("steps", STEP), ("rollback", UNDO)):
-        path = directory / "extra" / folder / "offline" / "let_watch.py"
-        path.parent.mkdir(parents=True)
+    """Somebody else's package with two steps, as an entry point makes them known."""
+    for place, text in (
+        ("steps/offline/let_watch", STEP),
+        ("steps/offline/look_on", NEXT),
+        ("rollback/offline/let_watch", UNDO),
+    ):
+        path = directory / "extra" / f"{place}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     for package in ("extra", "extra/steps", "extra/rollback", "extra/steps/offline", "extra/rollback/offline"):
         (directory / package / "__init__.py").touch()
@@ -172,7 +192,7 @@ def test_a_way_back_that_only_says_it_worked(desk: Desk, tmp_path: Path) -> None
     it, the exit code is 20 with its meaning, and the nights that were right and wrong tell which step it is."""
     third_party(tmp_path / "site")
     desk.more_path = str(tmp_path / "site")
-    only = ("back", "fail:let-watch", "fail:restrict-database*")
+    only = ("back", "fail:let-watch", "fail:look-on")
     done = desk.runbook("rehearse", *(word for one in only for word in ("--only", one)))
     assert done.code == 20, done.out + done.err
     lines = done.out.splitlines()
@@ -183,7 +203,7 @@ def test_a_way_back_that_only_says_it_worked(desk: Desk, tmp_path: Path) -> None
     assert "exit code 20: a night needed a person, or ended neither old nor new" in lines
     assert [line.split()[:2] for line in lines if line.startswith("! ")] == [
         ["!", "back"],
-        ["!", "fail:restrict-database[Alpha]"],
+        ["!", "fail:look-on"],
     ]
     refused = desk.runbook("execute", "--yes")
     assert (refused.code, "went wrong" in refused.err) == (30, True), refused.err
