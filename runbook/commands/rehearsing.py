@@ -189,7 +189,7 @@ class Rehearsal:
                     rewritten, before = self._seed(place)
                     self.is_filling = False
                     names = tuple(database.name for database in self._plan.databases)
-                    measure = Measure(self._plan.source, self._plan.target, names, before)
+                    measure = Measure(self._plan.source, self._plan.target, names, before, carry=self._plan.carry)
                     stage = Stage(self._plan, self._text, self._provider, self._wanted, place.directory,
                                   place.template / PLAN, place.template, starter, self.stop, Semaphore(self._jobs),
                                   refuse_own=self._refuse_own)  # fmt: skip

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from runbook.adapters.sqlserver.picture import Picture
+from runbook.plan.sections import Carry
 from runbook.ports import Login
 from runbook.rehearsal.scenarios import Ending, Scenario
 from runbook.states import RunState
-from runbook.toolkit.principals import with_default
+from runbook.toolkit.principals import OF_EVERY_SERVER, is_local, with_default
 
 RIGHT, ELSEWHERE, BETWEEN, NOT_PLAYED = 0, 10, 20, 30
 """What ``rehearse`` exits with: every ending was right; one was another than it should be, with the system in service
@@ -100,6 +101,8 @@ class Measure:
     before: Mapping[str, Picture]
     upgraded: Mapping[str, tuple[int, str]] | None = None
     """Where scripts change the data: the tables as the night forward left them; None: they must be as before."""
+    carry: Carry = field(default_factory=Carry)
+    """What goes along to the new server; the plan's owner takes care of the rest."""
 
 
 def judge(scenario: Scenario, night: Observed, measure: Measure) -> Verdict:
@@ -175,19 +178,47 @@ def _new(world: World, measure: Measure) -> Iterator[str]:
     for name in measure.databases:
         if found.databases.get(name) != before.databases.get(name):
             yield f"{serving}: {name} is {found.databases.get(name)}, not {before.databases.get(name)}"
-    yield from _jobs(serving, before, found)
-    missing = sorted(set(before.logins) - set(found.logins))
+    yield from _jobs(serving, _wanted_jobs(measure), found.jobs)
+    wanted_logins = _wanted_logins(measure, found.databases)
+    missing = sorted(set(wanted_logins) - set(found.logins))
     if missing:
         yield f"{serving}: logins are missing: {', '.join(missing)}"
     if measure.target:  # scripts may change them
-        carried = {name: with_default(login, found.databases) for name, login in before.logins.items()}
-        yield from _logins(serving, carried, found.logins)
+        yield from _logins(serving, wanted_logins, found.logins)
         source = world.servers[measure.source]
         yield from (
             f"{measure.source}: {name} can still be written to: {source.databases[name][0]}"
             for name in measure.databases
             if name in source.databases and source.databases[name][0] == "ONLINE"
         )
+
+
+def _wanted_logins(measure: Measure, databases: Iterable[str]) -> dict[str, Login]:
+    """Those the serving server must have: its own as they were, and those that are carried to it."""
+    source = measure.before[measure.source]
+    if not measure.target:
+        return dict(source.logins)
+    there = measure.before[measure.target].logins
+    known = {name.casefold() for name in there}
+    return {**there} | {
+        name: with_default(login, databases)
+        for name, login in source.logins.items()
+        if measure.carry.logins and name.casefold() not in known and not is_local(login, source.machine)
+    }
+
+
+def _wanted_jobs(measure: Measure) -> dict[str, bool]:
+    """The same for jobs, and whether they are enabled."""
+    source = measure.before[measure.source].jobs
+    if not measure.target:
+        return dict(source)
+    there = measure.before[measure.target].jobs
+    known = {name.casefold(): name for name in there}
+    return {**there} | {
+        known.get(name.casefold(), name): enabled
+        for name, enabled in source.items()
+        if measure.carry.jobs and name not in OF_EVERY_SERVER
+    }
 
 
 def _counted(tables: Mapping[str, tuple[int, str]], changed: Collection[str]) -> dict[str, tuple[int, str]]:
@@ -204,7 +235,7 @@ def _same(role: str, before: Picture, found: Picture) -> Iterator[str]:
         if found.databases.get(name) != before.databases.get(name):
             yield f"{role}: {name} is {found.databases.get(name, 'gone')}, not {before.databases.get(name, 'absent')}"
     yield from _tables(role, before.tables, found.tables)
-    yield from _jobs(role, before, found)
+    yield from _jobs(role, before.jobs, found.jobs)
     yield from (f"{role}: the job {name} is there, it was not" for name in found.jobs if name not in before.jobs)
     if others := set(before.logins) ^ set(found.logins):
         yield f"{role}: other logins: {', '.join(sorted(others))}"
@@ -219,10 +250,10 @@ def _tables(role: str, before: Mapping[str, tuple[int, str]], found: Mapping[str
         yield f"{role}: {key} is not as it was ({rows[0]} rows before, {rows[1]} now)"
 
 
-def _jobs(role: str, before: Picture, found: Picture) -> Iterator[str]:
-    for name, enabled in before.jobs.items():
-        if found.jobs.get(name) is not enabled:
-            now = {True: "enabled", False: "disabled", None: "missing"}[found.jobs.get(name)]
+def _jobs(role: str, before: Mapping[str, bool], found: Mapping[str, bool]) -> Iterator[str]:
+    for name, enabled in before.items():
+        if found.get(name) is not enabled:
+            now = {True: "enabled", False: "disabled", None: "missing"}[found.get(name)]
             yield f"{role}: the job {name} is {now}, it was {'enabled' if enabled else 'disabled'}"
 
 

@@ -63,7 +63,7 @@ def clash(login: LoginMark, others: Iterable[LoginMark]) -> str:
     return ""
 
 
-def is_local(login: LoginMark, machine: str) -> bool:
+def is_local(login: LoginMark | Login, machine: str) -> bool:
     """True for a Windows account of the machine itself: it means nothing on another one."""
     domain, backslash, _ = login.name.partition("\\")
     return login.kind != "S" and bool(backslash) and domain.casefold() == machine.casefold()

@@ -44,6 +44,8 @@ class Picture:
     tables: Mapping[str, tuple[int, str]]
     jobs: Mapping[str, bool]
     logins: Mapping[str, Login]
+    machine: str = ""
+    """The name of the machine, as the server knows it."""
 
 
 def take(target: ServerTarget) -> Picture:
@@ -74,6 +76,7 @@ def _taken(client: Client) -> Picture:
         {key: found for name in online for key, found in _tables(client, name)},
         {job.name: job.enabled for job in agent.jobs(client)},
         {login.name: login for login in logins.logins(client)},
+        str(client.read(text.machine()).value() or ""),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from runbook.adapters.sqlserver.picture import Picture
+from runbook.plan.sections import Carry
 from runbook.rehearsal.judging import Observed, World, judge
 from runbook.rehearsal.scenarios import Ending
 from runbook.states import RunState
@@ -142,6 +143,71 @@ def test_a_login_on_the_new_server() -> None:
     measure = replace(MOVE, before={**MOVE.before, "old": pictured(FULL, logins=before)})
     world = replace(MOVED, servers={**MOVED.servers, "new": pictured(FULL, logins=after)})
     assert judge(scenario(Ending.NEW), night(NEW, world), measure).wrong == ()
+
+
+LOCAL = replace(APP, name="OLDBOX\\svc", kind="U")
+STAYS = {
+    "the plan carries no logins": ({}, {}, Carry(logins=False), {}, ""),
+    "a login of the new server, and none is carried": ({}, {"app": APP}, Carry(logins=False), {}, "missing: app"),
+    "an account of the old machine": ({LOCAL.name: LOCAL}, {}, Carry(), {}, ""),
+    "a login that was there, with rights of its own": (
+        {"app": APP},
+        {"APP": replace(APP, name="APP", roles=("sysadmin",))},
+        Carry(),
+        {"APP": replace(APP, name="APP", roles=("sysadmin",))},
+        "",
+    ),
+    "a login that was there is gone": ({}, {"monitor": APP}, Carry(), {}, "missing: monitor"),
+    "a login that was there may do more": (
+        {},
+        {"monitor": replace(APP, name="monitor")},
+        Carry(),
+        {"monitor": replace(APP, name="monitor", roles=("sysadmin",))},
+        "the login monitor has other server roles",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", STAYS)
+def test_logins_that_are_not_carried(case: str) -> None:
+    """What a plan leaves to its owner is not missed; what was on the new server must be as it was."""
+    before, there, carry, after, said = STAYS[case]
+    old = pictured(FULL, logins=before, machine="OldBox")
+    measure = replace(MOVE, before={"old": old, "new": pictured(EMPTY, logins=there)}, carry=carry)
+    world = replace(MOVED, servers={**MOVED.servers, "new": pictured(FULL, logins=after)})
+    found = judge(scenario(Ending.NEW), night(NEW, world), measure).wrong
+    assert any(said in wrong for wrong in found) if said else found == ()
+
+
+JOBS = {
+    "the plan carries no jobs": ({"send": True}, {}, Carry(jobs=False), {}, ""),
+    "one that every server has": (
+        {"syspolicy_purge_history": False},
+        {"syspolicy_purge_history": True},
+        Carry(),
+        {"syspolicy_purge_history": True},
+        "",
+    ),
+    "one of the new server is on": ({}, {"own": False}, Carry(), {"own": True}, "the job own is enabled"),
+    "one that was there as well stays off": (
+        {"send": True},
+        {"SEND": False},
+        Carry(),
+        {"SEND": False},
+        "the job SEND is disabled",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", JOBS)
+def test_jobs_that_are_not_carried(case: str) -> None:
+    """The same for jobs."""
+    before, there, carry, after, said = JOBS[case]
+    old = pictured(FULL, jobs=before)
+    measure = replace(MOVE, before={"old": old, "new": pictured(EMPTY, jobs=there)}, carry=carry)
+    world = replace(MOVED, servers={**MOVED.servers, "new": pictured(FULL, jobs=after)})
+    found = judge(scenario(Ending.NEW), night(NEW, world), measure).wrong
+    assert any(said in wrong for wrong in found) if said else found == ()
 
 
 def test_a_record_that_does_not_hold() -> None:

@@ -14,6 +14,11 @@ NUMBERS = frozenset(
 )
 
 
+def machine() -> str:
+    """The machine that Windows accounts of its own are named after."""
+    return "SELECT CAST(SERVERPROPERTY('MachineName') AS nvarchar(128)) AS machine"
+
+
 def every_row(table: tuple[str, str], columns: Sequence[tuple[str, str]]) -> str:
     """All of a table, as values that every driver reads."""
     listed = ", ".join(_readable(column, kind) for column, kind in columns) or "1 AS one"
