@@ -121,27 +121,37 @@ def line(one: Verdict, width: int) -> str:
 
 
 def junit(report: Report) -> bytes:
-    """JUnit XML as CI systems read it: a suite for each family, what ended wrong is a failure."""
+    """JUnit XML as CI systems read it: a suite for each family, what ended wrong is a failure. A plan that was changed
+    meanwhile is an error of its own."""
     name = {"name": f"runbook rehearse {report.plan}"}
-    totals = _counts(report.verdicts, report.seconds)
+    totals = _counts(report.verdicts, report.seconds, bool(report.changed))
     del totals["skipped"]  # Jenkins knows it of a suite only
     root = ET.Element("testsuites", {**name, **totals})
     for family in dict.fromkeys(one.scenario.family for one in report.verdicts):
         of_it = [one for one in report.verdicts if one.scenario.family == family]
-        stamp = report.at.replace(tzinfo=None).isoformat(timespec="seconds")
-        about = {"name": f"{report.plan}.{family}", "timestamp": stamp, "hostname": report.on}
-        suite = ET.SubElement(root, "testsuite", {**about, **_counts(of_it, sum(one.seconds for one in of_it))})
+        suite = _suite(root, report, family, _counts(of_it, sum(one.seconds for one in of_it)))
         for one in of_it:
             _case(suite, report.plan, one)
+    if report.changed:
+        suite = _suite(root, report, "plan", _counts((), 0.0, True))
+        case = ET.SubElement(suite, "testcase", name="unchanged", classname=f"{report.plan}.plan", time="0.000")
+        error = ET.SubElement(case, "error", message=STALE, type=f"exit {NOT_PLAYED}")
+        error.text = _printable(f"{_uncertified(report)}\n{AS_IT_IS}")
     ET.indent(root)
     written: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return written
 
 
-def _counts(verdicts: Sequence[Verdict], seconds: float) -> dict[str, str]:
+def _suite(root: ET.Element, report: Report, name: str, counts: dict[str, str]) -> ET.Element:
+    stamp = report.at.replace(tzinfo=None).isoformat(timespec="seconds")
+    about = {"name": f"{report.plan}.{name}", "timestamp": stamp, "hostname": report.on}
+    return ET.SubElement(root, "testsuite", {**about, **counts})
+
+
+def _counts(verdicts: Sequence[Verdict], seconds: float, changed: bool = False) -> dict[str, str]:
     unplayed = sum(one.code == NOT_PLAYED for one in verdicts)
     wrong = sum(one.code != RIGHT for one in verdicts) - unplayed
-    counts = {"tests": len(verdicts), "failures": wrong, "errors": unplayed, "skipped": 0}
+    counts = {"tests": len(verdicts) + changed, "failures": wrong, "errors": unplayed + changed, "skipped": 0}
     return {**{key: str(count) for key, count in counts.items()}, "time": f"{seconds:.3f}"}
 
 

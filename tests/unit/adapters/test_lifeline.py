@@ -158,7 +158,7 @@ def test_a_program_that_is_gone_before_the_command_began_starts_nothing(tmp_path
 
 @pytest.mark.parametrize("name", ["KILL", "TERM", "USR1", "SEGV"])
 def test_a_signal_is_a_negative_exit_code(commands, name):
-    """Whatever ended the command, seen through its supervisor; of none that whoever starts the tests may ignore (HUP)."""
+    """Whatever ended the command, seen through its supervisor. Not HUP: nohup has it ignored."""
     result = commands.run(["sh", "-c", f"kill -{name} $$"], timeout=20, effect=False)
     assert result.exit_code == -getattr(signal, f"SIG{name}")
 

@@ -30,9 +30,9 @@ SCHEMA = xmlschema.XMLSchema(str(Path(__file__).with_name("junit.xsd")))
 
 def test_junit_is_valid(tmp_path: Path) -> None:
     """Against the schema of the format, with and without anything wrong in it."""
-    for verdicts in ((GOOD, BAD), (GOOD,), ()):
+    for verdicts, changed in (((GOOD, BAD), ()), ((GOOD,), ("name: 'a' -> 'b'",)), ((), ())):
         path = tmp_path / "junit.xml"
-        path.write_bytes(junit(replace(REPORT, verdicts=verdicts)))
+        path.write_bytes(junit(replace(REPORT, verdicts=verdicts, changed=changed)))
         SCHEMA.validate(str(path))
 
 
@@ -127,6 +127,11 @@ def test_a_plan_that_was_changed_meanwhile() -> None:
     assert not any("is kept" in line for line in lines), "what is not kept was said to be"
     assert "contents of a.sql changed" in markdown(changed)
     assert json.loads(json.dumps(changed.to_json()))["changed"] == list(changed.changed)
+    root = ET.fromstring(junit(changed))
+    assert [root.get(what) for what in ("tests", "failures", "errors")] == ["2", "0", "1"], "CI shows it as right"
+    error = root.find(".//testcase[@classname='small.plan']/error")
+    assert error is not None
+    assert str(error.text).splitlines() == [said, "Rehearse it again, as it is now."]
     wrong = replace(changed, verdicts=(GOOD, BAD))
     assert (wrong.code, wrong.to_json()["right"]) == (20, False)
     assert (changed.is_kept, wrong.is_kept) == (False, True), "an older rehearsal would count although this went wrong"
