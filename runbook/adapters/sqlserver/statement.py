@@ -20,8 +20,10 @@ from runbook.adapters.sqlserver.tsql import session as text
 from runbook.errors import Cancelled, RunbookError, ServerError
 from runbook.ports import Cancellation, Recorder
 
-ATTENTIONS = (0.05, 0.15, 0.3, 0.5)
-"""Shares of the time until the next: the first may come before the statement has reached the server."""
+ATTENTIONS = (0.5, 0.5)
+"""Shares of the time until the next: the first may come before the statement has reached the server. No more of them:
+unixODBC's SQLCancel (2.3.11: function_entry) frees the list of messages that the statement's own thread fills when the
+statement ends in that very moment, and with it ends the process; its guard or ``resume`` goes on."""
 ALREADY_GONE = frozenset({6101, 6106})
 """KILL of a session that is no more."""
 

@@ -34,6 +34,7 @@ class Wire:
         self.server = server
         self.session_id = session_id
         self.cancelled = Event()
+        self.cancels = 0
         self.closed = False
 
     def cursor(self) -> Cursor:
@@ -75,6 +76,7 @@ class Cursor:
         return False
 
     def cancel(self) -> None:
+        self._wire.cancels += 1
         self._wire.cancelled.set()
 
     def close(self) -> None: ...
