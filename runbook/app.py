@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -133,14 +133,15 @@ class Surroundings:
         found = {}
         used: dict[str, int] = {}
         for name, planned in self.plan.servers.items():
-            server = self._open(name, CancelToken(SystemClock()), Unrecorded())
-            identity = server.identity()
-            _refuse_stranger(name, planned, identity)
-            found[name] = {"url": str(planned.url), "name": identity.server_name, "version": identity.version}
-            if name == self.plan.source:
-                wanted = {database.name.lower() for database in self.plan.databases}
-                known = server.databases()
-                used = {n.lower(): info.used_bytes for n, info in known.items() if n.lower() in wanted}
+            with closing(Idle(SystemClock().monotonic)) as idle:
+                server = self._open(name, CancelToken(SystemClock()), Unrecorded(), idle)
+                identity = server.identity()
+                _refuse_stranger(name, planned, identity)
+                found[name] = {"url": str(planned.url), "name": identity.server_name, "version": identity.version}
+                if name == self.plan.source:
+                    wanted = {database.name.lower() for database in self.plan.databases}
+                    known = server.databases()
+                    used = {n.lower(): info.used_bytes for n, info in known.items() if n.lower() in wanted}
         return Sizes(used), found
 
     def attach(self, log: RunLog) -> None:
@@ -216,8 +217,8 @@ class Surroundings:
     def _run_id(self) -> str:
         return self._log.view.run_id if self._log else "-"
 
-    def _open(self, name: str, cancellation: Cancellation, recorder: Recorder) -> Server:
-        idle = self._idle.get(name)
+    def _open(self, name: str, cancellation: Cancellation, recorder: Recorder, idle: Idle | None = None) -> Server:
+        idle = idle or self._idle.get(name)
         return open_server(name, self._target(name), cancellation, recorder, self._run_id, self._fence, idle=idle)
 
     def _target(self, name: str) -> ServerTarget:

@@ -221,6 +221,9 @@ class Instance(Server, Protocol):
         """Rows of a server-level view or msdb table (``sys.databases``, ``msdb.dbo.sysjobs`` ...), lower case; None:
         not the instance's. Anything inside a user database (sys.tables, sys.columns ...) is the language part's."""
 
+    def columns(self, view: str) -> Sequence[Column] | None:
+        """The columns that ``rows`` gives for it; None: not the instance's."""
+
     def procedure(self, name: str) -> Callable[..., int] | None:
         """A procedure of the instance (``sp_update_job``, ``xp_readerrorlog``, ``sp_configure`` ...), called as
         ``p(session, sink, positional, named)``, returns its status and may set ``named`` for OUTPUT."""

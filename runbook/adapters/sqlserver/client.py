@@ -21,6 +21,8 @@ from runbook.ports import Cancellation, Recorder
 ATTEMPTS = 4
 PAUSE, LONGEST_PAUSE = 0.2, 2.0
 """Seconds between two attempts: doubled each time."""
+HOME = "master"
+"""Where idle sessions stay."""
 T = TypeVar("T")
 
 
@@ -49,10 +51,13 @@ class Client:
 
     def read_all(self, batches: Sequence[str], database: str | None = None) -> list[Answer]:
         """Read several batches on one connection."""
+        *others, last = batches
+        if database is not None and self._idle is not None:
+            last = f"{last};\n{text.use(HOME)}"  # on the way, or it would be a batch of its own
 
         def attempt() -> list[Answer]:
-            with self.reading(database) as session:
-                return [session.read(sql) for sql in batches]
+            with self.reading(database, returns=True) as session:
+                return [session.read(sql) for sql in (*others, last)]
 
         return self.repeat_read(attempt)
 
@@ -90,8 +95,9 @@ class Client:
         return retrying(attempt)
 
     @contextmanager
-    def reading(self, database: str | None = None) -> Iterator[Session]:
-        """A session for reads that leave nothing behind in it, in master or in a database."""
+    def reading(self, database: str | None = None, *, returns: bool = False) -> Iterator[Session]:
+        """A session for reads that leave nothing behind in it, in master or in a database; ``returns``: the last one
+        goes back to master by itself."""
         if self._idle is None:
             with self.inside(database, checked=False) as session:
                 yield session
@@ -102,11 +108,15 @@ class Client:
             if database is not None:
                 session.read(text.use(database))
             yield session
-            if database is not None:
-                session.read(text.use("master"))
-        except BaseException:
+            if database is not None and not returns:
+                session.read(text.use(HOME))
+        except BaseException as error:
+            if not _is_answer(error):
+                self._idle.forget()
+            elif database is None:
+                self._idle.give_back(connection)
+                raise
             connection.close()
-            self._idle.forget()
             raise
         self._idle.give_back(connection)
 
@@ -136,6 +146,11 @@ class Session:
     def effect(self, sql: str, *, shown: str = "", max_rows: int | None = None) -> Answer:
         """Run a batch that changes something."""
         return self._runner.run(self.connection, sql, effect=True, shown=shown, max_rows=max_rows)
+
+
+def _is_answer(error: BaseException) -> bool:
+    """The server refused something, as it refuses it to every session: nothing is wrong with those that are idle."""
+    return isinstance(error, Failure) and not error.diagnosis.in_doubt and not error.diagnosis.is_transient
 
 
 def optional(value: Any) -> str:

@@ -11,7 +11,7 @@ from threading import Lock
 
 from runbook.adapters.sqlserver.connection import Connection
 
-KEPT = 8
+KEPT = 16
 LINGER = 20.0
 """Seconds after which an idle session is not trusted any more: the server may be another one by now."""
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from runbook.adapters.sqlserver.client import Client, Session, optional
+from runbook.adapters.sqlserver.client import Client, optional
 from runbook.adapters.sqlserver.connection import ResultSet
 from runbook.adapters.sqlserver.tsql import objects as text
 from runbook.adapters.sqlserver.tsql import proof as proof_text
@@ -55,11 +55,8 @@ def declared(row: Mapping[str, Any]) -> str:
 def prove(client: Client, database: str, table: TableInfo, level: ProofLevel) -> TableProof:
     """Read a table once and say what was in it."""
 
-    def attempt() -> dict[str, Any]:
-        with client.reading(database) as session:
-            return session.read(proof_text.table_proof(_parts(session, table.name), table.columns, level)).dicts()[0]
-
-    row = client.repeat_read(attempt)
+    parts = _parts(client, database, table.name)
+    row = client.read(proof_text.table_proof(parts, table.columns, level), database).dicts()[0]
     rows = int(row.pop("row_count"))
     return TableProof(table.name, level, rows, digest_of(rows, row.values()) if row else "")
 
@@ -70,12 +67,12 @@ def digest_of(rows: int, sums: Iterable[Any]) -> str:
     return hashlib.sha256(":".join(map(str, parts)).encode()).hexdigest()
 
 
-def _parts(session: Session, name: str) -> tuple[str, str]:
+def _parts(client: Client, database: str, name: str) -> tuple[str, str]:
     """Schema and table of ``schema.table``; with more dots the catalog knows where the schema ends."""
     if name.count(".") == 1:
         schema, _, table = name.partition(".")
         return schema, table
-    for row in session.read(text.tables()).dicts():
+    for row in client.read(text.tables(), database).dicts():
         if f"{row['schema_name']}.{row['table_name']}" == name:
             return row["schema_name"], row["table_name"]
     raise Refused(f"there is no table {name}")

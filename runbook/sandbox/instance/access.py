@@ -49,10 +49,10 @@ def refuse_database(instance: SandboxInstance, request: LoginRequest, database: 
 
 def is_owner(instance: SandboxInstance, session: LanguageSession, record: DatabaseRecord) -> bool:
     """Is the session's login the owner of the database, or sysadmin?"""
+    if session.is_sysadmin:
+        return True
     login = instance.logins.find(session.login)
-    if session.is_sysadmin or login is None:
-        return session.is_sysadmin
-    return login.sid.lower() == record.owner_sid.lower()
+    return login is not None and login.sid.lower() == record.owner_sid.lower()
 
 
 def is_privileged(instance: SandboxInstance, session: LanguageSession, record: DatabaseRecord) -> bool:
@@ -72,10 +72,10 @@ def may_restrict(instance: SandboxInstance, spid: int, record: DatabaseRecord) -
 
 def _check_user(instance: SandboxInstance, session: LanguageSession, record: DatabaseRecord) -> None:
     """Every login may enter the system databases (guest); other databases need a user with the login's sid."""
-    login = instance.logins.find(session.login)
-    if is_owner(instance, session, record) or record.is_system or login is None:
+    if record.is_system or is_owner(instance, session, record):
         return
-    if instance.members.roles(record.path, login.sid) is None:
+    login = instance.logins.find(session.login)
+    if login is not None and instance.members.roles(record.path, login.sid) is None:
         raise error(916, session.login, record.name)
 
 

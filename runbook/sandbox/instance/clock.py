@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 
 
 def now() -> datetime:
     """The server's local time."""
-    moment = datetime.now()  # noqa: DTZ005 - SQL Server's history columns are local time without a zone
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    milliseconds = time.time_ns() // 1_000_000
+    return datetime.fromtimestamp(milliseconds / 1000)  # noqa: DTZ006 - SQL Server's history columns have no zone
 
 
 def stamp(moment: datetime | None = None) -> str:

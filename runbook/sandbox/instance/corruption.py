@@ -39,6 +39,6 @@ class Corrupter:
             log = self._instance.statement_log
             threading.Thread(
                 target=self.strike,
-                args=(entry, lambda event, **more: log.write({"spid": entry.spid, "event": event, **more})),
+                args=(entry, lambda event, **more: log.write({"spid": entry.spid}, "", {"event": event, **more})),
                 daemon=True,
             ).start()

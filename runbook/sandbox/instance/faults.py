@@ -122,12 +122,13 @@ class Faults:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._path = str(directory / NAME)
         self._seen: tuple[int, int, int] | None = None
         self._faults: list[Fault] = []
 
     def _current(self) -> list[Fault]:
         try:
-            status = (self._directory / NAME).stat()
+            status = os.stat(self._path)  # noqa: PTH116 - asked for with every statement
         except FileNotFoundError:
             self._seen, self._faults = None, []
             return []

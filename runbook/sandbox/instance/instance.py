@@ -305,6 +305,10 @@ class SandboxInstance:
         """Rows of a server-level view, msdb table or table-valued function; None: not the instance's."""
         return views.rows(self, view, session, args)
 
+    def columns(self, view: str) -> Sequence[Column] | None:
+        """Columns of what :meth:`rows` gives, without building a row; None: not the instance's."""
+        return views.columns_of(view)
+
     def procedure(self, name: str) -> Callable[..., int] | None:
         """A procedure of the instance, or None."""
         return procedures.find(self, name)

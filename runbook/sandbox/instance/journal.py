@@ -8,6 +8,7 @@ import os
 import re
 import threading
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,13 @@ LINE = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d\d) (\S+)\s+(.*)$")
 SECRET = re.compile(r"(PASSWORD\s*=\s*)(N?'(?:[^']|'')*'|0x[0-9A-Fa-f]*)", re.IGNORECASE)
 
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+_quoted = lru_cache(maxsize=256)(_encode)
+
+
 def without_secrets(sql: str) -> str:
     """The statement with its passwords blanked, as SQL Server's own traces do it."""
-    return SECRET.sub(r"\1'******'", sql)
+    return SECRET.sub(r"\1'******'", sql) if "password" in sql.lower() else sql
 
 
 class ErrorLog:
@@ -60,9 +65,10 @@ class StatementLog:
         self._lock = threading.Lock()
         self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
-    def write(self, entry: dict[str, Any]) -> None:
+    def write(self, session: dict[str, Any], sql: str, event: dict[str, Any]) -> None:
         """Append an entry; it is in the file when the call returns, so a killed server leaves it behind."""
-        line = json.dumps({"at": clock.stamp(), **entry}, ensure_ascii=False) + "\n"
+        head = _encode({"at": clock.stamp(), **session})
+        line = f'{head[:-1]}, "sql": {_quoted(sql)}, {_encode(event)[1:]}\n'
         with self._lock, contextlib.suppress(OSError):
             os.write(self._handle, line.encode("utf-8", "backslashreplace"))
 

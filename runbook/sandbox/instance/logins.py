@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -50,35 +51,54 @@ class Login:
     permissions: dict[str, str] = field(default_factory=lambda: {"CONNECT SQL": "GRANT"})
 
 
+def _login(doc: dict[str, Any]) -> Login:
+    login = Login(**doc)
+    login.roles, login.permissions = [*login.roles], {**login.permissions}  # whoever asked may change them
+    return login
+
+
 class Logins:
     """All logins by name; every change is durable when the call returns."""
 
     def __init__(self, store: Store, major: int) -> None:
         self._store = store
         self._major = major
+        self._lock = threading.Lock()
+        self._docs: dict[str, Any] | None = None
+        """What the store has, None after a change."""
         self.verifier = passwords.Verifier()
 
     def find(self, name: str) -> Login | None:
         """The login of that name."""
-        doc = self._store.get("login", name.lower())
-        return None if doc is None else Login(**doc)
+        doc = self._known().get(name.lower())
+        return None if doc is None else _login(doc)
 
     def by_sid(self, sid: str) -> Login | None:
         """The login of that security id (hexadecimal)."""
-        return next((x for x in self.all() if x.sid.lower() == sid.lower()), None)
+        return next((_login(doc) for doc in self._known().values() if doc["sid"].lower() == sid.lower()), None)
 
     def all(self) -> list[Login]:
         """All logins, by principal id."""
-        return sorted((Login(**d) for d in self._store.items("login").values()), key=lambda x: x.principal_id)
+        return sorted(map(_login, self._known().values()), key=lambda x: x.principal_id)
 
     def save(self, login: Login) -> None:
         """Write a login."""
         login.modified = clock.stamp()
-        self._store.put("login", login.name.lower(), asdict(login))
+        with self._lock:
+            self._store.put("login", login.name.lower(), asdict(login))
+            self._docs = None
 
     def remove(self, login: Login) -> None:
         """Forget a login."""
-        self._store.remove("login", login.name.lower())
+        with self._lock:
+            self._store.remove("login", login.name.lower())
+            self._docs = None
+
+    def _known(self) -> dict[str, Any]:
+        with self._lock:
+            if self._docs is None:
+                self._docs = self._store.items("login")
+            return self._docs
 
     def create(self, name: str, **fields: Any) -> Login:
         """Add a login with a new principal id."""

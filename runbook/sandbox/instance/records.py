@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from runbook.sandbox.instance import clock
@@ -140,8 +140,8 @@ class DatabaseRecord:
     def path(self) -> str:
         """The real SQLite file. A name of its own for every generation: an old connection that still closes its
         write-ahead log by path must not touch that of the file which replaced it."""
-        shown = Path(self.physical)
-        return str(shown.with_name(f".{shown.name}.{self.generation}"))
+        directory, name = os.path.split(self.physical)
+        return os.path.join(directory, f".{name}.{self.generation}")  # noqa: PTH118 - asked for with every statement
 
     @property
     def is_snapshot(self) -> bool:

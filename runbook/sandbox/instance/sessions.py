@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from runbook.sandbox.contract import LanguageSession
@@ -26,6 +27,7 @@ _COMMANDS = (
 )
 
 
+@lru_cache(maxsize=512)
 def command_of(text: str) -> str:
     """The ``command`` column of sys.dm_exec_requests for a statement."""
     bare = re.sub(r"^(\s|--[^\n]*(\n|$)|/\*.*?\*/)+", "", text, flags=re.DOTALL)

@@ -77,18 +77,14 @@ class StatementScope:
 
     def _write(self, event: str, **more: object) -> None:
         session = self._session
-        self._log.write(
-            {
-                "spid": session.spid,
-                "login": session.login,
-                "app": session.app,
-                "host": session.host,
-                "db": session.database,
-                "sql": self._shown,
-                "event": event,
-                **more,
-            }
-        )
+        who = {
+            "spid": session.spid,
+            "login": session.login,
+            "app": session.app,
+            "host": session.host,
+            "db": session.database,
+        }
+        self._log.write(who, self._shown, {"event": event, **more})
 
     def _strike(self, fault: Fault, request: Request) -> None:
         if fault.kind in ("slow", "hang"):

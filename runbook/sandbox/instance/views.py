@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from runbook.sandbox.contract import LanguageSession
+from runbook.sandbox.contract import Column, LanguageSession
 from runbook.sandbox.instance import (
     views_agent,
     views_backup,
@@ -22,18 +22,11 @@ from runbook.sandbox.instance.columns import Rows, columns, table
 if TYPE_CHECKING:
     from runbook.sandbox.instance.instance import SandboxInstance
 
-View = Callable[["SandboxInstance", LanguageSession, Sequence[Any]], Rows]
+Build = Callable[["SandboxInstance", LanguageSession, Sequence[Any]], list[dict[str, Any]]]
 
 
-def _view(specs: Sequence[str], build: Callable[..., list[dict[str, Any]]]) -> View:
-    def rows(instance: SandboxInstance, session: LanguageSession, args: Sequence[Any]) -> Rows:
-        return table(specs, build(instance, session, args))
-
-    return rows
-
-
-VIEWS: dict[str, View] = {
-    name: _view(specs, build)
+VIEWS: dict[str, tuple[Sequence[str], Build]] = {
+    name: found
     for module in (
         views_databases,
         views_files,
@@ -44,7 +37,7 @@ VIEWS: dict[str, View] = {
         views_agent,
         views_backup,
     )
-    for name, (specs, build) in module.VIEWS.items()
+    for name, found in module.VIEWS.items()
 }
 
 
@@ -57,10 +50,18 @@ def rows(instance: SandboxInstance, view: str, session: LanguageSession, args: S
     """Columns and rows; None when the view is not the instance's."""
     name = _canonical(view)
     if name in VIEWS:
-        return VIEWS[name](instance, session, args)
+        specs, build = VIEWS[name]
+        return table(specs, build(instance, session, args))
     if name in views_empty.VIEWS:
         return columns(*views_empty.VIEWS[name]), []
     return None
+
+
+def columns_of(view: str) -> Sequence[Column] | None:
+    """Its columns alone; None when the view is not the instance's."""
+    name = _canonical(view)
+    specs = VIEWS[name][0] if name in VIEWS else views_empty.VIEWS.get(name)
+    return None if specs is None else columns(*specs)
 
 
 def _canonical(view: str) -> str:

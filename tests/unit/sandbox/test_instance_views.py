@@ -58,6 +58,7 @@ def test_every_view_keeps_its_types(sa: FakeSession, instance: SandboxInstance) 
     for name in views.names():
         found = instance.rows(name, sa, (1, 1))
         assert found is not None
+        assert instance.columns(name) == found[0]
         for row in found[1]:
             for column, value in zip(found[0], row, strict=True):
                 where = f"{name}.{column.name}: {value!r}"
@@ -74,6 +75,7 @@ def test_names_of_views_are_understood_in_every_form(instance: SandboxInstance, 
         assert instance.rows(name, sa), name
     for name in ("sys.tables", "dbo.sysjobs", "db.dbo.sysjobs", "nonsense"):
         assert instance.rows(name, sa) is None, name
+        assert instance.columns(name) is None, name
 
 
 def test_server_properties(instance: SandboxInstance, sa: FakeSession) -> None:

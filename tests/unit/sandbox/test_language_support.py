@@ -99,6 +99,10 @@ class FakeInstance:
         """No server-level views."""
         return
 
+    def columns(self, _view: str) -> None:
+        """No server-level views."""
+        return
+
     def procedure(self, _name: str) -> None:
         """No procedures."""
         return

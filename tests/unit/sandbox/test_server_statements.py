@@ -205,3 +205,15 @@ def test_shutdown_ends_the_server(tmp_path: Path) -> None:
     again = manage.start(tmp_path / "s", "SHORT", "2017")
     assert state(Db(again), "kept") == "ONLINE"
     manage.stop(tmp_path / "s")
+
+
+def test_tables_of_msdb_are_objects(sa: Db) -> None:
+    """OBJECT_ID finds those the server keeps there itself, from anywhere, and no others."""
+    asked = (
+        "SELECT OBJECT_ID(N'msdb.dbo.sysjobs', N'U'), OBJECT_ID(N'msdb..SysJobs'), "
+        "OBJECT_ID(N'msdb.dbo.sysjobs', N'V'), OBJECT_ID(N'msdb.dbo.nonsense', N'U'), OBJECT_ID(N'dbo.sysjobs')"
+    )
+    first, second, *others = sa.rows(f"USE master; {asked}")[0]
+    assert first is not None
+    assert (first, others) == (second, [None, None, None])
+    assert sa.rows(f"USE msdb; {asked}")[0][4] == first

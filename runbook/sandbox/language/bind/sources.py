@@ -182,7 +182,7 @@ class SourceBinder(ExpressionBinder):
 
     def rows(self, relation: Rows, alias: str, parts: tuple[str, ...], scope: Scope) -> str:
         """A catalog view."""
-        if relation not in self.plan.loads:
+        if all(one.sql != relation.sql for one in self.plan.loads):
             self.plan.loads.append(relation)
         sql_alias = self.plan.alias()
         columns = [

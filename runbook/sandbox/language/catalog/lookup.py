@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING, Any
 
 from runbook.sandbox.contract import SqlError
@@ -47,7 +48,17 @@ def object_id(session: LanguageSession, name: str | None, kind: str | None = Non
     if database and session.instance.find(database) is None:
         return None
     catalog = catalog_of(session, database)
-    return _find_id(session, catalog, schema, short, kind)
+    found = _find_id(session, catalog, schema, short, kind)
+    return _of_msdb(session, database, schema, short, kind) if found is None else found
+
+
+def _of_msdb(session: LanguageSession, database: str, schema: str, name: str, kind: str | None) -> int | None:
+    """A table that the instance keeps in msdb, which no catalog has."""
+    if (database or session.database).lower() != "msdb" or schema.lower() not in ("", "dbo"):
+        return None
+    if (kind or "U").strip().upper() != "U" or session.instance.columns(f"msdb.dbo.{name.lower()}") is None:
+        return None
+    return zlib.crc32(name.lower().encode()) >> 1
 
 
 def _find_id(session: LanguageSession, catalog: Catalog, schema: str, name: str, kind: str | None) -> int | None:

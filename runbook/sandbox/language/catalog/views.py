@@ -105,10 +105,10 @@ def _of_database(session: LanguageSession, database: str, name: str, spec: ViewS
 
 
 def _of_instance(session: LanguageSession, name: str) -> Rows | None:
-    found = session.instance.rows(name, session)
+    found = session.instance.columns(name)
     if found is None:
         return None
-    columns = list(found[0])
+    columns = list(found)
     sql = _table_name("instance", name)
 
     def load(current: LanguageSession) -> None:

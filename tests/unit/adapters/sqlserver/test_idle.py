@@ -52,6 +52,10 @@ def test_reads_share_a_session(bench: Bench) -> None:
 def test_a_session_goes_back_to_master(bench: Bench) -> None:
     """One that stayed in the database would keep it from being closed."""
     bench.client.read("SELECT 1", "Contacts")
+    assert [sql for _, sql in bench.wire.sent[1:]] == ["USE [Contacts]", "SELECT 1;\nUSE [master]"]
+    bench.wire.sent.clear()
+    with bench.client.reading("Contacts") as session:
+        session.read("SELECT 1")
     assert bench.wire.statements() == ["USE [Contacts]", "SELECT 1", "USE [master]"]
     bench.wire.sent.clear()
     bench.client.read("SELECT 1")
@@ -67,12 +71,37 @@ def test_what_changes_something_has_a_session_of_its_own(bench: Bench) -> None:
     assert bench.open() == [51]
 
 
-def test_after_an_error_none_is_trusted(bench: Bench) -> None:
-    """The session that failed is closed, and so are the others that are as old."""
+def two(bench: Bench) -> None:
+    """Idle sessions."""
     with bench.client.reading(), bench.client.reading():
         pass
     assert bench.open() == [51, 52]
-    bench.wire.answers["SELECT 2"] = wire.odbc_error("42S02", "[SQL Server]Invalid object name 'x'. (208)")
+
+
+def test_a_refusal_costs_no_login(bench: Bench) -> None:
+    """The server said why: every session would be told the same, and stays."""
+    two(bench)
+    bench.wire.answers["SELECT 2"] = wire.odbc_error("42S02", "[SQL Server]Invalid object name 'x'. (208) (SQLExec)")
+    with pytest.raises(ServerError):
+        bench.client.read("SELECT 2")
+    assert bench.client.read("SELECT 1").value() == 1
+    assert bench.open() == [51, 52]
+
+
+def test_a_refusal_in_a_database_leaves_none_there(bench: Bench) -> None:
+    """That session is closed, wherever it stands; the others are in master."""
+    two(bench)
+    bench.wire.answers["SELECT 2"] = wire.odbc_error("42S02", "[SQL Server]Invalid object name 'x'. (208) (SQLExec)")
+    with pytest.raises(ServerError):
+        bench.client.read("SELECT 2", "Contacts")
+    assert len(bench.open()) == 1
+
+
+@pytest.mark.parametrize("problem", [wire.BROKEN, wire.CANCELLED, wire.odbc_error("42000", "no more (596) (SQLExec)")])
+def test_after_an_error_that_is_no_answer_none_is_trusted(bench: Bench, problem: Exception) -> None:
+    """The session that failed is closed, and so are the others that are as old."""
+    two(bench)
+    bench.wire.answers["SELECT 2"] = problem
     with pytest.raises(ServerError):
         bench.client.read("SELECT 2")
     assert bench.open() == []
