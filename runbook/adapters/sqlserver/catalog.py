@@ -91,9 +91,9 @@ def instant(iso: str) -> datetime:
 
 def databases(client: Client, only: str | None = None) -> Mapping[str, DatabaseInfo]:
     """User databases and snapshots, or the one of that name."""
-    found = client.read(f"{text.databases(only)};\n{text.database_sizes(only)};\n{text.log_shipping()}")
+    found = client.read(f"{text.databases(only)};\n{text.database_sizes(only)}")
     by_id = {row["database_id"]: row for row in found.at(1).dicts()}
-    shipped = frozenset(row["name"] for row in found.at(2).dicts())
+    shipped = _log_shipped(client)
     return {
         row["name"]: _database(client, {**_no_files, **row, **by_id.get(row["database_id"], {})}, shipped)
         for row in found.dicts()
@@ -101,6 +101,15 @@ def databases(client: Client, only: str | None = None) -> Mapping[str, DatabaseI
 
 
 _no_files: Mapping[str, Any] = {"size_bytes": 0, "containers": 0}
+
+
+def _log_shipped(client: Client) -> frozenset[str]:
+    try:
+        return frozenset(row["name"] for row in client.read(text.log_shipping()).dicts())
+    except ServerError as e:
+        if e.number not in MISSING_OBJECT:
+            raise
+        return frozenset()  # editions without log shipping have no tables for it
 
 
 def _database(client: Client, row: Mapping[str, Any], shipped: frozenset[str]) -> DatabaseInfo:

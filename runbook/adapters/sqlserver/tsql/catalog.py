@@ -112,11 +112,10 @@ def database_sizes(only: str | None = None) -> str:
 
 
 def log_shipping() -> str:
-    """Databases that log shipping reads from or writes to; editions without it have no tables for it."""
+    """Databases that log shipping reads from or writes to."""
     return (
-        "IF OBJECT_ID(N'msdb.dbo.log_shipping_primary_databases', N'U') IS NOT NULL\n"
-        "    SELECT p.primary_database AS name FROM msdb.dbo.log_shipping_primary_databases AS p\n"
-        "    UNION SELECT s.secondary_database FROM msdb.dbo.log_shipping_secondary_databases AS s"
+        "SELECT p.primary_database AS name FROM msdb.dbo.log_shipping_primary_databases AS p\n"
+        "UNION SELECT s.secondary_database FROM msdb.dbo.log_shipping_secondary_databases AS s"
     )
 
 
