@@ -192,7 +192,7 @@ class Night:
         self._codes.append(self._ended(started, hangs=hangs))
 
     def _ended(self, process: Started, *, hangs: bool) -> int:
-        give_up_at = self._clock.monotonic() + min(self._window, self._stage.patience) + self._stage.patience
+        give_up_at = self._clock.monotonic() + self._window + self._stage.patience
         while (code := process.poll()) is None:
             if self._stage.stop.is_set() or self._clock.monotonic() > give_up_at:
                 process.kill()
