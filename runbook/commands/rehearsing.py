@@ -26,7 +26,7 @@ from runbook.plan.load import load_plan
 from runbook.plan.models import Plan, Server
 from runbook.rehearsal import certificate, commands, measuring
 from runbook.rehearsal.clearing import PROVIDERS, clear
-from runbook.rehearsal.judging import Measure, Verdict, judge, not_played
+from runbook.rehearsal.judging import Measure, Tables, Verdict, judge, not_played
 from runbook.rehearsal.nights import Night, NotPlayed, OwnServer, Stage, Stopped
 from runbook.rehearsal.oncontainer import OnContainer, Shape
 from runbook.rehearsal.onsandbox import server_name
@@ -109,7 +109,7 @@ class Rehearsal:
         self._jobs = min(self._most, self.wish.jobs or 1 + (os.cpu_count() or 1))
         self._short = 0.0
         self._ended, self._total = itertools.count(1), 1
-        self._upgraded: Mapping[str, tuple[int, str]] | None = None
+        self._upgraded: Tables | None = None
         if not (self._plan.rehearsal.seed or self._plan.rehearsal.scripts):
             raise Refused(
                 "the plan does not say what throwaway servers are filled with",

@@ -37,11 +37,11 @@ MOST_ROWS = 0.8
 
 @dataclass(frozen=True)
 class Picture:
-    """A server at one moment. ``tables`` by ``database.schema.table``: number of rows and digest of their values."""
+    """A server at one moment. ``tables`` by database and ``schema.table``: number of rows, digest of their values."""
 
     databases: Mapping[str, tuple[Any, ...]]
     """Name -> state, access, recovery model, read-only, compatibility level, owner."""
-    tables: Mapping[str, tuple[int, str]]
+    tables: Mapping[tuple[str, str], tuple[int, str]]
     jobs: Mapping[str, bool]
     logins: Mapping[str, Login]
     machine: str = ""
@@ -80,13 +80,13 @@ def _taken(client: Client) -> Picture:
     )
 
 
-def _tables(client: Client, database: str) -> Iterable[tuple[str, tuple[int, str]]]:
+def _tables(client: Client, database: str) -> Iterable[tuple[tuple[str, str], tuple[int, str]]]:
     listed = proof.tables(client, database)
     with client.reading(database) as session:
         for table in listed:
             schema, _, name = table.name.partition(".")
             rows = session.read(text.every_row((schema, name), table.columns)).first.rows
-            yield f"{database}.{table.name}", (len(rows), _digest(rows))
+            yield (database, table.name), (len(rows), _digest(rows))
 
 
 def _digest(rows: Sequence[Sequence[Any]]) -> str:
