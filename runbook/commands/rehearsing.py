@@ -103,7 +103,9 @@ class Rehearsal:
         self._plan = load_plan(self.plan_path)
         self._text = self.plan_path.read_text(encoding="utf-8-sig")
         self._provider = self._chosen()
-        self._wanted = {name: self._want(one) for name, one in self._plan.servers.items()}
+        self._wanted: dict[str, Wanted] = {}
+        for server_of_plan in self._plan.servers.values():
+            self._wanted[server_of_plan.name] = self._want(server_of_plan)
         room = self._provider.room(self._wanted)
         self._most = room or 1000
         self._jobs = min(self._most, self.wish.jobs or 1 + (os.cpu_count() or 1))
@@ -148,7 +150,8 @@ class Rehearsal:
                 hint=f"Add servers.{server.name}.expect.version: a rehearsal takes a throwaway server of that version.",
             )
         name = server.expect.server_name or (server.url.host if server.url.scheme == "sandbox" else "")
-        wanted = Wanted(server.name, server_name(name, server.name), server.version)
+        taken = [one.server_name for one in self._wanted.values()]
+        wanted = Wanted(server.name, server_name(name, server.name, taken), server.version)
         self._provider.refuse_unfit(wanted)
         return wanted
 
