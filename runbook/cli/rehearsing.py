@@ -66,9 +66,11 @@ def rehearse(
     interrupted.
     """
     if clean:
-        from runbook.rehearsal import clearing
+        from runbook.rehearsal.clearing import clean as take_away
+        from runbook.rehearsal.place import needing
 
-        click.echo(f"{clearing.clean(home, click.echo)} rehearsals taken away")
+        with needing(home):
+            click.echo(f"{take_away(home, click.echo)} rehearsals taken away")
         return
     from runbook.commands import rehearsing
 
@@ -95,7 +97,7 @@ def _said(text: str) -> None:
 
 
 def _rehearsed(rehearsal: Any) -> Any:
-    from runbook.rehearsal.nights import Stopped
+    from runbook.rehearsal.commands import Stopped
     from runbook.rehearsal.reports import told
 
     rehearsal.told = lambda *verdict: _said(told(*verdict))
@@ -103,6 +105,7 @@ def _rehearsed(rehearsal: Any) -> Any:
     def stop(*_: Any) -> None:
         rehearsal.stop.set()
         if rehearsal.is_filling:
+            rehearsal.is_filling = False  # once is enough: what takes it away is not stopped
             raise Stopped
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from runbook.adapters import files
-from runbook.errors import Refused, UsageError
+from runbook.errors import HostError, Refused, UsageError
 from runbook.home import Home
 from runbook.plan.durations import format_duration
 from runbook.plan.fingerprint import fingerprint
 from runbook.plan.models import Plan
+from runbook.rehearsal.place import said
 
 FORMAT = 1
 SKEW = timedelta(minutes=5)
@@ -49,7 +50,10 @@ def directory_of(home: Home) -> Path:
 def write(home: Home, identity: str, record: dict[str, Any]) -> Path:
     """Keep a record; HostError when it cannot be written."""
     path = directory_of(home) / f"{identity}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HostError(f"cannot write {path}: {said(error)}") from error
     files.write(path, json.dumps({"format": FORMAT, **record}, indent=1, ensure_ascii=False).encode())
     return path
 

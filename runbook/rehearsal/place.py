@@ -50,15 +50,20 @@ class Place:
             if not place._lock.take():
                 shutil.rmtree(place.directory, ignore_errors=True)
                 raise _lockless(place.directory)
-        (place.directory / ON).write_text(on, encoding="ascii")
+        try:
+            (place.directory / ON).write_text(on, encoding="ascii")
+        except OSError:
+            shutil.rmtree(place.directory, ignore_errors=True)
+            place.free()
+            raise
         return place
 
     @property
     def on(self) -> str:
-        """What its servers are."""
-        with suppress(FileNotFoundError):
+        """What its servers are; empty where it does not say."""
+        with suppress(OSError, ValueError):
             return (self.directory / ON).read_text(encoding="ascii")
-        return "sandbox"
+        return ""
 
     @property
     def is_in_use(self) -> bool:
@@ -93,10 +98,12 @@ class Place:
     def keep(self, night: Path) -> Path:
         """The journal, the plan and what was said of a night, beside the rest, for whoever looks why it went wrong."""
         kept = self.directory / EVIDENCE / night.name
-        kept.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):
+            kept.mkdir(parents=True, exist_ok=True)
         for pattern in ("home/journal.db*", "home/guard/*.log", "plan/runbook.yaml", "said-*.txt", "struck"):
             for path in night.glob(pattern):
-                shutil.copyfile(path, kept / path.name)
+                with suppress(OSError):  # what it is the evidence of may be a full disk
+                    shutil.copyfile(path, kept / path.name)
         return kept
 
     def clean(self, provider: Provider) -> None:
@@ -135,6 +142,27 @@ def _one_looks(root: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def said(error: OSError) -> str:
+    """What the system says, in one line, of the first file where there are several."""
+    if isinstance(error, shutil.Error) and isinstance(error.args[0], list):
+        _, to, why = error.args[0][0]
+        return f"{why} ({to})"
+    why = (error.strerror or str(error)).lower()
+    return f"{why}: {error.filename}" if error.filename else why
+
+
+@contextmanager
+def needing(home: Home) -> Iterator[None]:
+    """What the system does not let be done there (a full disk, no rights) is Refused."""
+    try:
+        yield
+    except OSError as error:
+        raise Refused(
+            f"the rehearsal cannot go on: {said(error)}",
+            hint=f"Look at {home.directory}: its disk, its owner and its permissions.",
+        ) from error
 
 
 def _lockless(place: Path) -> Refused:
