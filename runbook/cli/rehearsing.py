@@ -109,7 +109,8 @@ def _rehearsed(rehearsal: Any) -> Any:
             raise Stopped
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, stop) for number in numbers}
+    wanted = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]  # nohup
+    before = {number: signal.signal(number, stop) for number in wanted}
     try:
         return rehearsal.rehearse()
     except Stopped:

@@ -158,6 +158,8 @@ def needing(home: Home) -> Iterator[None]:
     """What the system does not let be done there (a full disk, no rights) is Refused."""
     try:
         yield
+    except BrokenPipeError:  # nobody reads what is said any more
+        raise
     except OSError as error:
         raise Refused(
             f"the rehearsal cannot go on: {said(error)}",

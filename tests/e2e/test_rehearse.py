@@ -388,6 +388,24 @@ def test_a_record_that_cannot_be_kept(desk: Desk, tmp_path: Path) -> None:
     assert ET.parse(junit).getroot().get("errors") == "1"
 
 
+def test_left_to_itself_with_nohup(desk: Desk) -> None:
+    """Whoever logs out does not end it."""
+    waits = "touch {plan}/begun; until test -e {plan}/go; do sleep 0.1; done; exit 3"
+    desk.change("scripts: [seed.sql]", f"seed: [sh, -c, '{waits}']")
+    process = subprocess.Popen(
+        ["sh", "-c", "trap '' HUP; exec \"$@\"", "sh", *desk.words("rehearse")], env=desk.environment,
+        cwd=desk.directory, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    wait_until(lambda: (desk.directory / "begun").exists() or process.poll() is not None, 60)
+    process.send_signal(signal.SIGHUP)
+    (desk.directory / "go").touch()
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said.splitlines()[-2]) == (
+        30,
+        "error: rehearsal.seed ended with 3: it said nothing",
+    )
+
+
 def test_a_seed_that_leaves_something_running(desk: Desk) -> None:
     """It is over when it has ended, and what it started in the background is ended with the rehearsal."""
     desk.change("scripts: [seed.sql]", "seed: [sh, -c, 'sleep 3600 & echo filled with nothing >&2; exit 3']")
