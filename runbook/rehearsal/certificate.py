@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from runbook.adapters import files
 from runbook.errors import HostError, Refused, UsageError
@@ -58,43 +59,53 @@ def write(home: Home, identity: str, record: dict[str, Any]) -> Path:
     return path
 
 
+class Took(BaseModel):
+    """What was measured: seconds by step and ``do_s``, ``look_s`` or ``undo_s``, bytes by database."""
+
+    steps: Mapping[str, Mapping[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]]]
+    sizes: Mapping[str, int]
+    grown: Took | None = None
+
+
+class Record(BaseModel, strict=True):
+    """What a file must hold that counts for anything; ``measured`` is empty where nothing was."""
+
+    plan: str
+    fingerprint: str
+    at: AwareDatetime
+    on: str
+    right: bool
+    whole: bool
+    not_rehearsed: list[str]
+    measured: Took | Annotated[Mapping[str, Any], Field(max_length=0)] = {}
+
+
 def certificates(home: Home) -> Iterator[Certificate]:
     """All, newest first; a file that is none is passed over."""
+    for path, one in _files(home):
+        if isinstance(one, Record):
+            left_out = tuple(one.not_rehearsed)
+            yield Certificate(path, one.plan, one.fingerprint, one.at, one.on, one.right, one.whole, left_out)
+
+
+def records(home: Home, plan: str) -> Iterator[tuple[datetime, str, Took]]:
+    """When a plan of that name was rehearsed, on what, and what was measured; newest first, whatever came of it."""
+    for _, one in _files(home):
+        if isinstance(one, Record) and one.plan == plan and isinstance(one.measured, Took):
+            yield one.at, one.on, one.measured
+            if one.measured.grown:
+                yield one.at, one.on, one.measured.grown
+
+
+def _files(home: Home) -> Iterator[tuple[Path, Record | str]]:
+    """Newest first; for one that is no record, why."""
     for path in sorted(directory_of(home).glob("*.json"), reverse=True):
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            yield Certificate(
-                path,
-                data["plan"],
-                data["fingerprint"],
-                _instant(data["at"]),
-                data["on"],
-                data["right"],
-                data["whole"],
-                tuple(data["not_rehearsed"]),
-            )
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-
-
-def records(home: Home, plan: str) -> Iterator[tuple[datetime, str, Mapping[str, Any]]]:
-    """When a plan of that name was rehearsed, on what, and what was measured; newest first, whatever came of it."""
-    for path in sorted(directory_of(home).glob("*.json"), reverse=True):
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            data = json.loads(path.read_text(encoding="utf-8"))
-            if data["plan"] == plan and data["measured"]:
-                at = _instant(data["at"])
-                yield at, data["on"], data["measured"]
-                if data["measured"].get("grown"):
-                    yield at, data["on"], data["measured"]["grown"]
-
-
-def _instant(text: str) -> datetime:
-    """ValueError for one that does not say of which zone it is."""
-    found = datetime.fromisoformat(text)
-    if found.tzinfo is None:
-        raise ValueError(text)
-    return found
+            yield path, Record.model_validate_json(path.read_bytes())
+        except OSError as error:
+            yield path, said(error)
+        except ValidationError:
+            yield path, f"it is no record of a rehearsal: {path}"
 
 
 def is_fresh(at: datetime, now: datetime, age: timedelta) -> bool:
@@ -133,7 +144,8 @@ def _missing(home: Home, plan: Plan, now: datetime) -> tuple[str, Certificate | 
     digest = fingerprint(plan).digest
     of_plan = [one for one in certificates(home) if one.plan == plan.name]
     if not of_plan:
-        return f"the plan {plan.name} was never rehearsed here", None
+        unread = next((f"; a record cannot be read: {one}" for _, one in _files(home) if isinstance(one, str)), "")
+        return f"the plan {plan.name} was never rehearsed here{unread}", None
     same = [one for one in of_plan if one.fingerprint == digest]
     if not same:
         return f"the plan {plan.name} was changed since it was rehearsed at {of_plan[0].at:%Y-%m-%d %H:%M} UTC", None
