@@ -139,6 +139,11 @@ def finding(home: Home, plan: Plan, unrehearsed: str | None, now: datetime) -> s
     return f"not rehearsed ({why}): {unrehearsed}"
 
 
+def lacking(home: Home, plan: Plan, now: datetime) -> str:
+    """Why execute would refuse this plan now; empty when it would not."""
+    return _missing(home, plan, now)[0] if is_asked_for(plan) else ""
+
+
 def _missing(home: Home, plan: Plan, now: datetime) -> tuple[str, Certificate | None]:
     """The certificate that counts, or why there is none."""
     digest = fingerprint(plan).digest

@@ -418,6 +418,15 @@ def test_a_seed_that_leaves_something_running(desk: Desk) -> None:
     assert desk.running() == []
 
 
+def test_check_says_that_it_is_not_rehearsed(desk: Desk) -> None:
+    """In business hours, when there is time for it, and not only on the night."""
+    try:
+        found = desk.runbook("check", "--json")
+        assert "execute will ask for a rehearsal: the plan small was never rehearsed here" in found.json["notes"]
+    finally:
+        desk.runbook("sandbox", "stop")
+
+
 def test_a_reason_to_go_unrehearsed(desk: Desk) -> None:
     """Without a rehearsal execute refuses; with a reason it goes, and the record of the run holds the reason."""
     assert desk.runbook("execute", "--yes").code == 30
