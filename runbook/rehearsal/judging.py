@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runbook.adapters.sqlserver.picture import Picture
+from runbook.errors import JournalUnwritable, Refused, UsageError
 from runbook.plan.sections import Carry
 from runbook.ports import Login
 from runbook.rehearsal.scenarios import Ending, Scenario
@@ -16,6 +17,8 @@ from runbook.toolkit.principals import OF_EVERY_SERVER, is_local, with_default
 RIGHT, ELSEWHERE, BETWEEN, NOT_PLAYED = 0, 10, 20, 30
 """What ``rehearse`` exits with: every ending was right; one was another than it should be, with the system in service
 on a proven setup; one needed a person, or was neither old nor new; one could not be played at all."""
+UNBEGUN = {UsageError.exit_code, Refused.exit_code, JournalUnwritable.exit_code}
+"""What ``execute`` ends with before it has opened a run; then nothing was touched."""
 Tables = Mapping[tuple[str, str], tuple[int, str]]
 """As a picture has them."""
 SEVERITY = (RIGHT, NOT_PLAYED, ELSEWHERE, BETWEEN)
@@ -109,6 +112,8 @@ class Measure:
 
 def judge(scenario: Scenario, night: Observed, measure: Measure) -> Verdict:
     """Everything about one night."""
+    if night.state is None and set(night.codes) <= UNBEGUN:
+        return not_played(scenario, f"no run was opened: {night.reason}", night.seconds)
     if night.state not in (RunState.UPGRADED, RunState.REVERTED, RunState.REFUSED):
         where = night.state.value if night.state else "no run"
         wrong = (f"{where}: {night.reason}" if night.reason else where,)

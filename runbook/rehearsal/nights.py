@@ -264,7 +264,7 @@ class Night:
         return Observed(
             tuple(self._codes),
             found.state,
-            found.reason or self._last_words() * (found.state is RunState.REFUSED),
+            found.reason or self._refusal(found) * (found.state is RunState.REFUSED),
             self._step(found),
             self._has_struck(),
             self._record(),
@@ -279,6 +279,11 @@ class Night:
         view = found.view
         wrong = [*view.stuck, *view.bad]
         return ", ".join(wrong) or self._scenario.step
+
+    def _refusal(self, found: Status) -> str:
+        """What checks found, in their own words."""
+        steps = found.view.steps
+        return "; ".join(filter(None, (steps[one].why for one in found.view.bad))) or self._last_words()
 
     def _has_struck(self) -> bool:
         if self._scenario.corrupts:

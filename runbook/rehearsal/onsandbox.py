@@ -23,6 +23,8 @@ LONGEST = 15
 NAME = re.compile(rf"[A-Za-z][A-Za-z0-9_-]{{0,{LONGEST - 1}}}")
 MEMORY, BESIDES = 128 * 2**20, 2
 """Bytes that a server takes; the program itself and a copy of the application take as much, each."""
+ROOM = "Look at the memory of this machine, and at the room and the permissions on the disk of RUNBOOK_HOME."
+"""What it needs; what a server says beside its last words goes with the rehearsal."""
 PATIENCE = 120.0
 """Seconds a server gets to come up: others start beside it."""
 
@@ -65,7 +67,7 @@ class OnSandbox:
         try:
             return {role: _start(home, one, self._spawn) for role, one in wanted.items()}
         except manage.SandboxError as error:
-            raise Refused(f"a throwaway server does not start: {error}", hint=error.hint) from error
+            raise Refused(f"a throwaway server does not start: {error}", hint=ROOM) from error
 
     def copy(self, template: Path, home: Path) -> None:
         """See the port."""

@@ -364,13 +364,21 @@ def test_a_home_that_cannot_be_had(desk: Desk) -> None:
     assert hint == f"HINT: Look at {desk.home}: its disk, its owner and its permissions."
 
 
-def test_a_disk_that_is_too_small(desk: Desk) -> None:
-    """The seed fits, the nights do not: what that means is said, nothing is left, and with more room it goes."""
+@pytest.mark.parametrize(
+    ("size", "code", "said"),
+    [
+        (MIB // 2, 30, "a throwaway server does not start"),
+        (MIB * 3 // 2, 30, "no run was opened: error: the disk under the journal is nearly full"),
+        (MIB * 6, 10, "at check-space: it ended refused, not upgraded: new: "),
+    ],
+    ids=["servers", "journal", "copies"],
+)
+def test_a_disk_that_is_too_small(desk: Desk, size: int, code: int, said: str) -> None:
+    """What does not fit is named, nothing says that a way back does not work, and nothing runs on."""
     desk.home.mkdir()
-    with mounted(desk.home, 6 * MIB):
-        done = desk.runbook("rehearse", "--only", "back", timeout=200)
-        assert done.code == 30, done.out + done.err
-        assert "no space left on device" in (done.out + done.err).lower()
+    with mounted(desk.home, size):
+        done = desk.runbook("rehearse", "--only", "back", timeout=100)
+        assert (done.code, said in done.out + done.err) == (code, True), done.out + done.err
         assert desk.running() == []
 
 

@@ -223,6 +223,14 @@ def test_a_person_is_needed(state: RunState | None) -> None:
     assert "the way back of repoint failed" in found.wrong[0]
 
 
+@pytest.mark.parametrize("code", [2, 30, 40])
+def test_a_night_that_could_not_begin(code: int) -> None:
+    """The disk under its journal was full, say: nothing was touched, and it shows nothing about any way back."""
+    found = judge(scenario(Ending.OLD), night(None, World({}), code, reason="the disk is nearly full"), MOVE)
+    assert (found.code, found.ending) == (30, "not played")
+    assert found.wrong == ("no run was opened: the disk is nearly full",)
+
+
 def test_a_server_that_cannot_be_looked_at() -> None:
     """Whatever the run says, a database that does not answer is not in service: 20."""
     found = judge(scenario(Ending.OLD), night(OLD, World({}, unreadable="old cannot be reached")), MOVE)
