@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -12,10 +14,11 @@ from typing import Any
 import click
 
 from runbook.cli.options import JSON, PLAN
-from runbook.errors import Refused, UsageError
+from runbook.errors import Interrupted, Refused, RunbookError, UsageError, render
 
 FAMILIES = ("fail", "hang", "kill", "data")
 SUMMARY = "GITHUB_STEP_SUMMARY"
+INTERRUPTED = "interrupted: nothing of it is left"
 
 
 @click.command()
@@ -77,7 +80,8 @@ def rehearse(
     wish = rehearsing.Wish(on, only, _families(faults), accept_eula, grow or 0, jobs)
     page = markdown or (Path(os.environ[SUMMARY]) if os.environ.get(SUMMARY) else None)
     _refuse_unwritable(*(path for path in (junit, page) if path))
-    report = _rehearsed(rehearsing.Rehearsal(home, plan, wish, say=_said, stop=Event()))
+    with _told_otherwise(plan, junit, page):
+        report = _rehearsed(rehearsing.Rehearsal(home, plan, wish, say=_said, stop=Event()))
     _show(report, as_json=as_json)
     _write(report, junit, page)
     sys.exit(report.code)
@@ -94,6 +98,31 @@ def _families(text: str) -> tuple[str, ...]:
 def _said(text: str) -> None:
     """How it goes on; what came of it is on the standard output."""
     click.echo(text, err=True)
+
+
+@contextmanager
+def _told_otherwise(plan: Path, junit: Path | None, page: Path | None) -> Iterator[None]:
+    """Where there is no rehearsal the files say why, in place of what an earlier one left in them."""
+    from runbook.rehearsal import reports
+    from runbook.rehearsal.commands import Stopped
+
+    def write(why: str, code: int) -> None:
+        with suppress(OSError):  # why there is none matters more
+            if junit:
+                junit.write_bytes(reports.junit_of_none(plan.stem, why, code))
+            if page:
+                with page.open("a", encoding="utf-8") as file:
+                    file.write(reports.markdown_of_none(plan.stem, why, code))
+
+    try:
+        yield
+    except RunbookError as error:
+        write("\n".join(render(error)), error.exit_code)
+        raise
+    except Stopped:
+        write(INTERRUPTED, Interrupted.exit_code)
+        click.echo(INTERRUPTED, err=True)
+        sys.exit(Interrupted.exit_code)
 
 
 def _rehearsed(rehearsal: Any) -> Any:
@@ -113,9 +142,6 @@ def _rehearsed(rehearsal: Any) -> Any:
     before = {number: signal.signal(number, stop) for number in wanted}
     try:
         return rehearsal.rehearse()
-    except Stopped:
-        click.echo("interrupted: nothing of it is left", err=True)
-        sys.exit(40)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -148,7 +148,7 @@ def said(error: OSError) -> str:
     """What the system says, in one line, of the first file where there are several."""
     if isinstance(error, shutil.Error) and isinstance(error.args[0], list):
         _, to, why = error.args[0][0]
-        return f"{why} ({to})"
+        return f"{why.partition('] ')[2].partition(': ')[0].lower() or why}: {to}"
     why = (error.strerror or str(error)).lower()
     return f"{why}: {error.filename}" if error.filename else why
 

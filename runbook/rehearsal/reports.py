@@ -157,6 +157,23 @@ def junit(report: Report) -> bytes:
     return written
 
 
+def junit_of_none(plan: str, why: str, code: int) -> bytes:
+    """JUnit XML where there was no rehearsal: one error that says why."""
+    counts = {**_counts((), 0.0, True), "skipped": "0"}
+    root = ET.Element("testsuites", {"name": f"runbook rehearse {plan}", "tests": "1", "failures": "0", "errors": "1"})
+    suite = ET.SubElement(root, "testsuite", {"name": f"{plan}.plan", **counts})
+    case = ET.SubElement(suite, "testcase", name="rehearsed", classname=f"{plan}.plan", time="0.000")
+    ET.SubElement(case, "error", message=_printable(why.partition("\n")[0]), type=f"exit {code}").text = _printable(why)
+    ET.indent(root)
+    written: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return written
+
+
+def markdown_of_none(plan: str, why: str, code: int) -> str:
+    """The same for a summary page."""
+    return f"## Rehearsal of {_cell(plan)}: none\n\n{_cell(why)}\n\nExit code {code}.\n"
+
+
 def _suite(root: ET.Element, report: Report, name: str, counts: dict[str, str]) -> ET.Element:
     stamp = report.at.replace(tzinfo=None).isoformat(timespec="seconds")
     about = {"name": f"{report.plan}.{name}", "timestamp": stamp, "hostname": report.on}

@@ -368,10 +368,10 @@ def test_a_home_that_cannot_be_had(desk: Desk) -> None:
     ("size", "code", "said"),
     [
         (MIB // 2, 30, "a throwaway server does not start"),
-        (MIB * 3 // 2, 30, "no run was opened: error: the disk under the journal is nearly full"),
+        (MIB * 3 // 2, 30, "! forward  not played"),
         (MIB * 6, 10, "at check-space: it ended refused, not upgraded: new: "),
     ],
-    ids=["servers", "journal", "copies"],
+    ids=["servers", "nights", "copies"],
 )
 def test_a_disk_that_is_too_small(desk: Desk, size: int, code: int, said: str) -> None:
     """What does not fit is named, nothing says that a way back does not work, and nothing runs on."""
@@ -417,9 +417,12 @@ def test_left_to_itself_with_nohup(desk: Desk) -> None:
 def test_a_seed_that_leaves_something_running(desk: Desk) -> None:
     """It is over when it has ended, and what it started in the background is ended with the rehearsal."""
     desk.change("scripts: [seed.sql]", "seed: [sh, -c, 'sleep 3600 & echo filled with nothing >&2; exit 3']")
-    process = desk.start("rehearse")
+    (desk.directory / "junit.xml").write_text("<testsuites/>", encoding="utf-8")  # of yesterday
+    process = desk.start("rehearse", "--junit", "junit.xml", "--markdown", "page.md")
     _, said = process.communicate(timeout=60)
     assert process.returncode == 30
+    assert ET.parse(desk.directory / "junit.xml").getroot().get("errors") == "1"
+    assert "filled with nothing" in (desk.directory / "page.md").read_text(encoding="utf-8")
     error, hint = said.strip().splitlines()[-2:]
     assert error == "error: rehearsal.seed ended with 3: filled with nothing"
     assert hint == "HINT: Try it: sh -c 'sleep 3600 & echo filled with nothing >&2; exit 3'"
