@@ -6,6 +6,7 @@ environment; who rehearses holds a lock in it that the system frees with the pro
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import signal
@@ -28,6 +29,8 @@ ON = "on"
 LOCK = "rehearse.lock"
 """File that is there as long as there is more to take away than evidence."""
 KEPT = frozenset({EVIDENCE, LOCK})
+LONGEST = 32
+"""Characters of a night's directory."""
 NIGHTS, TEMPLATE = "nights", "template"
 END_SECONDS, POLL = 10.0, 0.05
 
@@ -86,9 +89,13 @@ class Place:
         return self.directory / TEMPLATE
 
     def night(self, name: str) -> Path:
-        """The directory of one scenario."""
+        """The directory of one scenario. Its name is short: files of servers lie below it, and their whole path may
+        have 260 characters."""
         plain = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in name)
-        return self.directory / NIGHTS / plain[:80]
+        if len(plain) > LONGEST:
+            mark = hashlib.sha256(name.encode()).hexdigest()[:6]
+            plain = f"{plain[: LONGEST - 1 - len(mark)]}-{mark}"
+        return self.directory / NIGHTS / plain
 
     def homes(self) -> Iterator[Path]:
         """Every home directory of servers below it."""

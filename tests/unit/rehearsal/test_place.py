@@ -94,6 +94,23 @@ def test_one_that_cannot_be_taken_away(home: Home, monkeypatch: pytest.MonkeyPat
     ]
 
 
+def test_names_of_nights_are_short(home: Home) -> None:
+    """Each has a directory of its own, however long and odd a database is called; simple names stay as they are."""
+    place, long = Place(home.directory / IDENTITY), "SharePoint_AdminContent_1d3b0d1a-0c60-4c0e-9d4b-0a0f5c1f3f7e"
+    names = [
+        "back",
+        "kill:guard-too",
+        f"fail:seed-backup[{long}]",
+        f"fail:seed-backup[{long}2]",
+        "data:" + "\U00020000" * 64,
+    ]
+    nights = [place.night(name).name for name in names]
+    assert nights[:2] == ["back", "kill-guard-too"]
+    assert len(set(nights)) == len(names)
+    assert max(map(len, nights)) <= 32
+    assert nights[2].startswith("fail-seed-backup")
+
+
 def test_one_whose_process_is_gone(home: Home) -> None:
     """It is taken away, once."""
     place = Place.new(home, IDENTITY, "sandbox")
