@@ -17,6 +17,7 @@ from runbook.home import Home
 from runbook.plan.durations import format_duration
 from runbook.plan.fingerprint import fingerprint
 from runbook.plan.models import Plan
+from runbook.rehearsal.judging import NOT_PLAYED
 from runbook.rehearsal.place import said
 
 FORMAT = 1
@@ -36,6 +37,8 @@ class Certificate:
     right: bool
     whole: bool
     not_rehearsed: tuple[str, ...] = ()
+    unplayed: bool = False
+    """Nights could not be played, and none of the others went wrong: it shows nothing, neither good nor bad."""
 
     @property
     def counts(self) -> bool:
@@ -77,6 +80,7 @@ class Record(BaseModel, strict=True):
     right: bool
     whole: bool
     not_rehearsed: list[str]
+    code: int | None = None
     measured: Took | Annotated[Mapping[str, Any], Field(max_length=0)] = {}
 
 
@@ -84,8 +88,8 @@ def certificates(home: Home) -> Iterator[Certificate]:
     """All, newest first; a file that is none is passed over."""
     for path, one in _files(home):
         if isinstance(one, Record):
-            left_out = tuple(one.not_rehearsed)
-            yield Certificate(path, one.plan, one.fingerprint, one.at, one.on, one.right, one.whole, left_out)
+            left_out, unplayed = tuple(one.not_rehearsed), one.code == NOT_PLAYED
+            yield Certificate(path, one.plan, one.fingerprint, one.at, one.on, one.right, one.whole, left_out, unplayed)
 
 
 def records(home: Home, plan: str) -> Iterator[tuple[datetime, str, Took]]:
@@ -160,7 +164,8 @@ def _missing(home: Home, plan: Plan, now: datetime) -> tuple[str, Certificate | 
 def _newest(plan: Plan, same: Sequence[Certificate], now: datetime) -> tuple[str, Certificate | None]:
     """Of those of the plan as it is now, newest first."""
     age = plan.rehearsal.max_age
-    whole = [one for one in same if one.counts or not one.right]  # a part clears nothing that went wrong
+    wrong = [one for one in same if not (one.right or one.unplayed)]
+    whole = [one for one in same if one.counts or one in wrong]  # a part clears nothing that went wrong
     early = [one for one in whole if one.right and one.at > now + SKEW]
     good = next((one for one in whole if one not in early), None)
     if good and not good.right:
@@ -172,6 +177,8 @@ def _newest(plan: Plan, same: Sequence[Certificate], now: datetime) -> tuple[str
             f"the rehearsal of {plan.name} is dated in the future: {early[0].at:%Y-%m-%d %H:%M} UTC, and it is "
             f"{now:%Y-%m-%d %H:%M}; the clock of this machine is wrong, or that of the one that wrote it was"
         ), None
+    if good is None and any(one.unplayed for one in same):
+        return f"nights of the plan {plan.name} could not be played when it was rehearsed", None
     if good is None:
         return f"the plan {plan.name} was rehearsed in part only", None
     return f"the rehearsal of {plan.name} is older than {format_duration(age)}: {good.at:%Y-%m-%d %H:%M} UTC", None

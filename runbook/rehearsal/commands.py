@@ -40,7 +40,8 @@ class Stopped(BaseException):
 def environment(rehearsal: Path, home: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
     """Of everything that is started: no setting of the real home, journal or failpoints goes along."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RUNBOOK_")}
-    path = os.pathsep.join(filter(None, [str(ROOT), kept.get("PYTHONPATH", "")]))
+    packages = (str(Path(one).absolute()) for one in kept.get("PYTHONPATH", "").split(os.pathsep) if one)
+    path = os.pathsep.join([str(ROOT), *packages])  # nights are elsewhere: what is beside this process is named in full
     own = {VARIABLE: str(rehearsal), "RUNBOOK_HOME": str(home), "PYTHONPATH": path, "COLUMNS": "200"}
     return {**kept, **own, **(more or {})}
 

@@ -125,6 +125,19 @@ def test_a_part_clears_nothing(home: Home, tmp_path: Path) -> None:
     assert certificate.finding(home, plan, None, NOW).startswith("rehearsed on sandbox")
 
 
+def test_one_that_could_not_be_played(home: Home, tmp_path: Path) -> None:
+    """A full disk, say: it takes nothing away from one that went right, makes nothing good, and is named alone."""
+    plan = plan_of(tmp_path, TEXT)
+    rehearsed(home, plan, 1, right=False, code=30)
+    with pytest.raises(Refused, match="nights of the plan small could not be played when it was rehearsed"):
+        certificate.finding(home, plan, None, NOW)
+    rehearsed(home, plan, 3)
+    assert certificate.finding(home, plan, None, NOW).startswith("rehearsed on sandbox at 2026-03-18")
+    rehearsed(home, plan, 2, right=False, code=20)
+    with pytest.raises(Refused, match="went wrong"):
+        certificate.finding(home, plan, None, NOW)
+
+
 def test_clocks_that_differ_a_little(home: Home, tmp_path: Path) -> None:
     """A few minutes ahead is another machine's clock, and nothing else."""
     plan = plan_of(tmp_path, TEXT)
