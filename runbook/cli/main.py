@@ -70,11 +70,13 @@ def init(home: Any, /, path: Path, **options: Any) -> None:
 @click.pass_obj
 def check(home: Any, plan: Path, window: timedelta | None, as_json: bool) -> None:
     """Go or no-go: look at everything, change nothing. Safe in business hours."""
+    from runbook.adapters.clock import SystemClock
     from runbook.app import build_executor
     from runbook.cli import show
     from runbook.commands.checking import check as run
+    from runbook.rehearsal.certificate import lacking
 
-    report = run(build_executor(home), plan, window)
+    report = run(build_executor(home), plan, window, lambda found: lacking(home, found, SystemClock().now()))
     show.emit(report.to_json()) if as_json else show.check(report)
     sys.exit(0 if report.go else 30)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -12,10 +14,11 @@ from typing import Any
 import click
 
 from runbook.cli.options import JSON, PLAN
-from runbook.errors import Refused, UsageError
+from runbook.errors import Interrupted, Refused, RunbookError, UsageError, render
 
 FAMILIES = ("fail", "hang", "kill", "data")
 SUMMARY = "GITHUB_STEP_SUMMARY"
+INTERRUPTED = "interrupted: nothing of it is left"
 
 
 @click.command()
@@ -66,16 +69,19 @@ def rehearse(
     interrupted.
     """
     if clean:
-        from runbook.rehearsal import clearing
+        from runbook.rehearsal.clearing import clean as take_away
+        from runbook.rehearsal.place import needing
 
-        click.echo(f"{clearing.clean(home, click.echo)} rehearsals taken away")
+        with needing(home):
+            click.echo(f"{take_away(home, click.echo)} rehearsals taken away")
         return
     from runbook.commands import rehearsing
 
     wish = rehearsing.Wish(on, only, _families(faults), accept_eula, grow or 0, jobs)
     page = markdown or (Path(os.environ[SUMMARY]) if os.environ.get(SUMMARY) else None)
     _refuse_unwritable(*(path for path in (junit, page) if path))
-    report = _rehearsed(rehearsing.Rehearsal(home, plan, wish, say=_said, stop=Event()))
+    with _told_otherwise(plan, junit, page):
+        report = _rehearsed(rehearsing.Rehearsal(home, plan, wish, say=_said, stop=Event()))
     _show(report, as_json=as_json)
     _write(report, junit, page)
     sys.exit(report.code)
@@ -94,8 +100,33 @@ def _said(text: str) -> None:
     click.echo(text, err=True)
 
 
+@contextmanager
+def _told_otherwise(plan: Path, junit: Path | None, page: Path | None) -> Iterator[None]:
+    """Where there is no rehearsal the files say why, in place of what an earlier one left in them."""
+    from runbook.rehearsal import reports
+    from runbook.rehearsal.commands import Stopped
+
+    def write(why: str, code: int) -> None:
+        with suppress(OSError):  # why there is none matters more
+            if junit:
+                junit.write_bytes(reports.junit_of_none(plan.stem, why, code))
+            if page:
+                with page.open("a", encoding="utf-8") as file:
+                    file.write(reports.markdown_of_none(plan.stem, why, code))
+
+    try:
+        yield
+    except RunbookError as error:
+        write("\n".join(render(error)), error.exit_code)
+        raise
+    except Stopped:
+        write(INTERRUPTED, Interrupted.exit_code)
+        click.echo(INTERRUPTED, err=True)
+        sys.exit(Interrupted.exit_code)
+
+
 def _rehearsed(rehearsal: Any) -> Any:
-    from runbook.rehearsal.nights import Stopped
+    from runbook.rehearsal.commands import Stopped
     from runbook.rehearsal.reports import told
 
     rehearsal.told = lambda *verdict: _said(told(*verdict))
@@ -103,15 +134,14 @@ def _rehearsed(rehearsal: Any) -> Any:
     def stop(*_: Any) -> None:
         rehearsal.stop.set()
         if rehearsal.is_filling:
+            rehearsal.is_filling = False  # once is enough: what takes it away is not stopped
             raise Stopped
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, stop) for number in numbers}
+    wanted = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]  # nohup
+    before = {number: signal.signal(number, stop) for number in wanted}
     try:
         return rehearsal.rehearse()
-    except Stopped:
-        click.echo("interrupted: nothing of it is left", err=True)
-        sys.exit(40)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from runbook.journal.log import RunLog
 from runbook.journal.store import open_store
 from runbook.plan.compile import Compiled, Fit
 from runbook.plan.load import load_plan
+from runbook.plan.models import Plan
 from runbook.states import StepState
 from runbook.step import Phase
 from runbook.workers import ThreadWorkers
@@ -57,8 +59,11 @@ class Report:
         }
 
 
-def check(executor: Executor, plan_path: Path, window: timedelta | None) -> Report:
-    """Run the preflight steps of the plan against the servers; changes nothing, leaves nothing in the journal."""
+def check(
+    executor: Executor, plan_path: Path, window: timedelta | None, unrehearsed: Callable[[Plan], str] = lambda _: ""
+) -> Report:
+    """Run the preflight steps of the plan against the servers; changes nothing, leaves nothing in the journal.
+    ``unrehearsed`` says why execute will ask for a rehearsal: that speaks not against it, but there is time for one."""
     plan = load_plan(plan_path)
     world = executor.world(plan)
     world.sizes, servers = world.survey()
@@ -77,9 +82,9 @@ def check(executor: Executor, plan_path: Path, window: timedelta | None) -> Repo
     workers = ThreadWorkers(plan.limits.workers)
     world.attach(log)
     Engine(log, compiled.steps, {}, world, executor.clock, executor.now, workers, executor.watcher).drive()
-    return Report(
-        plan.name, executor.now(), (*_findings(log), _window(fit), _journal(executor)), tuple(log.view.findings), fit
-    )
+    why = unrehearsed(plan)
+    notes = [*log.view.findings, *([f"execute will ask for a rehearsal: {why}"] if why else [])]
+    return Report(plan.name, executor.now(), (*_findings(log), _window(fit), _journal(executor)), tuple(notes), fit)
 
 
 def _preflight(compiled: Compiled) -> Graph:

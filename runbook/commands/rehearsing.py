@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import re
 import shutil
 import socket
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -19,22 +18,22 @@ from typing import Any
 from runbook.adapters.clock import SystemClock
 from runbook.adapters.sqlserver import picture
 from runbook.app import build_executor
-from runbook.errors import Refused, RunbookError
+from runbook.errors import HostError, Refused, RunbookError
 from runbook.home import Home
 from runbook.plan.fingerprint import Fingerprint, diff, fingerprint
 from runbook.plan.load import load_plan
 from runbook.plan.models import Plan, Server
-from runbook.rehearsal import certificate, commands, measuring
-from runbook.rehearsal.clearing import PROVIDERS, clear
-from runbook.rehearsal.judging import Measure, Verdict, judge, not_played
-from runbook.rehearsal.nights import Night, NotPlayed, OwnServer, Stage, Stopped
-from runbook.rehearsal.oncontainer import OnContainer, Shape
+from runbook.rehearsal import certificate, choosing, commands, measuring
+from runbook.rehearsal.clearing import clear
+from runbook.rehearsal.commands import Stopped
+from runbook.rehearsal.judging import Measure, Tables, Verdict, judge, not_played
+from runbook.rehearsal.nights import Night, NotPlayed, OwnServer, Stage
 from runbook.rehearsal.onsandbox import server_name
-from runbook.rehearsal.place import Place, refuse_inside
-from runbook.rehearsal.providing import Made, Provider, Wanted
+from runbook.rehearsal.place import Place, needing, refuse_inside
+from runbook.rehearsal.providing import Made, Wanted
 from runbook.rehearsal.reaper import reaping
 from runbook.rehearsal.reports import AS_IT_IS, Report
-from runbook.rehearsal.rewriting import Rewritten, rewrite
+from runbook.rehearsal.rewriting import Rewritten, refuse_unfit, rewrite
 from runbook.rehearsal.scenarios import BACK, FAULTS, FORWARD, Ending, Family, Scenario, chosen, mixed, scenarios
 from runbook.rehearsal.starting import Preloaded
 from runbook.step import Sizes
@@ -101,45 +100,23 @@ class Rehearsal:
         refuse_inside(self.home)
         self._clock = SystemClock()
         self._plan = load_plan(self.plan_path)
+        refuse_unfit(self._plan)
         self._text = self.plan_path.read_text(encoding="utf-8-sig")
-        self._provider = self._chosen()
-        self._wanted = {name: self._want(one) for name, one in self._plan.servers.items()}
+        self._provider = choosing.provider(self._plan, self.wish.on, accepts_licence=self.wish.accepts_licence)
+        self._wanted: dict[str, Wanted] = {}
+        for server_of_plan in self._plan.servers.values():
+            self._wanted[server_of_plan.name] = self._want(server_of_plan)
         room = self._provider.room(self._wanted)
         self._most = room or 1000
         self._jobs = min(self._most, self.wish.jobs or 1 + (os.cpu_count() or 1))
         self._short = 0.0
         self._ended, self._total = itertools.count(1), 1
-        self._upgraded: Mapping[str, tuple[int, str]] | None = None
+        self._upgraded: Tables | None = None
         if not (self._plan.rehearsal.seed or self._plan.rehearsal.scripts):
             raise Refused(
                 "the plan does not say what throwaway servers are filled with",
                 hint="Add rehearsal.seed (a command) or rehearsal.scripts (T-SQL files) to it; see docs/rehearse.md.",
             )
-
-    def _chosen(self) -> Provider:
-        if self.wish.on != "container":
-            return PROVIDERS[self.wish.on]()
-        planned = self._plan.rehearsal.containers
-        unknown = sorted(set(planned) - set(self._plan.servers))
-        if unknown:
-            raise Refused(
-                f"rehearsal.containers names {unknown[0]}, which is no server of the plan",
-                hint=f"The plan has {', '.join(self._plan.servers)}.",
-            )
-        shapes = {
-            name: Shape(self._image(name), one.memory, one.cpus, one.patience.total_seconds())
-            for name, one in planned.items()
-        }
-        shapes |= {name: Shape(self._image(name)) for name in self._plan.servers if name not in planned}
-        return OnContainer(self.wish.accepts_licence, shapes)
-
-    def _image(self, name: str) -> str:
-        """The environment's before the plan's; empty: Microsoft's, by the version."""
-        planned = self._plan.rehearsal.containers.get(name)
-        version = self._plan.servers[name].version
-        given = (f"RUNBOOK_IMAGE_{re.sub(r'[^A-Z0-9]', '_', name.upper())}", f"RUNBOOK_IMAGE_{version}")
-        found = next(filter(None, map(os.environ.get, given)), "")
-        return found or (planned.image or "" if planned else "")
 
     def _want(self, server: Server) -> Wanted:
         if server.version is None:
@@ -148,7 +125,8 @@ class Rehearsal:
                 hint=f"Add servers.{server.name}.expect.version: a rehearsal takes a throwaway server of that version.",
             )
         name = server.expect.server_name or (server.url.host if server.url.scheme == "sandbox" else "")
-        wanted = Wanted(server.name, server_name(name, server.name), server.version)
+        taken = [one.server_name for one in self._wanted.values()]
+        wanted = Wanted(server.name, server_name(name, server.name, taken), server.version)
         self._provider.refuse_unfit(wanted)
         return wanted
 
@@ -161,13 +139,17 @@ class Rehearsal:
             if changed := self._changed(mark):  # the nights' copies of its files were made by now
                 raise Refused(f"the plan was changed while throwaway servers were filled: {'; '.join(changed)}",
                               hint=AS_IT_IS)  # fmt: skip
-            every = [node.id for node in self._compiled.graph]
-            listed = self._listed(every)  # a name that is none is found before anything is played
-            self._total = 1 + sum(one.name != FORWARD for one in listed)
             report = replace(self._report(opened, mark.digest, at, began), changed=self._changed(mark))
+        return self._kept(report)  # now that what it took of the disk is free again
+
+    def _kept(self, report: Report) -> Report:
+        """It goes on record; whoever waited for it is told what came of it, also where that fails."""
+        try:
             if report.is_kept:
                 certificate.write(self.home, report.identity, report.to_json())
-            return report
+        except HostError as error:
+            return replace(report, unkept=error.message)
+        return report
 
     def _changed(self, mark: Fingerprint) -> tuple[str, ...]:
         """What is another one in the plan, or in the files it names, since that fingerprint was taken."""
@@ -179,15 +161,18 @@ class Rehearsal:
     @contextmanager
     def opened(self) -> Iterator[Opened]:
         """Throwaway servers are filled, and nights can be played; nothing of it is left afterwards."""
+        with needing(self.home):
+            yield from self._opened()
+
+    def _opened(self) -> Iterator[Opened]:
         clear(self.home, self.say)
         place = Place.new(self.home, self._clock.new_id(), self._provider.name)
         environment = commands.environment(place.directory, place.template / "home")
         with reaping(place):
             try:
                 with self._provider.working(environment), closing(Preloaded(environment)) as starter:
-                    self.is_filling = True
-                    rewritten, before = self._seed(place)
-                    self.is_filling = False
+                    with self._filling():
+                        rewritten, before = self._seed(place)
                     names = tuple(database.name for database in self._plan.databases)
                     measure = Measure(self._plan.source, self._plan.target, names, before, carry=self._plan.carry)
                     stage = Stage(self._plan, self._text, self._provider, self._wanted, place.directory,
@@ -195,8 +180,17 @@ class Rehearsal:
                                   refuse_own=self._refuse_own)  # fmt: skip
                     yield Opened(place, stage, measure, tuple(dict.fromkeys(rewritten.not_rehearsed)))
             finally:
-                self.is_filling = False
                 place.clean(self._provider)
+
+    @contextmanager
+    def _filling(self) -> Iterator[None]:
+        self.is_filling = True
+        try:
+            if self.stop.is_set():
+                raise Stopped
+            yield
+        finally:
+            self.is_filling = False
 
     def _report(self, opened: Opened, digest: str, at: datetime, began: float) -> Report:
         place = opened.place
@@ -221,21 +215,25 @@ class Rehearsal:
         home.mkdir(parents=True)
         made = self._provider.start(home, self._wanted)
         self._refuse_own(made)
+        entries = {role: one.entry for role, one in made.items()}
+        rewritten = rewrite(plan, self._text, entries, NO_PORT, self._provider.exchange)
+        self._compiled = build_executor(Home(home, "sqlite://")).compiled(self._laid_out(place, rewritten), Sizes())
+        every = [node.id for node in self._compiled.graph]
+        listed = self._listed(every)  # a name that is none need not wait for the seed
+        self._total = 1 + sum(one.name != FORWARD for one in listed)
         facts, where = place.template / "servers", place.template / "seed"
         where.mkdir()
         commands.write_facts(facts, plan, made)
         if rehearsal.seed:
             self.say("filling throwaway servers")
             words = commands.filled(rehearsal.seed, plan, facts, 0)
-            commands.run(words, where, commands.environment(place.directory, home), "rehearsal.seed")
+            commands.run(words, where, commands.environment(place.directory, home), "rehearsal.seed", self.stop)
         for path in rehearsal.scripts:
             commands.run_script(made[plan.source], path)
         self._refuse_unseeded(picture.names(made[plan.source].target))
         picture.keep_still(made[plan.source].target, [database.name for database in plan.databases])
         before = {role: picture.take(one.target) for role, one in made.items()}
-        entries = {role: one.entry for role, one in made.items()}
-        rewritten = rewrite(plan, self._text, entries, NO_PORT, self._provider.exchange)
-        self._compiled = build_executor(Home(home, "sqlite://")).compiled(self._laid_out(place, rewritten), Sizes())
+        self._laid_out(place, rewritten)  # once more: the seed may have made files of the plan
         self._provider.stop(home)
         return rewritten, before
 
@@ -285,13 +283,8 @@ class Rehearsal:
         """Both nights once more, with more in every database; what that took, None when they ended wrong."""
         self.say(f"both nights once more with {self.wish.grow} times the rows")
         template, names = opened.place.night("grown"), ("forward-grown", "back-grown")
-        self._provider.copy(opened.place.template / "home", template / "home")
-        made = self._provider.start(template / "home", self._wanted)
-        self._refuse_own(made)
-        for database in opened.measure.databases:
-            picture.grow(made[self._plan.source].target, database, self.wish.grow)
-        before = {role: picture.take(one.target) for role, one in made.items()}
-        self._provider.stop(template / "home")
+        with self._filling():
+            before = self._filled_more(opened, template / "home")
         larger = replace(
             opened, stage=replace(opened.stage, template=template), measure=replace(opened.measure, before=before)
         )
@@ -301,6 +294,16 @@ class Rehearsal:
             if verdicts[-1].code:
                 return None
         return measuring.measured(*(_home(opened.place, name) for name in names))
+
+    def _filled_more(self, opened: Opened, home: Path) -> Mapping[str, picture.Picture]:
+        self._provider.copy(opened.place.template / "home", home)
+        made = self._provider.start(home, self._wanted)
+        self._refuse_own(made)
+        for database in opened.measure.databases:
+            picture.grow(made[self._plan.source].target, database, self.wish.grow)
+        before = {role: picture.take(one.target) for role, one in made.items()}
+        self._provider.stop(home)
+        return before
 
     def _play(self, opened: Opened, one: Scenario) -> Verdict:
         began = self._clock.monotonic()

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from runbook.adapters import files
-from runbook.errors import Refused, UsageError
+from runbook.errors import HostError, Refused, UsageError
 from runbook.home import Home
 from runbook.plan.durations import format_duration
 from runbook.plan.fingerprint import fingerprint
 from runbook.plan.models import Plan
+from runbook.rehearsal.judging import NOT_PLAYED
+from runbook.rehearsal.place import said
 
 FORMAT = 1
 SKEW = timedelta(minutes=5)
@@ -34,6 +37,8 @@ class Certificate:
     right: bool
     whole: bool
     not_rehearsed: tuple[str, ...] = ()
+    unplayed: bool = False
+    """Nights could not be played, and none of the others went wrong: it shows nothing, neither good nor bad."""
 
     @property
     def counts(self) -> bool:
@@ -49,48 +54,62 @@ def directory_of(home: Home) -> Path:
 def write(home: Home, identity: str, record: dict[str, Any]) -> Path:
     """Keep a record; HostError when it cannot be written."""
     path = directory_of(home) / f"{identity}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HostError(f"cannot write {path}: {said(error)}") from error
     files.write(path, json.dumps({"format": FORMAT, **record}, indent=1, ensure_ascii=False).encode())
     return path
 
 
+class Took(BaseModel):
+    """What was measured: seconds by step and ``do_s``, ``look_s`` or ``undo_s``, bytes by database."""
+
+    steps: Mapping[str, Mapping[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]]]
+    sizes: Mapping[str, int]
+    grown: Took | None = None
+
+
+class Record(BaseModel, strict=True):
+    """What a file must hold that counts for anything; ``measured`` is empty where nothing was."""
+
+    plan: str
+    fingerprint: str
+    at: AwareDatetime
+    on: str
+    right: bool
+    whole: bool
+    not_rehearsed: list[str]
+    code: int | None = None
+    measured: Took | Annotated[Mapping[str, Any], Field(max_length=0)] = {}
+
+
 def certificates(home: Home) -> Iterator[Certificate]:
     """All, newest first; a file that is none is passed over."""
+    for path, one in _files(home):
+        if isinstance(one, Record):
+            left_out, unplayed = tuple(one.not_rehearsed), one.code == NOT_PLAYED
+            yield Certificate(path, one.plan, one.fingerprint, one.at, one.on, one.right, one.whole, left_out, unplayed)
+
+
+def records(home: Home, plan: str) -> Iterator[tuple[datetime, str, Took]]:
+    """When a plan of that name was rehearsed, on what, and what was measured; newest first, whatever came of it."""
+    for _, one in _files(home):
+        if isinstance(one, Record) and one.plan == plan and isinstance(one.measured, Took):
+            yield one.at, one.on, one.measured
+            if one.measured.grown:
+                yield one.at, one.on, one.measured.grown
+
+
+def _files(home: Home) -> Iterator[tuple[Path, Record | str]]:
+    """Newest first; for one that is no record, why."""
     for path in sorted(directory_of(home).glob("*.json"), reverse=True):
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            yield Certificate(
-                path,
-                data["plan"],
-                data["fingerprint"],
-                _instant(data["at"]),
-                data["on"],
-                data["right"],
-                data["whole"],
-                tuple(data["not_rehearsed"]),
-            )
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-
-
-def records(home: Home, plan: str) -> Iterator[tuple[datetime, str, Mapping[str, Any]]]:
-    """When a plan of that name was rehearsed, on what, and what was measured; newest first, whatever came of it."""
-    for path in sorted(directory_of(home).glob("*.json"), reverse=True):
-        with suppress(OSError, ValueError, KeyError, TypeError):
-            data = json.loads(path.read_text(encoding="utf-8"))
-            if data["plan"] == plan and data["measured"]:
-                at = _instant(data["at"])
-                yield at, data["on"], data["measured"]
-                if data["measured"].get("grown"):
-                    yield at, data["on"], data["measured"]["grown"]
-
-
-def _instant(text: str) -> datetime:
-    """ValueError for one that does not say of which zone it is."""
-    found = datetime.fromisoformat(text)
-    if found.tzinfo is None:
-        raise ValueError(text)
-    return found
+            yield path, Record.model_validate_json(path.read_bytes())
+        except OSError as error:
+            yield path, said(error)
+        except ValidationError:
+            yield path, f"it is no record of a rehearsal: {path}"
 
 
 def is_fresh(at: datetime, now: datetime, age: timedelta) -> bool:
@@ -124,12 +143,18 @@ def finding(home: Home, plan: Plan, unrehearsed: str | None, now: datetime) -> s
     return f"not rehearsed ({why}): {unrehearsed}"
 
 
+def lacking(home: Home, plan: Plan, now: datetime) -> str:
+    """Why execute would refuse this plan now; empty when it would not."""
+    return _missing(home, plan, now)[0] if is_asked_for(plan) else ""
+
+
 def _missing(home: Home, plan: Plan, now: datetime) -> tuple[str, Certificate | None]:
     """The certificate that counts, or why there is none."""
     digest = fingerprint(plan).digest
     of_plan = [one for one in certificates(home) if one.plan == plan.name]
     if not of_plan:
-        return f"the plan {plan.name} was never rehearsed here", None
+        unread = next((f"; a record cannot be read: {one}" for _, one in _files(home) if isinstance(one, str)), "")
+        return f"the plan {plan.name} was never rehearsed here{unread}", None
     same = [one for one in of_plan if one.fingerprint == digest]
     if not same:
         return f"the plan {plan.name} was changed since it was rehearsed at {of_plan[0].at:%Y-%m-%d %H:%M} UTC", None
@@ -139,7 +164,8 @@ def _missing(home: Home, plan: Plan, now: datetime) -> tuple[str, Certificate | 
 def _newest(plan: Plan, same: Sequence[Certificate], now: datetime) -> tuple[str, Certificate | None]:
     """Of those of the plan as it is now, newest first."""
     age = plan.rehearsal.max_age
-    whole = [one for one in same if one.counts or not one.right]  # a part clears nothing that went wrong
+    wrong = [one for one in same if not (one.right or one.unplayed)]
+    whole = [one for one in same if one.counts or one in wrong]  # a part clears nothing that went wrong
     early = [one for one in whole if one.right and one.at > now + SKEW]
     good = next((one for one in whole if one not in early), None)
     if good and not good.right:
@@ -151,6 +177,8 @@ def _newest(plan: Plan, same: Sequence[Certificate], now: datetime) -> tuple[str
             f"the rehearsal of {plan.name} is dated in the future: {early[0].at:%Y-%m-%d %H:%M} UTC, and it is "
             f"{now:%Y-%m-%d %H:%M}; the clock of this machine is wrong, or that of the one that wrote it was"
         ), None
+    if good is None and any(one.unplayed for one in same):
+        return f"nights of the plan {plan.name} could not be played when it was rehearsed", None
     if good is None:
         return f"the plan {plan.name} was rehearsed in part only", None
     return f"the rehearsal of {plan.name} is older than {format_duration(age)}: {good.at:%Y-%m-%d %H:%M} UTC", None

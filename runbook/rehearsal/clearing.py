@@ -9,11 +9,16 @@ from runbook.errors import Refused
 from runbook.home import Home
 from runbook.rehearsal.oncontainer import OnContainer
 from runbook.rehearsal.onsandbox import OnSandbox
-from runbook.rehearsal.place import Place, left_behind, root_of
+from runbook.rehearsal.place import Place, left_behind, root_of, said
 from runbook.rehearsal.providing import Provider
 
 PROVIDERS: Mapping[str, Callable[[], Provider]] = {"sandbox": OnSandbox, "container": OnContainer}
 """As they are where nothing is started any more."""
+
+
+def provider_of(place: Place) -> Provider:
+    """Whose servers are there. One that does not say was left before it had any."""
+    return PROVIDERS.get(place.on, OnSandbox)()
 
 
 def clear(home: Home, say: Callable[[str], None]) -> int:
@@ -26,9 +31,10 @@ def clear(home: Home, say: Callable[[str], None]) -> int:
 def _cleaned(place: Place, say: Callable[[str], None], done: str) -> bool:
     identity = place.directory.name
     try:
-        place.clean(PROVIDERS[place.on]())
-    except Refused as error:
-        say(f"what is left of rehearsal {identity} cannot be taken away now: {error.message}")
+        place.clean(provider_of(place))
+    except (Refused, OSError) as error:
+        why = said(error) if isinstance(error, OSError) else error.message
+        say(f"what is left of rehearsal {identity} cannot be taken away now: {why}")
         return False
     say(done.format(identity))
     return True

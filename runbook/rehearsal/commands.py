@@ -5,13 +5,16 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from threading import Event
+from typing import IO
 
 from runbook.adapters.sqlserver import picture
 from runbook.errors import Refused, ServerError
@@ -20,16 +23,25 @@ from runbook.rehearsal.place import VARIABLE
 from runbook.rehearsal.providing import Made
 
 READY_SECONDS, POLL, END_SECONDS = 30.0, 0.02, 5.0
+LOOK = 0.1
+"""Seconds between two looks whether the rehearsal is to end."""
+MOST_SAID = 500
+"""Bytes of what a command said at last."""
 FIRST_PORT, PORTS = 28_800, 3_900
 _numbers = itertools.count(os.getpid() * 61)
 """Another rehearsal on this machine begins elsewhere."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
+class Stopped(BaseException):
+    """The rehearsal ends, and this night with it; nothing that would try again holds it up."""
+
+
 def environment(rehearsal: Path, home: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
     """Of everything that is started: no setting of the real home, journal or failpoints goes along."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RUNBOOK_")}
-    path = os.pathsep.join(filter(None, [str(ROOT), kept.get("PYTHONPATH", "")]))
+    packages = (str(Path(one).absolute()) for one in kept.get("PYTHONPATH", "").split(os.pathsep) if one)
+    path = os.pathsep.join([str(ROOT), *packages])  # nights are elsewhere: what is beside this process is named in full
     own = {VARIABLE: str(rehearsal), "RUNBOOK_HOME": str(home), "PYTHONPATH": path, "COLUMNS": "200"}
     return {**kept, **own, **(more or {})}
 
@@ -65,26 +77,41 @@ def write_facts(directory: Path, plan: Plan, made: Mapping[str, Made]) -> None:
             json.dump(dict(made[name].facts), file)
 
 
-def run(words: Sequence[str], directory: Path, env: Mapping[str, str], what: str) -> None:
-    """To its end; Refused with its last words when it fails."""
+def run(words: Sequence[str], directory: Path, env: Mapping[str, str], what: str, stop: Event) -> None:
+    """To its end, or until ``stop``: then Stopped. Refused with its last words when it fails. What it leaves running is
+    not waited for; files take what is said, for a pipe would stay open as long as that."""
+    with TemporaryFile(dir=directory) as out, TemporaryFile(dir=directory) as err:
+        try:
+            process = subprocess.Popen(  # noqa: S603 - the plan names it for this
+                list(words), cwd=directory, env=dict(env), stdin=subprocess.DEVNULL, stdout=out, stderr=err
+            )
+        except OSError as error:
+            raise Refused(
+                f"{what}: {words[0]} cannot be started: {error.strerror}", hint="See rehearsal in the plan."
+            ) from error
+        if code := _ended(process, stop):
+            said = _last_words(err) or _last_words(out) or "it said nothing"
+            raise Refused(f"{what} ended with {code}: {said}", hint=f"Try it: {shlex.join(words)}")
+
+
+def _ended(process: subprocess.Popen[bytes], stop: Event) -> int:
+    code = None
     try:
-        done = subprocess.run(  # noqa: S603 - the plan names it for this
-            list(words),
-            cwd=directory,
-            env=dict(env),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-    except OSError as error:
-        raise Refused(
-            f"{what}: {words[0]} cannot be started: {error.strerror}", hint="See rehearsal in the plan."
-        ) from error
-    if done.returncode:
-        said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
-        raise Refused(f"{what} ended with {done.returncode}: {said}", hint=f"Try it: {' '.join(words)}")
+        while code is None and not stop.is_set():
+            with suppress(subprocess.TimeoutExpired):
+                code = process.wait(LOOK)
+    finally:
+        if code is None:
+            process.kill()
+            process.wait()
+    if code is None:
+        raise Stopped
+    return code
+
+
+def _last_words(file: IO[bytes]) -> str:
+    file.seek(max(0, file.seek(0, os.SEEK_END) - MOST_SAID))
+    return file.read().decode(errors="replace").strip().rpartition("\n")[2]
 
 
 def run_script(made: Made, path: Path) -> None:

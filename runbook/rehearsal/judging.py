@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runbook.adapters.sqlserver.picture import Picture
+from runbook.errors import JournalUnwritable, Refused, UsageError
 from runbook.plan.sections import Carry
 from runbook.ports import Login
 from runbook.rehearsal.scenarios import Ending, Scenario
@@ -16,6 +17,10 @@ from runbook.toolkit.principals import OF_EVERY_SERVER, is_local, with_default
 RIGHT, ELSEWHERE, BETWEEN, NOT_PLAYED = 0, 10, 20, 30
 """What ``rehearse`` exits with: every ending was right; one was another than it should be, with the system in service
 on a proven setup; one needed a person, or was neither old nor new; one could not be played at all."""
+UNBEGUN = {UsageError.exit_code, Refused.exit_code, JournalUnwritable.exit_code}
+"""What ``execute`` ends with before it has opened a run; then nothing was touched."""
+Tables = Mapping[tuple[str, str], tuple[int, str]]
+"""As a picture has them."""
 SEVERITY = (RIGHT, NOT_PLAYED, ELSEWHERE, BETWEEN)
 """The worst last: what was played and ended wrong tells more than what was not played."""
 EXPECTED: Mapping[Ending, RunState] = {
@@ -99,7 +104,7 @@ class Measure:
     target: str | None
     databases: tuple[str, ...]
     before: Mapping[str, Picture]
-    upgraded: Mapping[str, tuple[int, str]] | None = None
+    upgraded: Tables | None = None
     """Where scripts change the data: the tables as the night forward left them; None: they must be as before."""
     carry: Carry = field(default_factory=Carry)
     """What goes along to the new server; the plan's owner takes care of the rest."""
@@ -107,6 +112,8 @@ class Measure:
 
 def judge(scenario: Scenario, night: Observed, measure: Measure) -> Verdict:
     """Everything about one night."""
+    if night.state is None and set(night.codes) <= UNBEGUN:
+        return not_played(scenario, f"no run was opened: {night.reason}", night.seconds)
     if night.state not in (RunState.UPGRADED, RunState.REVERTED, RunState.REFUSED):
         where = night.state.value if night.state else "no run"
         wrong = (f"{where}: {night.reason}" if night.reason else where,)
@@ -221,13 +228,13 @@ def _wanted_jobs(measure: Measure) -> dict[str, bool]:
     }
 
 
-def _counted(tables: Mapping[str, tuple[int, str]], changed: Collection[str]) -> dict[str, tuple[int, str]]:
+def _counted(tables: Tables, changed: Collection[tuple[str, str]]) -> Tables:
     """Tables that scripts change hold the time of the night, and more that is of one night only: their rows count."""
     return {key: (rows, "" if key in changed else digest) for key, (rows, digest) in tables.items()}
 
 
-def _of(measure: Measure, tables: Mapping[str, tuple[int, str]]) -> dict[str, tuple[int, str]]:
-    return {key: found for key, found in tables.items() if key.startswith(tuple(f"{n}." for n in measure.databases))}
+def _of(measure: Measure, tables: Tables) -> Tables:
+    return {(database, table): found for (database, table), found in tables.items() if database in measure.databases}
 
 
 def _same(role: str, before: Picture, found: Picture) -> Iterator[str]:
@@ -242,12 +249,12 @@ def _same(role: str, before: Picture, found: Picture) -> Iterator[str]:
     yield from _logins(role, before.logins, found.logins)
 
 
-def _tables(role: str, before: Mapping[str, tuple[int, str]], found: Mapping[str, tuple[int, str]]) -> Iterator[str]:
+def _tables(role: str, before: Tables, found: Tables) -> Iterator[str]:
     for key in sorted({*before, *found}):
         if before.get(key) == found.get(key):
             continue
         rows = [str(side[key][0]) if key in side else "no" for side in (before, found)]
-        yield f"{role}: {key} is not as it was ({rows[0]} rows before, {rows[1]} now)"
+        yield f"{role}: {'.'.join(key)} is not as it was ({rows[0]} rows before, {rows[1]} now)"
 
 
 def _jobs(role: str, before: Mapping[str, bool], found: Mapping[str, bool]) -> Iterator[str]:

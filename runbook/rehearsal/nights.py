@@ -25,8 +25,10 @@ from runbook.plan.load import load_plan
 from runbook.plan.models import Plan
 from runbook.plan.sections import FileRepoint
 from runbook.rehearsal import commands
+from runbook.rehearsal.commands import Stopped
 from runbook.rehearsal.judging import Observed, World
 from runbook.rehearsal.measuring import overdue
+from runbook.rehearsal.place import said
 from runbook.rehearsal.providing import Made, Provider, Wanted
 from runbook.rehearsal.rewriting import rewrite
 from runbook.rehearsal.scenarios import Scenario
@@ -65,10 +67,6 @@ class Stage:
     patience: float = 600.0
     """Seconds a command gets beyond its window."""
     refuse_own: Callable[[Mapping[str, Made]], None] = field(default=lambda _: None)
-
-
-class Stopped(BaseException):
-    """The rehearsal ends, and this night with it; nothing that would try again holds it up."""
 
 
 class NotPlayed(Exception):
@@ -136,6 +134,8 @@ class Night:
             raise
         except RunbookError as error:
             raise NotPlayed(error.message) from error
+        except OSError as error:
+            raise NotPlayed(said(error)) from error
 
     def _set_up(self) -> tuple[Plan, commands.Application | None, bytes | None]:
         stage = self._stage
@@ -156,7 +156,8 @@ class Night:
         commands.write_facts(facts, plan, self.made)
         env = commands.environment(self._stage.rehearsal, self.home.directory)
         for words in plan.rehearsal.prepare:
-            commands.run(commands.filled(words, plan, facts, port), directory, env, "rehearsal.prepare")
+            filled = commands.filled(words, plan, facts, port)
+            commands.run(filled, directory, env, "rehearsal.prepare", self._stage.stop)
         known = plan.rehearsal.application
         return (
             commands.Application(commands.filled(known.run, plan, facts, port), directory, env, port) if known else None
@@ -192,7 +193,7 @@ class Night:
         self._codes.append(self._ended(started, hangs=hangs))
 
     def _ended(self, process: Started, *, hangs: bool) -> int:
-        give_up_at = self._clock.monotonic() + min(self._window, self._stage.patience) + self._stage.patience
+        give_up_at = self._clock.monotonic() + self._window + self._stage.patience
         while (code := process.poll()) is None:
             if self._stage.stop.is_set() or self._clock.monotonic() > give_up_at:
                 process.kill()
@@ -263,7 +264,7 @@ class Night:
         return Observed(
             tuple(self._codes),
             found.state,
-            found.reason or self._last_words() * (found.state is RunState.REFUSED),
+            found.reason or self._refusal(found) * (found.state is RunState.REFUSED),
             self._step(found),
             self._has_struck(),
             self._record(),
@@ -278,6 +279,11 @@ class Night:
         view = found.view
         wrong = [*view.stuck, *view.bad]
         return ", ".join(wrong) or self._scenario.step
+
+    def _refusal(self, found: Status) -> str:
+        """What checks found, in their own words."""
+        steps = found.view.steps
+        return "; ".join(filter(None, (steps[one].why for one in found.view.bad))) or self._last_words()
 
     def _has_struck(self) -> bool:
         if self._scenario.corrupts:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -18,9 +19,12 @@ from runbook.rehearsal.providing import Made, Wanted
 from runbook.rehearsal.starting import SERVER, Preloaded, Started
 from runbook.sandbox import manage
 
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,14}")
+LONGEST = 15
+NAME = re.compile(rf"[A-Za-z][A-Za-z0-9_-]{{0,{LONGEST - 1}}}")
 MEMORY, BESIDES = 128 * 2**20, 2
 """Bytes that a server takes; the program itself and a copy of the application take as much, each."""
+ROOM = "Look at the memory of this machine, and at the room and the permissions on the disk of RUNBOOK_HOME."
+"""What it needs; what a server says beside its last words goes with the rehearsal."""
 PATIENCE = 120.0
 """Seconds a server gets to come up: others start beside it."""
 
@@ -63,7 +67,7 @@ class OnSandbox:
         try:
             return {role: _start(home, one, self._spawn) for role, one in wanted.items()}
         except manage.SandboxError as error:
-            raise Refused(f"a throwaway server does not start: {error}", hint=error.hint) from error
+            raise Refused(f"a throwaway server does not start: {error}", hint=ROOM) from error
 
     def copy(self, template: Path, home: Path) -> None:
         """See the port."""
@@ -91,12 +95,14 @@ class OnSandbox:
         """See the port: its data lies in that directory."""
 
 
-def server_name(wanted: str, role: str) -> str:
-    """A name that the sandbox can have: the wanted one when it can, else one made from the plan's own."""
-    if NAME.fullmatch(wanted):
-        return wanted
-    plain = re.sub(r"[^A-Za-z0-9]", "", role.upper())
-    return f"R{plain}"[:15]
+def server_name(wanted: str, role: str, taken: Iterable[str] = ()) -> str:
+    """A name that the sandbox can have and no other server has: the wanted one when it can, else one made from the
+    plan's own."""
+    others = {name.upper() for name in taken}
+    plain = f"R{re.sub(r'[^A-Za-z0-9]', '', role.upper())}"
+    numbered = (f"{plain[: LONGEST - len(str(number))]}{number}" for number in itertools.count(2))
+    names = itertools.chain([wanted] if NAME.fullmatch(wanted) else [], [plain[:LONGEST]], numbered)
+    return next(name for name in names if name.upper() not in others)
 
 
 def _directory(home: Path, wanted: Wanted) -> Path:

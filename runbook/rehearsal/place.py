@@ -6,6 +6,7 @@ environment; who rehearses holds a lock in it that the system frees with the pro
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import signal
@@ -28,6 +29,8 @@ ON = "on"
 LOCK = "rehearse.lock"
 """File that is there as long as there is more to take away than evidence."""
 KEPT = frozenset({EVIDENCE, LOCK})
+LONGEST = 32
+"""Characters of a night's directory."""
 NIGHTS, TEMPLATE = "nights", "template"
 END_SECONDS, POLL = 10.0, 0.05
 
@@ -50,15 +53,20 @@ class Place:
             if not place._lock.take():
                 shutil.rmtree(place.directory, ignore_errors=True)
                 raise _lockless(place.directory)
-        (place.directory / ON).write_text(on, encoding="ascii")
+        try:
+            (place.directory / ON).write_text(on, encoding="ascii")
+        except OSError:
+            shutil.rmtree(place.directory, ignore_errors=True)
+            place.free()
+            raise
         return place
 
     @property
     def on(self) -> str:
-        """What its servers are."""
-        with suppress(FileNotFoundError):
+        """What its servers are; empty where it does not say."""
+        with suppress(OSError, ValueError):
             return (self.directory / ON).read_text(encoding="ascii")
-        return "sandbox"
+        return ""
 
     @property
     def is_in_use(self) -> bool:
@@ -81,9 +89,13 @@ class Place:
         return self.directory / TEMPLATE
 
     def night(self, name: str) -> Path:
-        """The directory of one scenario."""
+        """The directory of one scenario. Its name is short: files of servers lie below it, and their whole path may
+        have 260 characters."""
         plain = "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in name)
-        return self.directory / NIGHTS / plain[:80]
+        if len(plain) > LONGEST:
+            mark = hashlib.sha256(name.encode()).hexdigest()[:6]
+            plain = f"{plain[: LONGEST - 1 - len(mark)]}-{mark}"
+        return self.directory / NIGHTS / plain
 
     def homes(self) -> Iterator[Path]:
         """Every home directory of servers below it."""
@@ -93,10 +105,12 @@ class Place:
     def keep(self, night: Path) -> Path:
         """The journal, the plan and what was said of a night, beside the rest, for whoever looks why it went wrong."""
         kept = self.directory / EVIDENCE / night.name
-        kept.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):
+            kept.mkdir(parents=True, exist_ok=True)
         for pattern in ("home/journal.db*", "home/guard/*.log", "plan/runbook.yaml", "said-*.txt", "struck"):
             for path in night.glob(pattern):
-                shutil.copyfile(path, kept / path.name)
+                with suppress(OSError):  # what it is the evidence of may be a full disk
+                    shutil.copyfile(path, kept / path.name)
         return kept
 
     def clean(self, provider: Provider) -> None:
@@ -135,6 +149,29 @@ def _one_looks(root: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def said(error: OSError) -> str:
+    """What the system says, in one line, of the first file where there are several."""
+    if isinstance(error, shutil.Error) and isinstance(error.args[0], list):
+        _, to, why = error.args[0][0]
+        return f"{why.partition('] ')[2].partition(': ')[0].lower() or why}: {to}"
+    why = (error.strerror or str(error)).lower()
+    return f"{why}: {error.filename}" if error.filename else why
+
+
+@contextmanager
+def needing(home: Home) -> Iterator[None]:
+    """What the system does not let be done there (a full disk, no rights) is Refused."""
+    try:
+        yield
+    except BrokenPipeError:  # nobody reads what is said any more
+        raise
+    except OSError as error:
+        raise Refused(
+            f"the rehearsal cannot go on: {said(error)}",
+            hint=f"Look at {home.directory}: its disk, its owner and its permissions.",
+        ) from error
 
 
 def _lockless(place: Path) -> Refused:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from runbook.home import Home
 from runbook.plan.compile import Expected
@@ -92,12 +91,12 @@ def experience(home: Home, journal: Reader | None, plan: Plan, now: datetime) ->
     """What is known of this plan, from rehearsals and from the runs in the journal; None when nothing fresh is."""
     real = any(one.url.scheme != "sandbox" for one in plan.servers.values())
     rehearsed = (
-        Measured(REHEARSED, at, measured["steps"], _sizes(measured), stand_in=real and on == "sandbox")
-        for at, on, measured in records(home, plan.name)
-        if is_fresh(at, now, plan.rehearsal.max_age) and measured.get("steps")
+        Measured(REHEARSED, at, took.steps, _sizes(took.sizes), stand_in=real and on == "sandbox")
+        for at, on, took in records(home, plan.name)
+        if is_fresh(at, now, plan.rehearsal.max_age) and took.steps
     )
     ran = (
-        Measured(RUN, at, measured["steps"], _sizes(measured))
+        Measured(RUN, at, measured["steps"], _sizes(measured["sizes"]))
         for at, measured in (finished(journal, plan.name) if journal else ())
         if is_fresh(at, now, RUNS_COUNT_FOR)
     )
@@ -105,8 +104,8 @@ def experience(home: Home, journal: Reader | None, plan: Plan, now: datetime) ->
     return Experience(found, now) if found else None
 
 
-def _sizes(measured: Mapping[str, Any]) -> Sizes:
-    return Sizes({name.lower(): size for name, size in measured["sizes"].items()})
+def _sizes(found: Mapping[str, int]) -> Sizes:
+    return Sizes({name.lower(): size for name, size in found.items()})
 
 
 def _age(span: timedelta) -> str:

@@ -53,9 +53,9 @@ def main(directory: Path) -> int:
             break
         Event().wait(POLL)
     if not place.is_cleaned and not place.is_in_use:
-        from runbook.rehearsal.clearing import PROVIDERS  # noqa: PLC0415 - only when there is something to do
+        from runbook.rehearsal.clearing import provider_of  # noqa: PLC0415 - only when there is something to do
 
-        made = PROVIDERS[place.on]()
+        made = provider_of(place)
         place.clean(made)
         for _ in range(AGAIN):  # what was being made while its maker died
             Event().wait(1.0)

@@ -19,6 +19,8 @@ MEANING = {
 }
 STALE = "what was rehearsed is not the plan as it is now"
 AS_IT_IS = "Rehearse it again, as it is now."
+UNKEPT = "the record of it could not be kept"
+SEE_TO_IT = "See to it, and rehearse it again: execute asks for the record."
 
 
 @dataclass(frozen=True)
@@ -38,11 +40,13 @@ class Report:
     evidence: str = ""
     changed: tuple[str, ...] = ()
     """What became another one in the plan or its files meanwhile: then nothing is certified."""
+    unkept: str = ""
+    """Why its record could not be written: then nothing is certified either."""
 
     @property
     def code(self) -> int:
         """The worst of all."""
-        stale = NOT_PLAYED if self.changed else RIGHT
+        stale = NOT_PLAYED if self.changed or self.unkept else RIGHT
         return max((stale, *(one.code for one in self.verdicts)), key=SEVERITY.index)
 
     @property
@@ -54,7 +58,9 @@ class Report:
     def meaning(self) -> str:
         """Of the code."""
         unplayed = any(one.code == NOT_PLAYED for one in self.verdicts)
-        return STALE if self.code == NOT_PLAYED and not unplayed else MEANING[self.code]
+        if self.code != NOT_PLAYED or unplayed:
+            return MEANING[self.code]
+        return STALE if self.changed else UNKEPT
 
     @property
     def suspects(self) -> tuple[str, ...]:
@@ -74,6 +80,7 @@ class Report:
             "code": self.code,
             "whole": self.whole,
             "changed": list(self.changed),
+            "unkept": self.unkept or None,
             "scenarios": [one.to_json() for one in self.verdicts],
             "suspects": list(self.suspects),
             "not_rehearsed": list(self.not_rehearsed),
@@ -92,9 +99,9 @@ def table(report: Report) -> Iterator[str]:
     if report.suspects:
         yield sentence(report.suspects)
     yield from (f"not rehearsed: {what}" for what in report.not_rehearsed)
-    if report.changed:
+    if report.changed or report.unkept:
         yield _uncertified(report)
-        yield f"HINT: {AS_IT_IS}"
+        yield f"HINT: {_remedy(report)}"
     elif report.measured:
         yield "what the steps took is kept: runbook check, plan and execute compute with it"
     wrong = sum(one.code != RIGHT for one in report.verdicts)
@@ -105,7 +112,13 @@ def table(report: Report) -> Iterator[str]:
 
 
 def _uncertified(report: Report) -> str:
+    if not report.changed:
+        return f"no certificate: {report.unkept}"
     return f"no certificate: the plan was changed while it was rehearsed: {'; '.join(report.changed)}"
+
+
+def _remedy(report: Report) -> str:
+    return AS_IT_IS if report.changed else SEE_TO_IT
 
 
 def told(one: Verdict, done: int, of: int) -> str:
@@ -123,23 +136,42 @@ def line(one: Verdict, width: int) -> str:
 def junit(report: Report) -> bytes:
     """JUnit XML as CI systems read it: a suite for each family, what ended wrong is a failure. A plan that was changed
     meanwhile is an error of its own."""
-    name = {"name": f"runbook rehearse {report.plan}"}
-    totals = _counts(report.verdicts, report.seconds, bool(report.changed))
+    of = {"name": f"runbook rehearse {report.plan}"}
+    uncertified = bool(report.changed or report.unkept)
+    totals = _counts(report.verdicts, report.seconds, uncertified)
     del totals["skipped"]  # Jenkins knows it of a suite only
-    root = ET.Element("testsuites", {**name, **totals})
+    root = ET.Element("testsuites", {**of, **totals})
     for family in dict.fromkeys(one.scenario.family for one in report.verdicts):
         of_it = [one for one in report.verdicts if one.scenario.family == family]
         suite = _suite(root, report, family, _counts(of_it, sum(one.seconds for one in of_it)))
         for one in of_it:
             _case(suite, report.plan, one)
-    if report.changed:
+    if uncertified:
         suite = _suite(root, report, "plan", _counts((), 0.0, True))
-        case = ET.SubElement(suite, "testcase", name="unchanged", classname=f"{report.plan}.plan", time="0.000")
-        error = ET.SubElement(case, "error", message=STALE, type=f"exit {NOT_PLAYED}")
-        error.text = _printable(f"{_uncertified(report)}\n{AS_IT_IS}")
+        name, what = ("unchanged", STALE) if report.changed else ("kept", UNKEPT)
+        case = ET.SubElement(suite, "testcase", name=name, classname=f"{report.plan}.plan", time="0.000")
+        error = ET.SubElement(case, "error", message=what, type=f"exit {NOT_PLAYED}")
+        error.text = _printable(f"{_uncertified(report)}\n{_remedy(report)}")
     ET.indent(root)
     written: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return written
+
+
+def junit_of_none(plan: str, why: str, code: int) -> bytes:
+    """JUnit XML where there was no rehearsal: one error that says why."""
+    counts = {**_counts((), 0.0, True), "skipped": "0"}
+    root = ET.Element("testsuites", {"name": f"runbook rehearse {plan}", "tests": "1", "failures": "0", "errors": "1"})
+    suite = ET.SubElement(root, "testsuite", {"name": f"{plan}.plan", **counts})
+    case = ET.SubElement(suite, "testcase", name="rehearsed", classname=f"{plan}.plan", time="0.000")
+    ET.SubElement(case, "error", message=_printable(why.partition("\n")[0]), type=f"exit {code}").text = _printable(why)
+    ET.indent(root)
+    written: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return written
+
+
+def markdown_of_none(plan: str, why: str, code: int) -> str:
+    """The same for a summary page."""
+    return f"## Rehearsal of {_cell(plan)}: none\n\n{_cell(why)}\n\nExit code {code}.\n"
 
 
 def _suite(root: ET.Element, report: Report, name: str, counts: dict[str, str]) -> ET.Element:
@@ -193,8 +225,8 @@ def markdown(report: Report) -> str:
         lines += ["", _cell(sentence(report.suspects)) + "."]
     if report.not_rehearsed:
         lines += ["", "Not rehearsed:", "", *(f"- {_cell(what)}" for what in report.not_rehearsed)]
-    if report.changed:
-        lines += ["", f"{_cell(_uncertified(report))}. {AS_IT_IS}"]
+    if report.changed or report.unkept:
+        lines += ["", f"{_cell(_uncertified(report))}. {_remedy(report)}"]
     return "\n".join([*lines, "", f"Exit code {report.code}: {report.meaning}.", ""])
 
 

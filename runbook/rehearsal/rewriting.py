@@ -65,16 +65,20 @@ def _parent(path: Path) -> Path:
     return path
 
 
-def rewrite(
-    plan: Plan, text: str, entries: Mapping[str, Mapping[str, Any]], port: int, exchange: str = ""
-) -> Rewritten:
-    """``entries``: what stands for each server; ``port``: where the copy of the application answers; ``exchange``: the
-    directory for backups, as all of them see it. NotSupported for a strategy that upgrades a machine."""
+def refuse_unfit(plan: Plan) -> None:
+    """NotSupported for a strategy that upgrades a machine."""
     if plan.strategy in ("in-place", "container"):
         raise NotSupported(
             f"the strategy {plan.strategy} cannot be rehearsed on throwaway servers: it replaces a machine's engine",
             hint="Rehearse it on a machine that is a copy of the real one, with a plan that names that.",
         )
+
+
+def rewrite(
+    plan: Plan, text: str, entries: Mapping[str, Mapping[str, Any]], port: int, exchange: str = ""
+) -> Rewritten:
+    """``entries``: what stands for each server; ``port``: where the copy of the application answers; ``exchange``: the
+    directory for backups, as all of them see it."""
     root, _ = parse(text)
     made = Rewritten(_plain(root.plain()))
     document = made.document

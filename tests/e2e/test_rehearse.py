@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.disks import MIB, mounted
 from tests.e2e.desk import Desk
 from tests.e2e.system import wait_until
 
@@ -296,6 +297,145 @@ def test_stopped_while_it_is_filled(desk: Desk) -> None:
     assert (process.returncode, said.splitlines()[-1]) == (40, "interrupted: nothing of it is left")
     assert desk.running() == []
     assert list(rehearsals.iterdir()) == []
+
+
+def test_stopped_while_a_night_is_prepared(desk: Desk) -> None:
+    """The command before a night hangs: Ctrl-C ends it, and the rehearsal with it."""
+    desk.change("run_commands: true", "run_commands: true, prepare: [[sh, -c, 'touch begun; sleep 3600']]")
+    process = desk.start("rehearse")
+    rehearsals = desk.home / "rehearsals"
+    wait_until(lambda: any(rehearsals.glob("*/nights/*/plan/begun")) or process.poll() is not None, 60)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said.splitlines()[-1]) == (40, "interrupted: nothing of it is left")
+    assert desk.running() == []
+    assert list(rehearsals.iterdir()) == []
+
+
+def test_what_cannot_be_is_said_before_the_seed(desk: Desk) -> None:
+    """A scenario that is none: nobody waits until throwaway servers are filled to be told."""
+    desk.change("scripts: [seed.sql]", "seed: [sh, -c, 'touch {plan}/begun']")
+    done = desk.runbook("rehearse", "--only", "fail:close-gaet", timeout=60)
+    assert (done.code, done.err.strip().splitlines()[-2:]) == (
+        2,
+        ["error: no scenario is called 'fail:close-gaet'", "HINT: Did you mean fail:close-gate?"],
+    )
+    assert not (desk.directory / "begun").exists()
+
+
+MACHINE = """\
+runbook: 1
+name: machine
+strategy: container
+window: {length: 30m}
+hosts: {db: {address: "ssh://dba@sql01"}}
+servers: {main: {url: "mssql://127.0.0.1:14330", expect: {version: 2019}}}
+source: main
+container:
+  host: db
+  from: {name: sql01, volume: sql01-data, version: 15.0.4430.1}
+  to: {name: sql02, volume: sql02-data, version: 16.0.4165.4, image: "sql:2022", options: [--publish, "14330:1433"]}
+journal_copy: copy
+databases: [{name: Alpha}]
+gate: {kind: none, i_have_no_gate: true}
+rehearsal: {seed: [sh, -c, "touch {plan}/begun"]}
+"""
+
+
+def test_a_strategy_that_cannot_be_rehearsed(desk: Desk) -> None:
+    """It replaces the engine of a machine: said before anything is started or filled."""
+    desk.plan.write_text(MACHINE, encoding="utf-8")
+    (desk.directory / "copy").mkdir()
+    done = desk.runbook("rehearse", timeout=60)
+    assert done.code == 30
+    assert done.err.startswith("error: the strategy container cannot be rehearsed on throwaway servers"), done.err
+    assert not (desk.directory / "begun").exists()
+    assert not desk.home.exists()
+
+
+def test_a_home_that_cannot_be_had(desk: Desk) -> None:
+    """Read-only, of another account, no directory: one line and a hint."""
+    desk.home.write_text("a file", encoding="utf-8")
+    for words in ((), ("--clean",)):
+        done = desk.runbook("rehearse", *words, timeout=60)
+        assert done.code == (0 if words else 30), done.err
+    error, hint = desk.runbook("rehearse", timeout=60).err.strip().splitlines()
+    assert error == f"error: the rehearsal cannot go on: not a directory: {desk.home}/rehearsals"
+    assert hint == f"HINT: Look at {desk.home}: its disk, its owner and its permissions."
+
+
+@pytest.mark.parametrize(
+    ("size", "code", "said"),
+    [
+        (MIB // 2, 30, "a throwaway server does not start"),
+        (MIB * 3 // 2, 30, "! forward  not played"),
+        (MIB * 6, 10, "at check-space: it ended refused, not upgraded: new: "),
+    ],
+    ids=["servers", "nights", "copies"],
+)
+def test_a_disk_that_is_too_small(desk: Desk, size: int, code: int, said: str) -> None:
+    """What does not fit is named, nothing says that a way back does not work, and nothing runs on."""
+    desk.home.mkdir()
+    with mounted(desk.home, size):
+        done = desk.runbook("rehearse", "--only", "back", timeout=100)
+        assert (done.code, said in done.out + done.err) == (code, True), done.out + done.err
+        assert desk.running() == []
+
+
+def test_a_record_that_cannot_be_kept(desk: Desk, tmp_path: Path) -> None:
+    """Whoever waited for it is told what came of every night all the same, and that it counts for nothing."""
+    desk.home.mkdir()
+    (desk.home / "rehearsed").touch()
+    junit = tmp_path / "junit.xml"
+    done = desk.runbook("rehearse", "--only", "forward", "--junit", str(junit))
+    assert done.code == 30, done.out + done.err
+    lines = done.out.splitlines()
+    assert lines[2].split()[:3] == ["forward", "new", "setup"]
+    assert any(line.startswith(f"no certificate: cannot write {desk.home}/rehearsed/") for line in lines)
+    assert "exit code 30: the record of it could not be kept" in lines
+    assert ET.parse(junit).getroot().get("errors") == "1"
+
+
+def test_left_to_itself_with_nohup(desk: Desk) -> None:
+    """Whoever logs out does not end it."""
+    waits = "touch {plan}/begun; until test -e {plan}/go; do sleep 0.1; done; exit 3"
+    desk.change("scripts: [seed.sql]", f"seed: [sh, -c, '{waits}']")
+    process = subprocess.Popen(
+        ["sh", "-c", "trap '' HUP; exec \"$@\"", "sh", *desk.words("rehearse")], env=desk.environment,
+        cwd=desk.directory, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    wait_until(lambda: (desk.directory / "begun").exists() or process.poll() is not None, 60)
+    process.send_signal(signal.SIGHUP)
+    (desk.directory / "go").touch()
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said.splitlines()[-2]) == (
+        30,
+        "error: rehearsal.seed ended with 3: it said nothing",
+    )
+
+
+def test_a_seed_that_leaves_something_running(desk: Desk) -> None:
+    """It is over when it has ended, and what it started in the background is ended with the rehearsal."""
+    desk.change("scripts: [seed.sql]", "seed: [sh, -c, 'sleep 3600 & echo filled with nothing >&2; exit 3']")
+    (desk.directory / "junit.xml").write_text("<testsuites/>", encoding="utf-8")  # of yesterday
+    process = desk.start("rehearse", "--junit", "junit.xml", "--markdown", "page.md")
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 30
+    assert ET.parse(desk.directory / "junit.xml").getroot().get("errors") == "1"
+    assert "filled with nothing" in (desk.directory / "page.md").read_text(encoding="utf-8")
+    error, hint = said.strip().splitlines()[-2:]
+    assert error == "error: rehearsal.seed ended with 3: filled with nothing"
+    assert hint == "HINT: Try it: sh -c 'sleep 3600 & echo filled with nothing >&2; exit 3'"
+    assert desk.running() == []
+
+
+def test_check_says_that_it_is_not_rehearsed(desk: Desk) -> None:
+    """In business hours, when there is time for it, and not only on the night."""
+    try:
+        found = desk.runbook("check", "--json")
+        assert "execute will ask for a rehearsal: the plan small was never rehearsed here" in found.json["notes"]
+    finally:
+        desk.runbook("sandbox", "stop")
 
 
 def test_a_reason_to_go_unrehearsed(desk: Desk) -> None:

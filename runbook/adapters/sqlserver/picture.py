@@ -15,8 +15,10 @@ from typing import Any
 
 from runbook.adapters.clock import SystemClock
 from runbook.adapters.sqlserver import agent, catalog, logins, proof
-from runbook.adapters.sqlserver.client import Client
+from runbook.adapters.sqlserver.client import Client, Session
 from runbook.adapters.sqlserver.connection import Connector
+from runbook.adapters.sqlserver.diagnostics import Failure, diagnose
+from runbook.adapters.sqlserver.driver import odbc
 from runbook.adapters.sqlserver.idle import Idle
 from runbook.adapters.sqlserver.target import ServerTarget
 from runbook.adapters.sqlserver.tsql import rehearsal as text
@@ -29,6 +31,8 @@ from runbook.ports import DatabaseState, Login, TableInfo
 from runbook.recording import Unrecorded
 
 PROGRAM = "runbook rehearse"
+AT_A_TIME = 1_000
+"""Rows that are read before they are looked at."""
 GROWN_TABLES = 3
 """At most so many; more would add statements, not content."""
 MOST_ROWS = 0.8
@@ -37,11 +41,11 @@ MOST_ROWS = 0.8
 
 @dataclass(frozen=True)
 class Picture:
-    """A server at one moment. ``tables`` by ``database.schema.table``: number of rows and digest of their values."""
+    """A server at one moment. ``tables`` by database and ``schema.table``: number of rows, digest of their values."""
 
     databases: Mapping[str, tuple[Any, ...]]
     """Name -> state, access, recovery model, read-only, compatibility level, owner."""
-    tables: Mapping[str, tuple[int, str]]
+    tables: Mapping[tuple[str, str], tuple[int, str]]
     jobs: Mapping[str, bool]
     logins: Mapping[str, Login]
     machine: str = ""
@@ -80,19 +84,35 @@ def _taken(client: Client) -> Picture:
     )
 
 
-def _tables(client: Client, database: str) -> Iterable[tuple[str, tuple[int, str]]]:
+def _tables(client: Client, database: str) -> Iterable[tuple[tuple[str, str], tuple[int, str]]]:
     listed = proof.tables(client, database)
     with client.reading(database) as session:
         for table in listed:
             schema, _, name = table.name.partition(".")
-            rows = session.read(text.every_row((schema, name), table.columns)).first.rows
-            yield f"{database}.{table.name}", (len(rows), _digest(rows))
+            yield (database, table.name), _summed(session, text.every_row((schema, name), table.columns))
 
 
-def _digest(rows: Sequence[Sequence[Any]]) -> str:
-    """The same whatever the order of rows: the sum of their hashes."""
-    total = sum(int.from_bytes(hashlib.sha256(repr(tuple(row)).encode()).digest(), "big") for row in rows)
-    return f"{total % (1 << 256):064x}"
+def _summed(session: Session, sql: str) -> tuple[int, str]:
+    """Number of rows and digest, the same whatever their order: the sum of their hashes."""
+    count = total = 0
+    for rows in _in_parts(session, sql):
+        count += len(rows)
+        total += sum(int.from_bytes(hashlib.sha256(repr(tuple(row)).encode()).digest(), "big") for row in rows)
+    return count, f"{total % (1 << 256):064x}"
+
+
+def _in_parts(session: Session, sql: str) -> Iterator[Sequence[Sequence[Any]]]:
+    """What a table holds need not fit into memory."""
+    cursor = session.connection.raw.cursor()
+    try:
+        cursor.execute(sql)
+        while rows := cursor.fetchmany(AT_A_TIME):
+            yield rows
+    except odbc().Error as error:
+        raise Failure("throwaway", diagnose(error), sql, in_doubt=False) from None
+    finally:
+        with suppress(odbc().Error):
+            cursor.close()
 
 
 def names(target: ServerTarget) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 
@@ -428,6 +429,25 @@ def test_a_picture_tells_one_login_from_another(real, statement, aspects):
     finally:
         real.sql("old", "master", f"DROP LOGIN [{name}]")
     assert {one.name for one in fields(after) if getattr(after, one.name) != getattr(before, one.name)} == aspects
+
+
+def test_a_picture_keeps_no_rows(real):
+    """A table may be larger than the memory: its rows are counted and hashed as they come."""
+    rows = ", ".join(f"(N'{'x' * 400}{number}')" for number in range(64))
+    doubled = f"INSERT INTO {real.full}.dbo.Wide SELECT Text FROM {real.full}.dbo.Wide"
+    real.sql("old", real.full, "CREATE TABLE dbo.Wide (Text nvarchar(500) NOT NULL)")
+    real.sql("old", real.full, f"INSERT INTO dbo.Wide (Text) VALUES {rows}")
+    for _ in range(9):
+        real.sql("old", real.full, doubled)
+    tracemalloc.start()
+    try:
+        found = picture.take(real.servers.targets["old"]).tables[real.full, "dbo.Wide"]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+        real.sql("old", real.full, "DROP TABLE dbo.Wide")
+    assert found[0] == 64 * 2**9
+    assert peak < found[0] * 400 / 3
 
 
 def test_a_carried_login_can_log_in(real):

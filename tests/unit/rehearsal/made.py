@@ -15,13 +15,13 @@ from runbook.states import RunState
 
 ONLINE = ("ONLINE", "MULTI_USER", "FULL", False, 150, "sa")
 FENCED = ("RESTORING", "MULTI_USER", "FULL", False, 150, "sa")
-TABLES = {"Contacts.dbo.Contact": (3, "aa"), "Contacts.dbo.List": (1, "bb")}
+TABLES = {("Contacts", "dbo.Contact"): (3, "aa"), ("Contacts", "dbo.List"): (1, "bb")}
 APP = Login("app", "S", "0xAA", "0x0200", "Contacts", is_disabled=False, check_policy=True, check_expiration=False)
 FULL = Picture({"Contacts": ONLINE}, TABLES, {"send": True, "report": False}, {"app": APP})
 EMPTY = Picture({}, {}, {}, {})
 LEFT = Picture({"Contacts": FENCED}, {}, {"send": False, "report": False}, {"app": APP})
 MOVE = Measure("old", "new", ("Contacts",), {"old": FULL, "new": EMPTY})
-SCRIPTS = Measure("old", None, ("Contacts",), {"old": FULL}, {**TABLES, "Contacts.dbo.List": (9, "cc")})
+SCRIPTS = Measure("old", None, ("Contacts",), {"old": FULL}, {**TABLES, ("Contacts", "dbo.List"): (9, "cc")})
 BACK = World({"old": FULL, "new": EMPTY}, clients="old")
 MOVED = World({"old": LEFT, "new": FULL}, clients="new")
 

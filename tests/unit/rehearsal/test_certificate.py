@@ -13,6 +13,7 @@ from runbook.home import Home
 from runbook.plan.fingerprint import fingerprint
 from runbook.plan.models import Plan
 from runbook.rehearsal import certificate
+from runbook.rehearsal.predicting import experience
 from tests.unit.rehearsal.made import GATE, HEAD, POINT, plan_of
 
 NOW = datetime(2026, 3, 21, 10, tzinfo=UTC)
@@ -64,6 +65,45 @@ def test_what_does_not_count(home: Home, tmp_path: Path, days: float | None, mor
     assert "the vendor was here" in found
 
 
+STEPS = {"close-gate": {"do_s": 0.1}}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"measured": [1]},
+        {"measured": "nothing"},
+        {"measured": {"steps": STEPS}},
+        {"measured": {"steps": {"close-gate": 1}, "sizes": {}}},
+        {"measured": {"steps": {"close-gate": {"do_s": "quick"}}, "sizes": {}}},
+        {"measured": {"steps": {"close-gate": {"do_s": -1}}, "sizes": {}}},
+        {"measured": {"steps": STEPS, "sizes": {}, "grown": 3}},
+        {"not_rehearsed": [{"hosts": 1}]},
+        {"not_rehearsed": None},
+        {"right": "false"},
+        {"at": 1},
+    ],
+    ids=str,
+)
+def test_one_that_was_edited_by_hand(home: Home, tmp_path: Path, more: dict[str, Any]) -> None:
+    """It counts for nothing, and keeps nobody from beginning with a reason, or from computing budgets."""
+    plan = plan_of(tmp_path, TEXT)
+    rehearsed(home, plan, **more)
+    assert list(certificate.records(home, plan.name)) == []
+    assert experience(home, None, plan, NOW) is None
+    with pytest.raises(Refused, match=r"never rehearsed here; a record cannot be read: it is no record of a rehearsal"):
+        certificate.finding(home, plan, None, NOW)
+    assert "the vendor was here" in certificate.finding(home, plan, "the vendor was here", NOW)
+
+
+def test_one_that_cannot_be_read(home: Home, tmp_path: Path) -> None:
+    """Whoever rehearsed it, with another account perhaps, is told why that does not count."""
+    plan = plan_of(tmp_path, TEXT)
+    (home.directory / "rehearsed" / "20260320-100000-abcdef.json").mkdir(parents=True)
+    with pytest.raises(Refused, match=r"never rehearsed here; a record cannot be read: is a directory: .*abcdef\.json"):
+        certificate.finding(home, plan, None, NOW)
+
+
 def test_a_wrong_one_after_a_right_one(home: Home, tmp_path: Path) -> None:
     """The newest rehearsal of the plan as it is counts."""
     plan = plan_of(tmp_path, TEXT)
@@ -83,6 +123,19 @@ def test_a_part_clears_nothing(home: Home, tmp_path: Path) -> None:
         certificate.finding(home, plan, None, NOW)
     rehearsed(home, plan, 1)
     assert certificate.finding(home, plan, None, NOW).startswith("rehearsed on sandbox")
+
+
+def test_one_that_could_not_be_played(home: Home, tmp_path: Path) -> None:
+    """A full disk, say: it takes nothing away from one that went right, makes nothing good, and is named alone."""
+    plan = plan_of(tmp_path, TEXT)
+    rehearsed(home, plan, 1, right=False, code=30)
+    with pytest.raises(Refused, match="nights of the plan small could not be played when it was rehearsed"):
+        certificate.finding(home, plan, None, NOW)
+    rehearsed(home, plan, 3)
+    assert certificate.finding(home, plan, None, NOW).startswith("rehearsed on sandbox at 2026-03-18")
+    rehearsed(home, plan, 2, right=False, code=20)
+    with pytest.raises(Refused, match="went wrong"):
+        certificate.finding(home, plan, None, NOW)
 
 
 def test_clocks_that_differ_a_little(home: Home, tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def pictured(picture: Picture, **more: object) -> Picture:
     return replace(picture, **more)  # type: ignore[arg-type]
 
 
-CHANGED = {**TABLES, "Contacts.dbo.Contact": (3, "zz")}
+CHANGED = {**TABLES, ("Contacts", "dbo.Contact"): (3, "zz")}
 BETWEEN = {
     "a row was changed": (BACK, "old", pictured(FULL, tables=CHANGED), "Contacts.dbo.Contact"),
     "a table is gone": (BACK, "old", pictured(FULL, tables={}), "3 rows before, no now"),
@@ -95,7 +95,7 @@ NEARLY_NEW = {
 def test_not_quite_new(case: str) -> None:
     """The same for a run that says it upgraded."""
     servers, more, said = NEARLY_NEW[case]
-    world = World({**MOVED.servers, **servers}, **{"clients": "new", **more})  # type: ignore[arg-type]
+    world = World({**MOVED.servers, **servers}, **{"clients": "new", **more})  # type: ignore[arg-type, dict-item]
     found = judge(scenario(Ending.NEW), night(NEW, world), MOVE)
     assert found.code == 20
     assert any(said in wrong for wrong in found.wrong), found.wrong
@@ -223,6 +223,14 @@ def test_a_person_is_needed(state: RunState | None) -> None:
     assert "the way back of repoint failed" in found.wrong[0]
 
 
+@pytest.mark.parametrize("code", [2, 30, 40])
+def test_a_night_that_could_not_begin(code: int) -> None:
+    """The disk under its journal was full, say: nothing was touched, and it shows nothing about any way back."""
+    found = judge(scenario(Ending.OLD), night(None, World({}), code, reason="the disk is nearly full"), MOVE)
+    assert (found.code, found.ending) == (30, "not played")
+    assert found.wrong == ("no run was opened: the disk is nearly full",)
+
+
 def test_a_server_that_cannot_be_looked_at() -> None:
     """Whatever the run says, a database that does not answer is not in service: 20."""
     found = judge(scenario(Ending.OLD), night(OLD, World({}, unreadable="old cannot be reached")), MOVE)
@@ -261,6 +269,19 @@ def test_back_too_late() -> None:
     assert judge(scenario(Ending.OLD), replace(late, overdue=("repoint (9 s of 1 s)",)), MOVE).code == 0
 
 
+def test_a_database_beside_the_plan_whose_name_goes_on() -> None:
+    """``Contacts.Archive`` is no part of ``Contacts``: nobody looks for its tables on the new server."""
+    both = pictured(
+        FULL,
+        databases={**FULL.databases, "Contacts.Archive": ONLINE},
+        tables={**TABLES, ("Contacts.Archive", "dbo.Contact"): (7, "dd")},
+    )
+    measure = replace(MOVE, before={"old": both, "new": EMPTY})
+    found = judge(scenario(Ending.NEW), night(NEW, MOVED), measure)
+    assert (found.code, found.wrong) == (0, ())
+    assert "4 rows of 2 tables" in found.proof
+
+
 def test_scripts_are_measured_by_the_night_forward() -> None:
     """Where scripts change the data, new is what the night forward left (of the tables it changed, as many rows: they
     may hold the time of the night), and old is what was there before."""
@@ -269,6 +290,6 @@ def test_scripts_are_measured_by_the_night_forward() -> None:
     assert judge(scenario(Ending.NEW), night(NEW, World({"old": FULL}, clients="new")), SCRIPTS).code == 20
     assert judge(scenario(Ending.OLD), night(OLD, World({"old": FULL})), SCRIPTS).code == 0
     for key, what, code in (("List", (9, "later"), 0), ("List", (8, "cc"), 20), ("Contact", (3, "zz"), 20)):
-        other = pictured(upgraded, tables={**upgraded.tables, f"Contacts.dbo.{key}": what})
+        other = pictured(upgraded, tables={**upgraded.tables, ("Contacts", f"dbo.{key}"): what})
         assert judge(scenario(Ending.NEW), night(NEW, World({"old": other}, clients="new")), SCRIPTS).code == code
     assert LEFT.databases  # the picture of a server that was left is not one of scripts

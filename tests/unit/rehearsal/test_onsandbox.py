@@ -11,7 +11,7 @@ import pytest
 
 from runbook.errors import Refused
 from runbook.rehearsal import commands
-from runbook.rehearsal.onsandbox import OnSandbox
+from runbook.rehearsal.onsandbox import NAME, OnSandbox, server_name
 from runbook.rehearsal.place import working_for
 from runbook.rehearsal.providing import Wanted
 from runbook.sandbox import manage
@@ -63,6 +63,25 @@ def test_one_that_does_not_come_up_says_why(provider: OnSandbox, tmp_path: Path)
     provider.stop(tmp_path / "home")
     with pytest.raises(Refused, match="downgrade path is not supported"):
         provider.start(tmp_path / "home", OLD)
+
+
+@pytest.mark.parametrize(
+    "servers",
+    [
+        {"production-server-2019": "", "production-server-2022": ""},
+        {"sql-1": "", "sql_1": ""},
+        {"old": "SQL01", "new": "sql01"},
+        {"old": "", "new": "ROLD"},
+    ],
+    ids=lambda servers: " ".join(servers),
+)
+def test_no_two_servers_have_one_name(servers: dict[str, str]) -> None:
+    """However long, odd or alike the names are that they have in the plan or give themselves."""
+    made: list[str] = []
+    for role, wanted in servers.items():
+        made.append(server_name(wanted, role, made))
+    assert len({name.upper() for name in made}) == 2
+    assert all(NAME.fullmatch(name) for name in made)
 
 
 def test_who_forks_is_killed(provider: OnSandbox, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 from pathlib import Path
 from threading import Thread
@@ -52,6 +53,62 @@ def test_a_lock_that_cannot_be_had(home: Home, monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(Refused, match=f"the lock of the rehearsal cannot be had: .*{IDENTITY}"):
         Place.new(home, IDENTITY, "sandbox")
     assert list((home.directory / "rehearsals").iterdir()) == []
+
+
+def test_a_disk_that_fills_up_at_the_very_beginning(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is left that the next rehearsal would stumble over."""
+
+    def full(self: Path, *_: object, **__: object) -> None:
+        self.touch()
+        raise OSError(errno.ENOSPC, "No space left on device", str(self))
+
+    with monkeypatch.context() as once:
+        once.setattr(Path, "write_text", full)
+        with pytest.raises(OSError, match="No space left"):
+            Place.new(home, IDENTITY, "sandbox")
+    assert list((home.directory / "rehearsals").iterdir()) == []
+
+
+@pytest.mark.parametrize("said", ["", "cont", "\udcff"])
+def test_one_that_does_not_say_what_it_is_on(home: Home, said: str) -> None:
+    """Its disk was full, or it was killed as it wrote that: it is taken away like any other."""
+    place = Place.new(home, IDENTITY, "sandbox")
+    place.free()
+    (place.directory / "on").write_bytes(said.encode("utf-8", "surrogateescape"))
+    assert clearing.clear(home, lambda _: None) == 1
+    assert list((home.directory / "rehearsals").iterdir()) == []
+
+
+def test_one_that_cannot_be_taken_away(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is of another account: said, and the next one can begin."""
+    place, told = Place.new(home, IDENTITY, "sandbox"), list[str]()
+    place.free()
+
+    def closed(self: Place, _provider: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(self.directory))
+
+    monkeypatch.setattr(Place, "clean", closed)
+    assert clearing.clear(home, told.append) == 0
+    assert told == [
+        f"what is left of rehearsal {IDENTITY} cannot be taken away now: permission denied: {place.directory}"
+    ]
+
+
+def test_names_of_nights_are_short(home: Home) -> None:
+    """Each has a directory of its own, however long and odd a database is called; simple names stay as they are."""
+    place, long = Place(home.directory / IDENTITY), "SharePoint_AdminContent_1d3b0d1a-0c60-4c0e-9d4b-0a0f5c1f3f7e"
+    names = [
+        "back",
+        "kill:guard-too",
+        f"fail:seed-backup[{long}]",
+        f"fail:seed-backup[{long}2]",
+        "data:" + "\U00020000" * 64,
+    ]
+    nights = [place.night(name).name for name in names]
+    assert nights[:2] == ["back", "kill-guard-too"]
+    assert len(set(nights)) == len(names)
+    assert max(map(len, nights)) <= 32
+    assert nights[2].startswith("fail-seed-backup")
 
 
 def test_one_whose_process_is_gone(home: Home) -> None:

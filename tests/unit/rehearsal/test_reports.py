@@ -12,7 +12,7 @@ import pytest
 import xmlschema
 
 from runbook.rehearsal.judging import Verdict, not_played
-from runbook.rehearsal.reports import Report, junit, markdown, table
+from runbook.rehearsal.reports import Report, junit, junit_of_none, markdown, markdown_of_none, table
 from runbook.rehearsal.scenarios import Ending, Family, Scenario
 
 GOOD = Verdict(Scenario("forward", Family.NIGHT, Ending.NEW), 0, "new setup", 12.3, "4 rows of 2 tables as before")
@@ -34,6 +34,18 @@ def test_junit_is_valid(tmp_path: Path) -> None:
         path = tmp_path / "junit.xml"
         path.write_bytes(junit(replace(REPORT, verdicts=verdicts, changed=changed)))
         SCHEMA.validate(str(path))
+
+
+def test_where_there_was_none(tmp_path: Path) -> None:
+    """What keeps it from being rehearsed is an error of its own, for CI too."""
+    why = "error: rehearsal.seed ended with 3: no | room\x00\nHINT: Try it: sh seed.sh"
+    path = tmp_path / "junit.xml"
+    path.write_bytes(junit_of_none("runbook", why, 30))
+    SCHEMA.validate(str(path))
+    (error,) = ET.parse(path).getroot().iter("error")
+    assert error.get("message") == "error: rehearsal.seed ended with 3: no | room?"
+    assert (error.get("type"), "HINT: Try it" in (error.text or "")) == ("exit 30", True)
+    assert "no \\| room" in markdown_of_none("runbook", why, 30)
 
 
 def test_the_schema_is_that_of_the_format(pytester: pytest.Pytester) -> None:

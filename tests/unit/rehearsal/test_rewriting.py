@@ -9,7 +9,7 @@ import pytest
 
 from runbook.errors import NotSupported
 from runbook.plan.load import load_plan
-from runbook.rehearsal.rewriting import Rewritten, rewrite
+from runbook.rehearsal.rewriting import Rewritten, refuse_unfit, rewrite
 from tests.unit.rehearsal.made import GATE, HEAD, POINT, plan_of
 
 ENTRIES: dict[str, dict[str, Any]] = {
@@ -127,4 +127,4 @@ def test_what_replaces_an_engine_is_refused(tmp_path: Path, strategy: str) -> No
     text = HEAD + GATE + POINT
     plan = plan_of(tmp_path, text).model_copy(update={"strategy": strategy})
     with pytest.raises(NotSupported, match=f"the strategy {strategy} cannot be rehearsed"):
-        rewrite(plan, text, ENTRIES, 1)
+        refuse_unfit(plan)
