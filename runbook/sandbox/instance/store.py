@@ -25,7 +25,8 @@ class Store:
         self._lock = threading.RLock()
         self._connection = apsw.Connection(path)
         self._connection.set_busy_timeout(10_000)
-        self._connection.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL")
+        self._connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute(
             "CREATE TABLE IF NOT EXISTS item (kind TEXT, key TEXT, doc TEXT, PRIMARY KEY (kind, key)) WITHOUT ROWID"
         )

@@ -187,7 +187,7 @@ class Cursor:
         self.at = 0
         self.size = len(tokens.kinds)
         self.kinds = tokens.kinds
-        self.keys = tokens.keys
+        self.keys = tuple(tokens.keys)
         self.values = tokens.values
 
     # -- looking
@@ -208,11 +208,11 @@ class Cursor:
 
     def sees(self, *keys: str) -> bool:
         """Whether the next tokens are these words or symbols."""
-        return all(self.key(i) == k for i, k in enumerate(keys))
+        return self.keys[self.at : self.at + len(keys)] == keys
 
     def sees_any(self, *keys: str) -> bool:
         """Whether the next token is one of these."""
-        return self.key() in keys if self.at < self.size else False
+        return self.at < self.size and self.keys[self.at] in keys
 
     @property
     def ended(self) -> bool:
@@ -223,17 +223,17 @@ class Cursor:
 
     def take(self, *keys: str) -> bool:
         """Skip these words or symbols if they come next."""
-        if self.at < self.size and self.sees(*keys):
-            self.at += len(keys)
-            return True
-        return False
+        after = self.at + len(keys)
+        if self.keys[self.at : after] != keys:
+            return False
+        self.at = after
+        return True
 
     def take_any(self, *keys: str) -> str:
         """Skip one of these, and say which; empty if none comes next."""
-        found = self.key()
-        if found and found in keys:
+        if self.at < self.size and self.keys[self.at] in keys:
             self.at += 1
-            return found
+            return self.keys[self.at - 1]
         return ""
 
     def expect(self, *keys: str) -> None:

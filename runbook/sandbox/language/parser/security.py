@@ -31,7 +31,7 @@ class SecurityParser(ModuleParser):
             elif word == "AUTHORIZATION":
                 self.at += 1
                 found.options[word] = self.name()
-            elif word in ("ADD", "DROP") and self.keys[self.at + 1 : self.at + 2] == ["MEMBER"]:
+            elif word in ("ADD", "DROP") and self.key(1) == "MEMBER":
                 self.at += 2
                 found.options[word] = self.name()
             else:
