@@ -23,6 +23,7 @@ from runbook.home import Home
 from runbook.plan.fingerprint import Fingerprint, diff, fingerprint
 from runbook.plan.load import load_plan
 from runbook.plan.models import Plan, Server
+from runbook.plan.types import SYSTEM_DATABASES
 from runbook.rehearsal import certificate, choosing, commands, measuring
 from runbook.rehearsal.clearing import clear
 from runbook.rehearsal.commands import Stopped
@@ -117,6 +118,7 @@ class Rehearsal:
                 "the plan does not say what throwaway servers are filled with",
                 hint="Add rehearsal.seed (a command) or rehearsal.scripts (T-SQL files) to it; see docs/rehearse.md.",
             )
+        self._refuse_missing_scripts()
 
     def _want(self, server: Server) -> Wanted:
         if server.version is None:
@@ -129,6 +131,14 @@ class Rehearsal:
         wanted = Wanted(server.name, server_name(name, server.name, taken), server.version)
         self._provider.refuse_unfit(wanted)
         return wanted
+
+    def _refuse_missing_scripts(self) -> None:
+        """Before the seed: it may take hours."""
+        for path in self._plan.rehearsal.scripts:
+            if not path.is_file():
+                raise Refused(
+                    f"rehearsal.scripts: there is no file {path}", hint="Correct its name; it is beside the plan."
+                )
 
     # --- the course of it --------------------------------------------------------------------------------------
 
@@ -240,12 +250,13 @@ class Rehearsal:
     def _laid_out(self, place: Place, rewritten: Rewritten) -> Plan:
         return load_plan(rewritten.write(place.template / PLAN))
 
-    def _refuse_unseeded(self, found: Collection[str]) -> None:
+    def _refuse_unseeded(self, found: set[str]) -> None:
         missing = [one.name for one in self._plan.databases if one.name not in found]
         if missing:
             raise Refused(
-                f"after rehearsal.seed there is no database {', '.join(missing)} on {self._plan.source}",
-                hint="It has to make every database that the plan names.",
+                f"rehearsal.seed and scripts made no database {', '.join(missing)} on {self._plan.source}",
+                hint=f"They have to make every database that the plan names, spelled like that; there are "
+                f"{', '.join(sorted(found - SYSTEM_DATABASES)) or 'none'}.",
             )
 
     def _listed(self, effects: Collection[str]) -> list[Scenario]:

@@ -188,7 +188,8 @@ def root_of(home: Home) -> Path:
 
 def left_behind(home: Home) -> list[Place]:
     """Rehearsals whose process is gone, oldest first."""
-    found = [Place(path) for path in sorted(root_of(home).glob("*-*-*")) if path.is_dir()]
+    root = root_of(home).resolve()  # as what was started for it knows it
+    found = [Place(path) for path in sorted(root.glob("*-*-*")) if path.is_dir()]
     return [place for place in found if not place.is_in_use]
 
 

@@ -323,6 +323,27 @@ def test_what_cannot_be_is_said_before_the_seed(desk: Desk) -> None:
     assert not (desk.directory / "begun").exists()
 
 
+def test_a_script_that_is_not_there(desk: Desk) -> None:
+    """The seed before it may take hours."""
+    desk.change("scripts: [seed.sql]", "seed: [sh, -c, 'touch {plan}/begun'], scripts: [sead.sql]")
+    done = desk.runbook("rehearse", timeout=60)
+    assert (done.code, done.err.splitlines()[0]) == (
+        30,
+        f"error: rehearsal.scripts: there is no file {desk.directory}/sead.sql",
+    )
+    assert not (desk.directory / "begun").exists()
+
+
+def test_a_database_that_is_spelled_otherwise(desk: Desk) -> None:
+    """What the throwaway source has instead is named."""
+    desk.change("name: Alpha}]", "name: alpha}]")
+    done = desk.runbook("rehearse", timeout=60)
+    assert done.code == 30
+    error, hint = done.err.strip().splitlines()[-2:]
+    assert error == "error: rehearsal.seed and scripts made no database alpha on old"
+    assert hint.endswith("there are Alpha."), hint
+
+
 MACHINE = """\
 runbook: 1
 name: machine

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import io
+import signal
+import subprocess
 from pathlib import Path
 from threading import Thread
 
@@ -12,7 +14,7 @@ import pytest
 from runbook.adapters import detached
 from runbook.errors import Refused
 from runbook.home import Home
-from runbook.rehearsal import clearing, reaper
+from runbook.rehearsal import clearing, commands, reaper
 from runbook.rehearsal import place as place_of_rehearsal
 from runbook.rehearsal.clearing import clean
 from runbook.rehearsal.onsandbox import OnSandbox
@@ -92,6 +94,21 @@ def test_one_that_cannot_be_taken_away(home: Home, monkeypatch: pytest.MonkeyPat
     assert told == [
         f"what is left of rehearsal {IDENTITY} cannot be taken away now: permission denied: {place.directory}"
     ]
+
+
+def test_a_home_behind_a_link(home: Home, tmp_path: Path) -> None:
+    """What still runs of a rehearsal is found by the directory it was started with, however the home is named."""
+    link = tmp_path.with_name(f"{tmp_path.name}-link")
+    link.symlink_to(tmp_path)
+    place = Place.new(Home(link, "sqlite://"), IDENTITY, "sandbox")
+    running = subprocess.Popen(["sleep", "600"], env=commands.environment(place.directory, place.directory))
+    try:
+        place.free()
+        assert clearing.clear(Home(link, "sqlite://"), lambda _: None) == 1
+        assert running.wait(10) == -signal.SIGKILL
+    finally:
+        running.kill()
+        running.wait()
 
 
 def test_names_of_nights_are_short(home: Home) -> None:
