@@ -138,7 +138,8 @@ def _rehearsed(rehearsal: Any) -> Any:
             raise Stopped
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    wanted = [number for number in numbers if signal.getsignal(number) != signal.SIG_IGN]  # nohup
+    # nohup is about HUP; shells have INT ignored for all that runs in the background, where CI cancels by it
+    wanted = [number for number in numbers if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]
     before = {number: signal.signal(number, stop) for number in wanted}
     try:
         return rehearsal.rehearse()

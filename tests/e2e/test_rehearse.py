@@ -300,9 +300,14 @@ def test_stopped_while_it_is_filled(desk: Desk) -> None:
 
 
 def test_stopped_while_a_night_is_prepared(desk: Desk) -> None:
-    """The command before a night hangs: Ctrl-C ends it, and the rehearsal with it."""
+    """The command before a night hangs: Ctrl-C ends it, and the rehearsal with it, also where a script started that in
+    the background, for which shells have the signal ignored."""
     desk.change("run_commands: true", "run_commands: true, prepare: [[sh, -c, 'touch begun; sleep 3600']]")
-    process = desk.start("rehearse")
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        process = desk.start("rehearse")
+    finally:
+        signal.signal(signal.SIGINT, before)
     rehearsals = desk.home / "rehearsals"
     wait_until(lambda: any(rehearsals.glob("*/nights/*/plan/begun")) or process.poll() is not None, 60)
     process.send_signal(signal.SIGINT)
