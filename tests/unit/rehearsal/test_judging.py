@@ -147,7 +147,7 @@ def test_a_login_on_the_new_server() -> None:
 
 LOCAL = replace(APP, name="OLDBOX\\svc", kind="U")
 STAYS = {
-    "the plan carries no logins": ({}, {}, Carry(logins=False), {}, ""),
+    "the plan carries no logins": ({"app": APP}, {}, Carry(logins=False), {}, ""),
     "a login of the new server, and none is carried": ({}, {"app": APP}, Carry(logins=False), {}, "missing: app"),
     "an account of the old machine": ({LOCAL.name: LOCAL}, {}, Carry(), {}, ""),
     "a login that was there, with rights of its own": (
